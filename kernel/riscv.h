@@ -1,0 +1,133 @@
+// The instructions C cannot write: control registers, fences, waiting; and the bits of Sv39 page tables and of
+// the control registers, named as the privileged manual names them. Included by every kernel file.
+// On the host (unit tests) an access does nothing and reads 0; a test may define any of these macros first.
+#ifndef EXV6_RISCV_H
+#define EXV6_RISCV_H
+
+#define KERNEL_BASE 0xffffffc000000000 // va = pa + this, for RAM and devices alike
+
+#define SSTATUS_SIE  (1UL << 1)
+#define SSTATUS_SPIE (1UL << 5)
+#define SSTATUS_SPP  (1UL << 8)
+#define SSTATUS_FS   (3UL << 13)
+#define SSTATUS_SUM  (1UL << 18)
+
+#define SIE_SSIE (1UL << 1)
+#define SIE_STIE (1UL << 5)
+#define SIE_SEIE (1UL << 9)
+
+#define CAUSE_INTERRUPT (1UL << 63)
+
+#define PTE_V         (1UL << 0)
+#define PTE_R         (1UL << 1)
+#define PTE_W         (1UL << 2)
+#define PTE_X         (1UL << 3)
+#define PTE_U         (1UL << 4)
+#define PTE_G         (1UL << 5)
+#define PTE_A         (1UL << 6)
+#define PTE_D         (1UL << 7)
+#define PTE_PPN_SHIFT 10
+
+#define SATP_SV39       (8UL << 60)
+#define SATP_ASID_SHIFT 44
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#ifdef __riscv
+#define csr_read(csr)                                                                                        \
+    ({                                                                                                       \
+        u64 v_;                                                                                              \
+        __asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                                             \
+        v_;                                                                                                  \
+    })
+#define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"rK"((u64)(v)) : "memory")
+#define csr_set(csr, v)   __asm__ volatile("csrs " #csr ", %0" ::"rK"((u64)(v)) : "memory")
+#define csr_clear(csr, v) __asm__ volatile("csrc " #csr ", %0" ::"rK"((u64)(v)) : "memory")
+
+// sfence.vma: all of it; one address space; one page of one address space; one page in all of them.
+#define sfence_all()             __asm__ volatile("sfence.vma" ::: "memory")
+#define sfence_asid(asid)        __asm__ volatile("sfence.vma zero, %0" ::"r"((u64)(asid)) : "memory")
+#define sfence_page(va, asid)    __asm__ volatile("sfence.vma %0, %1" ::"r"((u64)(va)), "r"((u64)(asid)) : "memory")
+#define sfence_page_global(va)   __asm__ volatile("sfence.vma %0" ::"r"((u64)(va)) : "memory")
+#define fence_i()                __asm__ volatile("fence.i" ::: "memory")
+#define fence_io()               __asm__ volatile("fence iorw, iorw" ::: "memory")
+#define wfi()                    __asm__ volatile("wfi" ::: "memory")
+#define cpu_relax()              __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x10" ::: "memory") // pause
+#define read_tp()                                                                                            \
+    ({                                                                                                       \
+        u64 v_;                                                                                              \
+        __asm__ volatile("mv %0, tp" : "=r"(v_));                                                            \
+        v_;                                                                                                  \
+    })
+#define write_tp(v) __asm__ volatile("mv tp, %0" ::"r"((u64)(v)) : "memory")
+
+#else // host
+#ifndef csr_read
+#define csr_read(csr) ((u64)0)
+#endif
+#ifndef csr_write
+#define csr_write(csr, v) ((void)(v))
+#endif
+#ifndef csr_set
+#define csr_set(csr, v) ((void)(v))
+#endif
+#ifndef csr_clear
+#define csr_clear(csr, v) ((void)(v))
+#endif
+#ifndef sfence_all
+#define sfence_all() ((void)0)
+#endif
+#ifndef sfence_asid
+#define sfence_asid(asid) ((void)(asid))
+#endif
+#ifndef sfence_page
+#define sfence_page(va, asid) ((void)(va), (void)(asid))
+#endif
+#ifndef sfence_page_global
+#define sfence_page_global(va) ((void)(va))
+#endif
+#ifndef fence_i
+#define fence_i() ((void)0)
+#endif
+#ifndef fence_io
+#define fence_io() ((void)0)
+#endif
+#ifndef wfi
+#define wfi() ((void)0)
+#endif
+#ifndef cpu_relax
+#define cpu_relax() ((void)0)
+#endif
+#ifndef read_tp
+#define read_tp() ((u64)0)
+#endif
+#ifndef write_tp
+#define write_tp(v) ((void)(v))
+#endif
+#endif
+
+static inline u64 satp_of(u64 root_ppn, u64 asid)
+{
+    return SATP_SV39 | asid << SATP_ASID_SHIFT | root_ppn;
+}
+
+static inline u64 pte_of(u64 ppn, u64 bits)
+{
+    return ppn << PTE_PPN_SHIFT | bits;
+}
+
+static inline u64 pte_ppn(u64 pte)
+{
+    return pte >> PTE_PPN_SHIFT & ((1UL << 44) - 1);
+}
+
+#endif // __ASSEMBLER__
+#endif
