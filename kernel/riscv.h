@@ -4,6 +4,8 @@
 #ifndef EXV6_RISCV_H
 #define EXV6_RISCV_H
 
+#include <exo/abi.h> // the bits of a PTE
+
 #define KERNEL_BASE 0xffffffc000000000 // va = pa + this, for RAM and devices alike
 
 #define SSTATUS_SIE  (1UL << 1)
@@ -18,14 +20,6 @@
 
 #define CAUSE_INTERRUPT (1UL << 63)
 
-#define PTE_V         (1UL << 0)
-#define PTE_R         (1UL << 1)
-#define PTE_W         (1UL << 2)
-#define PTE_X         (1UL << 3)
-#define PTE_U         (1UL << 4)
-#define PTE_G         (1UL << 5)
-#define PTE_A         (1UL << 6)
-#define PTE_D         (1UL << 7)
 #define PTE_PPN_SHIFT 10
 
 #define SATP_SV39       (8UL << 60)
@@ -33,13 +27,6 @@
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
 
 #ifdef __riscv
 #define csr_read(csr)                                                                                        \

@@ -26,13 +26,7 @@
 #define IMAGE_VA_LIMIT    0x4000000000 // end of the user half of Sv39
 
 #ifndef __ASSEMBLER__
-#include <stddef.h>
-#include <stdint.h>
-
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+#include <exo/types.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the structures below are laid over the disk's bytes");
