@@ -1,6 +1,9 @@
 // Checks the disk's label and an image's header before anyone acts on them. Called by the kernel at boot, by
 // the boot image for each libOS it loads, and by mkfs and fsck on the host. Freestanding; changes nothing.
+#include <exo/abi.h>
 #include <exo/image.h>
+
+_Static_assert(DISK_BLOCK_SIZE == EXO_PAGE, "a block is a page");
 
 static const char *const names[LABEL_ERRORS] = {
     [LABEL_OK] = "label is sound",
@@ -20,6 +23,7 @@ static const char *const names[LABEL_ERRORS] = {
     [LABEL_E_LINE_IMAGE] = "line's image is no extent",
     [LABEL_E_LINE_GIVES] = "line gives an extent it cannot give",
     [LABEL_E_LINE_EMPTY] = "line without pages or environments",
+    [LABEL_E_LINE_QUOTA] = "line asks for more than there can be",
     [LABEL_E_LINE_FLAGS] = "unknown flag in a line",
     [LABEL_E_LINE_CONSOLE] = "console given twice",
     [LABEL_E_LINE_ARGS] = "bad arguments in a line",
@@ -107,6 +111,9 @@ static enum label_error check_line(const struct label *l, u32 i)
             return LABEL_E_LINE_GIVES;
     if (n->pages == 0 || n->envs == 0)
         return LABEL_E_LINE_EMPTY;
+    if (n->pages >> 31 || n->envs > EXO_NENV || n->accounts > EXO_NACCT || n->more_extents > EXO_NEXT ||
+        n->slots > EXO_NSLOT)
+        return LABEL_E_LINE_QUOTA;
     if (n->flags & ~LINE_CONSOLE)
         return LABEL_E_LINE_FLAGS;
     for (u32 j = 0; j < i; j++)
@@ -162,13 +169,13 @@ enum label_error image_check(const struct image_header *h, u64 extent_bytes)
         return LABEL_E_IMAGE_VERSION;
     if (h->spare0 || !all_zero(h->spare, sizeof h->spare))
         return LABEL_E_IMAGE_SPARE;
-    if ((h->load | h->text | h->rodata | h->data | h->bss | h->stack) % DISK_BLOCK_SIZE)
+    if ((h->load | h->text | h->rodata | h->data | h->bss | h->stack) % EXO_PAGE)
         return LABEL_E_IMAGE_ALIGN;
     u64 stored = (u64)h->text + h->rodata + h->data;
     if (stored > extent_bytes)
         return LABEL_E_IMAGE_ROOM;
-    u64 span = stored + h->bss + DISK_BLOCK_SIZE + h->stack;
-    if (h->load == 0 || h->load >= IMAGE_VA_LIMIT || span > IMAGE_VA_LIMIT - h->load)
+    u64 span = stored + h->bss + EXO_PAGE + h->stack;
+    if (h->load == 0 || h->load >= EXO_USER_END || span > EXO_USER_END - h->load)
         return LABEL_E_IMAGE_LIMITS;
     if (h->entry < h->load + IMAGE_HEADER_SIZE || h->entry >= h->load + h->text || h->entry % 2)
         return LABEL_E_IMAGE_ENTRY;

@@ -23,7 +23,6 @@
 #define IMAGE_MAGIC       0x4547414d49365845 // "EX6IMAGE"
 #define IMAGE_VERSION     1
 #define IMAGE_HEADER_SIZE 64
-#define IMAGE_VA_LIMIT    0x4000000000 // end of the user half of Sv39
 
 #ifndef __ASSEMBLER__
 #include <exo/types.h>
@@ -118,6 +117,7 @@ enum label_error {
     LABEL_E_LINE_IMAGE,   // it names no extent
     LABEL_E_LINE_GIVES,   // it gives an extent that is not there, the label, or one given before
     LABEL_E_LINE_EMPTY,   // no page or no environment to start with
+    LABEL_E_LINE_QUOTA,   // more of something than the kernel has records for
     LABEL_E_LINE_FLAGS,   // an unknown flag
     LABEL_E_LINE_CONSOLE, // a second line with the console
     LABEL_E_LINE_ARGS,    // not terminated, not printable or not padded with NULs
