@@ -66,7 +66,7 @@ BASIS := $(BUILD)/flags Makefile
 
 # ---- kernel ----------------------------------------------------------------------------------------------------
 
-KSRCS := $(sort $(wildcard kernel/*.c kernel/*.S))
+KSRCS := $(filter-out kernel/offsets.c,$(sort $(wildcard kernel/*.c kernel/*.S)))
 KOBJS := $(KSRCS:%=$(BUILD)/%.o)
 
 $(BUILD)/%.c.o: %.c $(BASIS)
@@ -77,8 +77,15 @@ $(BUILD)/%.S.o: %.S $(BASIS)
 	@mkdir -p $(@D)
 	$(CC) $(KFLAGS) -c -o $@ $<
 
-$(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld
-	$(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld -o $@ $(KOBJS)
+# Linked twice: the second time with the names of its functions, which lie behind all text and so move none.
+KLINK = $(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld
+KTABLE := $(BUILD)/kernel/symbols
+
+$(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
+	$(KLINK) -o $(KTABLE).elf $(KOBJS)
+	$(NM) -n $(KTABLE).elf | awk -f kernel/symbols.awk >$(KTABLE).S
+	$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
+	$(KLINK) -o $@ $(KOBJS) $(KTABLE).o
 
 # ---- run -------------------------------------------------------------------------------------------------------
 

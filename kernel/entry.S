@@ -1,20 +1,23 @@
 // From the firmware to C: translation on, a stack, and boot() or hart_main(). Both ways in arrive with
-// translation off, a0 = hart id; the boot hart with a1 = device tree, the others with a1 = their number.
-//
-// The lower half of every table is empty, so the write to satp makes the next fetch fault, and the fault goes to
-// stvec, which holds the upper half's address of the place to go on.
-#include "riscv.h"
+// translation off, a0 = hart id; the boot hart with a1 = device tree, the others with a1 = their number. And the
+// way out: a trap from the kernel itself.
+#include <exo/abi.h>
 #include "boot.h"
+#include "riscv.h"
+
+#define STACK_STEP (STACK_GUARD + STACK_SIZE)
 
     .section .text.entry, "ax"
     .globl _entry
 _entry:
+    rdtime  a2
     csrw    sie, zero
     la      t0, bss_start
     la      t1, bss_end
 1:  sd      zero, 0(t0)
     addi    t0, t0, 8
     bltu    t0, t1, 1b
+    mv      s1, zero
     la      t0, early_root
     la      t1, boot_high
     j       go_high
@@ -22,52 +25,72 @@ _entry:
     .globl hart_entry
 hart_entry:
     csrw    sie, zero
+    mv      s1, a1
     la      t0, kernel_root
     la      t1, hart_high
 
-go_high: // t0 = pa of the root table, t1 = pa of the code to go on with
+// t0 = pa of the root table, t1 = pa of the code to go on with, s1 = this hart's number. The lower half of the
+// table is empty, so the write to satp makes the next fetch fault, and the fault goes to stvec: up there.
+go_high:
     srli    t0, t0, 12
     li      t2, SATP_SV39
     or      t0, t0, t2
     li      t2, KERNEL_BASE
     add     t1, t1, t2
     csrw    stvec, t1
+    csrw    sscratch, zero
     sfence.vma
     csrw    satp, t0
     unimp
 
     .balign 4
 boot_high:
-    la      t0, trap_panic
-    csrw    stvec, t0
-    la      sp, stacks + GUARD_SIZE + STACK_SIZE
-    li      s0, 0
-    mv      tp, zero
+    jal     set_up
     call    boot
 
     .balign 4
 hart_high:
-    la      t0, trap_panic
-    csrw    stvec, t0
-    la      sp, stacks
-    addi    t0, a1, 1
-    li      t1, GUARD_SIZE + STACK_SIZE
-    mul     t0, t0, t1
-    add     sp, sp, t0
-    li      s0, 0
-    mv      tp, zero
-    mv      a0, a1
+    jal     set_up
+    mv      a0, s1
     call    hart_main
 
-// A trap from the kernel itself, which takes none on purpose, so it ends in a panic. Nothing is assumed of the
-// stack: the first hart to come uses panic_stack, any other one stops here.
+set_up:
+    la      t0, trap_panic
+    csrw    stvec, t0
+    li      t0, STACK_STEP
+    addi    t1, s1, 1
+    mul     t0, t0, t1
+    la      sp, stacks
+    add     sp, sp, t0
+    mv      tp, s1          // until C knows better
+    li      s0, 0
+    ret
+
+// The kernel takes no trap on purpose, so one ends in a panic. Nothing is assumed of the stack: the first hart
+// to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it.
     .balign 4
     .globl trap_panic
 trap_panic:
+    la      t0, panic_owner
+    addi    t1, tp, 1       // this hart's mark, never 0
+1:  lr.d.aq t2, (t0)
+    bnez    t2, 2f
+    sc.d    t2, t1, (t0)
+    bnez    t2, 1b
+    mv      a0, s0
+    la      sp, panic_stack_end
+    call    panic_trap
+2:  bne     t2, t1, hart_stop
+    la      sp, panic_stack_end
+    call    panic_end
+
+    .globl hart_stop
+hart_stop:
+    csrw    sie, zero
 1:  wfi
     j       1b
 
-// Until boot() has made kernel_root: all of the upper half's lower 128 GiB, with every right.
+// Until boot() has made kernel_root: the 128 GiB of the direct map, with every right.
     .section .data
     .balign 4096
 early_root:
@@ -83,4 +106,6 @@ early_root:
     .balign 4096
     .globl stacks
 stacks:
-    .zero   MAX_HARTS * (GUARD_SIZE + STACK_SIZE)
+    .zero   EXO_NHART * STACK_STEP
+    .zero   PANIC_STACK
+panic_stack_end:

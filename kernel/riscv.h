@@ -1,5 +1,5 @@
-// The instructions C cannot write: control registers, fences, waiting; and the bits of Sv39 page tables and of
-// the control registers, named as the privileged manual names them. Included by every kernel file.
+// The instructions C cannot write: control registers, fences, waiting; and the bits of the control
+// registers, named as the privileged manual names them. Included by every kernel file.
 // On the host (unit tests) an access does nothing and reads 0; a test may define any of these macros first.
 #ifndef EXV6_RISCV_H
 #define EXV6_RISCV_H
@@ -19,8 +19,6 @@
 #define SIE_SEIE (1UL << 9)
 
 #define CAUSE_INTERRUPT (1UL << 63)
-
-#define PTE_PPN_SHIFT 10
 
 #define SATP_SV39       (8UL << 60)
 #define SATP_ASID_SHIFT 44
@@ -108,12 +106,7 @@ static inline u64 satp_of(u64 root_ppn, u64 asid)
 
 static inline u64 pte_of(u64 ppn, u64 bits)
 {
-    return ppn << PTE_PPN_SHIFT | bits;
-}
-
-static inline u64 pte_ppn(u64 pte)
-{
-    return pte >> PTE_PPN_SHIFT & ((1UL << 44) - 1);
+    return ppn << 10 | bits;
 }
 
 #endif // __ASSEMBLER__
