@@ -22,83 +22,149 @@ QEMU      ?= qemu-system-riscv64
 HOSTCC    ?= gcc
 PYTHON    ?= python3
 
-# Programs of the file system image, those of them that exist; `make UPROGS+=mine` adds user/mine.c.
-override UPROGS += $(foreach p,init sh ls cat echo wc grep mkdir rm ln kill forktest ps poweroff,\
-    $(if $(wildcard user/$p.c),$p))
-# Flat images that the kernel can start: the machine's policy, and others that tests boot instead.
-FLATS := $(foreach p,first ktest minimal,$(if $(wildcard user/$p.c),$p))
+# Parts of the tree that are there. A part that is missing is not built, and nothing fails.
+there = $(foreach f,$1,$(if $(wildcard $f),$f))
 
-.PHONY: all setup doctor qemu qemu-gdb gdb test host-test bench clean FORCE
+# Programs of the file system image; `make UPROGS+=mine` adds user/mine.c. What several of them share is in ULIB.
+override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
+    init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
+ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
+# Images that the kernel starts as environment 1: the machine's policy, and what tests boot instead of it.
+BOOTS := $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,first)))
+
+.PHONY: all setup doctor qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
-all: $(BUILD)/kernel.elf
+all: $(BUILD)/kernel.elf $(if $(BOOTS),$(BUILD)/fs.img) compile_commands.json
 
 # ---- tools -----------------------------------------------------------------------------------------------------
-
-CROSS    = $(eval CROSS := $(shell grade/setup cross))$(or $(CROSS),$(error no cross compiler))
-CC       = $(CROSS)gcc
-OBJCOPY  = $(CROSS)objcopy
-NM       = $(CROSS)nm
 
 setup:
 	@grade/setup install $(filter test,$(MAKECMDGOALS))
 
-# With setup among the goals, it comes before all else, under -j too.
+# With setup among the goals it comes before all else, under -j too.
 FIRST := $(filter setup,$(MAKECMDGOALS))
 
-WARN     := -Wall -Wextra $(if $(CI),-Werror)
-COMMON   := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fno-pie -fno-stack-protector -mcmodel=medany \
-            -fno-omit-frame-pointer -msmall-data-limit=0 -MMD -MP
-KFLAGS   := $(COMMON) -march=rv64imac_zicsr_zifencei -mabi=lp64 -fno-strict-aliasing -Wstrict-prototypes \
-            -Wmissing-prototypes -Ikernel -Ikernel/include -I$(BUILD)/include $(DEFS)
-LINK     := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
-HOSTFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Ikernel/include $(DEFS)
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Ikernel -I.
+CROSS   = $(eval CROSS := $(shell grade/setup cross))$(or $(CROSS),$(error the cross compiler is missing))
+CC      = $(CROSS)gcc
+AR      = $(CROSS)ar
+OBJCOPY = $(CROSS)objcopy
+NM      = $(CROSS)nm
 
-# Holds the flags of the last build; newer than every object when they have changed.
+comma  := ,
+WARN   := -Wall -Wextra $(if $(CI),-Werror)
+TARGET := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fno-pie -fno-stack-protector -mcmodel=medany \
+          -fno-omit-frame-pointer -fno-strict-aliasing -msmall-data-limit=0 -MMD -MP
+SOFT   := -march=rv64imac_zicsr_zifencei -mabi=lp64
+HARD   := -march=rv64gc_zicsr_zifencei -mabi=lp64d
+LINK   := -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack
+
+# What a file is compiled with depends on its folder. Only programs use the floating-point registers.
+KFLAGS := $(TARGET) $(SOFT) -Wstrict-prototypes -Wmissing-prototypes -Ikernel -Ikernel/include \
+          -I$(BUILD)/include $(DEFS)
+LFLAGS := $(TARGET) $(SOFT) -Ilibos -Iuser -I. -Ikernel/include -I$(BUILD)/include $(DEFS)
+UFLAGS := $(TARGET) $(HARD) -Iuser -I. -Ikernel/include $(DEFS)
+HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikernel $(DEFS)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+flags = $(if $(filter kernel/%,$1),$(KFLAGS),$(if $(filter $(BOOTS:%=user/%.c) libos/%,$1),$(LFLAGS),$(UFLAGS)))
+
+# Everything compiled is newer than this, which is newer than the last change of what compiles it.
+BASIS := $(BUILD)/flags Makefile
 $(BUILD)/flags: FORCE | $(FIRST)
-	@mkdir -p $(@D)
-	@flags='$(CC) $(KFLAGS) $(HOSTCC) $(HOSTFLAGS)'; \
+	@mkdir -p $(@D); flags='$(CC) $(KFLAGS) $(LFLAGS) $(UFLAGS) $(HOSTCC) $(HFLAGS) $(SANITIZE)'; \
 	    test "$$flags" = "$$(cat $@ 2>/dev/null)" || echo "$$flags" >$@
 
-BASIS := $(BUILD)/flags Makefile
+# One line a step; `make V=1` shows the commands.
+Q   := $(if $(V),,@)
+say = $(if $(V),,@echo '  $1')
 
 # ---- kernel ----------------------------------------------------------------------------------------------------
 
+# offsets.c is not linked: its assembly has a line `->NAME value` for each offset that the .S files use.
 KSRCS := $(filter-out kernel/offsets.c,$(sort $(wildcard kernel/*.c kernel/*.S)))
 KOBJS := $(KSRCS:%=$(BUILD)/%.o)
+OFFSETS := $(if $(wildcard kernel/offsets.c),$(BUILD)/include/offsets.h)
 
 $(BUILD)/%.c.o: %.c $(BASIS)
+	$(call say,CC $<)
 	@mkdir -p $(@D)
-	$(CC) $(KFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(call flags,$<) -c -o $@ $<
 
-$(BUILD)/%.S.o: %.S $(BASIS)
+$(BUILD)/%.S.o: %.S $(OFFSETS) $(BASIS)
+	$(call say,AS $<)
 	@mkdir -p $(@D)
-	$(CC) $(KFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(call flags,$<) -c -o $@ $<
+
+$(BUILD)/include/offsets.h: kernel/offsets.c $(BASIS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KFLAGS) -MF $(BUILD)/kernel/offsets.d -MT $@ -S -o $(BUILD)/offsets.s $<
+	$(Q)sed -n 's/^.*->\([A-Z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
 
 # Linked twice: the second time with the names of its functions, which lie behind all text and so move none.
 KLINK = $(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld
 KTABLE := $(BUILD)/kernel/symbols
 
 $(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
-	$(KLINK) -o $(KTABLE).elf $(KOBJS)
-	$(NM) -n $(KTABLE).elf | awk -f kernel/symbols.awk >$(KTABLE).S
-	$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
-	$(KLINK) -o $@ $(KOBJS) $(KTABLE).o
+	$(call say,LD $@)
+	$(Q)$(KLINK) -o $(KTABLE).elf $(KOBJS)
+	$(Q)$(NM) -n $(KTABLE).elf | awk -f kernel/symbols.awk >$(KTABLE).S
+	$(Q)$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
+	$(Q)$(KLINK) -o $@ $(KOBJS) $(KTABLE).o
 
 # ---- run -------------------------------------------------------------------------------------------------------
 
+DISK ?= $(call there,$(BUILD)/fs.img)
+GDBPORT ?= 26000
 QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
     $(if $(RAM),-object memory-backend-file$(comma)id=ram$(comma)size=$(MEM)$(comma)mem-path=$(RAM)$(comma)share=on) \
+    $(if $(wildcard $(BUILD)/fs.img),-global virtio-mmio.force-legacy=false \
+        -drive file=$(BUILD)/fs.img$(comma)if=none$(comma)format=raw$(comma)id=disk \
+        -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
     -kernel $(BUILD)/kernel.elf $(if $(BOOTARGS),-append '$(BOOTARGS)') $(QEMUEXTRA)
-comma := ,
 
 qemu: all
 	@grade/setup qemu $(QEMU)
-	$(QEMU) $(QEMUFLAGS)
+	$(Q)$(QEMU) $(QEMUFLAGS)
+
+qemu-gdb: all
+	@grade/setup qemu $(QEMU)
+	@echo '  waiting for make gdb (port $(GDBPORT)); Ctrl-a x leaves'
+	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
+
+gdb: all
+	$(Q)$$(grade/setup gdb) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
+
+# ---- tests -----------------------------------------------------------------------------------------------------
+
+# grade/host/test_NAME.c includes the sources it tests and prints lines `ok NAME` and `not ok NAME: ...`.
+HTESTS := $(patsubst grade/host/%.c,$(BUILD)/host/%,$(wildcard grade/host/test_*.c))
+
+$(BUILD)/host/%.o: grade/host/%.c $(BASIS)
+	$(call say,HOSTCC $<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HFLAGS) $(SANITIZE) -c -o $@ $<
+
+$(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
+	$(Q)$(HOSTCC) $(SANITIZE) -o $@ $^
+
+$(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
+
+host-test: $(HTESTS)
+	@for t in $(HTESTS); do $$t; echo "done $$t $$?"; done | awk -f grade/count.awk
+
+# ---- the rest --------------------------------------------------------------------------------------------------
+
+# For clangd: how each source is compiled.
+CSRCS = $(KSRCS) $(wildcard libos/*.c) $(UPROGS:%=user/%.c) $(BOOTS:%=user/%.c) $(ULIB)
+compile_commands.json: $(BASIS)
+	@{ echo '['; $(foreach f,$(CSRCS),echo '$(if $(filter-out $(firstword $(CSRCS)),$f),$(comma)){"directory":\
+	"$(CURDIR)"$(comma) "file": "$f"$(comma) "command": "$(CC) $(filter-out -MMD -MP,$(call flags,$f)) -c $f"}';) \
+	echo ']'; } >$@
 
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
