@@ -1,0 +1,11 @@
+// Where every program starts. exec() leaves argc and argv in the first two argument registers; a program
+// whose main() returns has ended with that status.
+#include "kernel/types.h"
+#include "user/user.h"
+
+int main(int argc, char **argv);
+
+void start(int argc, char **argv)
+{
+    exit(main(argc, argv));
+}
