@@ -128,9 +128,10 @@
 #define FRAME_TVAL 0x28
 
 /* u-area `mask`: any bit set holds the EPILOGUE upcall back. */
-#define MASK_FAULT 0x00ff    /* byte 0, nonzero: the fault frame is in use (kernel sets) */
-#define MASK_EPILOGUE 0xff00 /* byte 1, nonzero: the epilogue frame is in use (kernel sets) */
-#define MASK_LIBOS 0x10000   /* this bit and those above are the libOS's own */
+#define MASK_FAULT 0x0000ff    /* byte 0, nonzero: the fault frame is in use (kernel sets) */
+#define MASK_EPILOGUE 0x00ff00 /* byte 1, nonzero: the epilogue frame is in use (kernel sets) */
+#define MASK_FORCED 0xff0000   /* byte 2, nonzero: the forced frame is in use (kernel sets) */
+#define MASK_LIBOS 0x1000000   /* this bit and those above are the libOS's own */
 
 /* u-area `pending`: set by the kernel with an atomic or, cleared by the libOS with an and. */
 #define PENDING_EPILOGUE 1 /* the slice is over; the upcall was held back by `mask` */
@@ -220,7 +221,7 @@ struct exo_page {
 
 /* ---- environments --------------------------------------------------------------------- */
 
-/* `state`: 0 is ready to be entered at its PROLOGUE or CALL. */
+/* `state`: 0 is ready to be entered at its PROLOGUE or CALL. Written by the home hart alone. */
 #define ENV_RUNNING 0x01
 #define ENV_WAITING 0x02  /* on a predicate */
 #define ENV_CALLING 0x04  /* for a reply; its slots run the callee */
@@ -228,6 +229,7 @@ struct exo_page {
 #define ENV_SERVING 0x10  /* has a client to reply to */
 #define ENV_ARRIVING 0x20 /* its first entry on this hart flushes its ASID */
 #define ENV_OWES 0x40     /* excess > 0: a slot of its own will be skipped */
+#define ENV_FREE 0x80     /* no environment: eid is 0 */
 
 enum stop_reason {
     STOP_NEW,    /* never run yet */
@@ -240,15 +242,16 @@ enum stop_reason {
 /* One an environment, at EXO_ENVS[eid & EXO_EID_INDEX]. 256 bytes. */
 struct exo_env {
     eid_t eid;      /* 0: free */
-    u32 state;      /* written by its home hart alone */
-    u8 account;
+    u8 state;       /* these four are compared as one word on the fast paths */
     u8 home;        /* hart */
-    u16 depth;      /* calls it is nested in */
+    u8 account;
+    u8 zero;
     u32 excess;     /* slots it owes */
     ppn_t root;
     ppn_t uarea;
-    eid_t client;   /* whom it serves, when ENV_SERVING */
-    eid_t callee;   /* whom it waits for, when ENV_CALLING */
+    eid_t client;   /* whom it serves, when ENV_SERVING; 0: the call was broken */
+    eid_t callee;   /* whom it waits for, when ENV_CALLING; 0: the call was broken */
+    u32 broken;     /* why: E_DEAD or E_TIME, for who goes on after a broken call */
     va_t uva;       /* its u-area, as it sees it */
     u64 satp;
     u64 ua;         /* its u-area in the kernel's direct map */
@@ -259,7 +262,7 @@ struct exo_env {
     va_t stop_tval;
     va_t stop_pc;
     ppn_t code;     /* predicate and its three words, when ENV_WAITING */
-    u32 broken;     /* why its client is gone (E_DEAD, E_TIME), told by the next reply */
+    u32 pad;
     u64 words[3];
     u64 slices;     /* prologues entered */
     u64 aborts;
@@ -469,7 +472,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
 /* ---- the calls, one by one ---------------------------------------------------------------
  *
  * null()
- *     Nothing. The floor of a protected call.
+ *     Nothing; a1 and a2 stay. The floor of a protected call.
  *
  * CPU (SOSP95 5.1.1: slots, explicit yield; 5.3)
  *
@@ -512,9 +515,9 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     as call's, in t6.
  * reply: a0-a4, s0-s11
  *     Continues the client. The server comes back at CALL or PROLOGUE, with nothing kept.
- *     Error in a0 (nothing else changed): E_STATE (not serving); E_TIME (slice over: try in
- *     the next one); E_DEAD or E_TIME in the state of a broken call: the client ended, or
- *     was recalled; the server then serves nobody.
+ *     Refusals in a0: E_STATE (not serving); E_TIME (slice over: try in the next one).
+ *     E_DEAD (the client ended) and E_TIME (it was recalled or stopped) also come from a
+ *     broken call; `client` in its record is 0 then, and the server serves nobody after it.
  * env_accept(eid, cap)
  *     Sets the capability that callers from other accounts must show. 0: own account only.
  *     E_EID; E_OWNER.
@@ -524,7 +527,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * resume(frame): t1, t2 = the values a0 and a7 shall have
  *     FAULT, EPILOGUE: t0-t2 and pc come from the frame, a0 and a7 from t1 and t2, all else
  *     stays; the frame's byte of mask is cleared. FORCED: all registers and pc come from the
- *     forced frame, floating point if it was live; PENDING_FORCED is cleared.
+ *     forced frame, floating point if it was live; PENDING_FORCED and byte 2
+ *     of mask are cleared.
  *     E_ARG; E_STATE (FORCED without PENDING_FORCED).
  *
  * Pages (SOSP95 4.1 exposing allocation; 5.3.1)
@@ -587,7 +591,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_PINNED; E_BUSY (u-area in use); E_FIXED; E_QUOTA.
  * env_ctl(eid, op)
  *     ENV_RUN: a stopped one runs, a waiting one wakes, at PROLOGUE. ENV_STOP: no longer
- *     entered; what it was running is in its forced frame. ENV_RECALL: its call is broken
+ *     entered; what it was running is in its forced frame, and a call it made is recalled. ENV_RECALL: its call is broken
  *     (t6 = E_TIME there, E_TIME to the server's reply).
  *     E_ARG; E_EID; E_OWNER; E_STATE (run: neither; recall: not calling).
  * env_end(eid)
