@@ -18,9 +18,6 @@ BOOTARGS  ?=
 DEFS      ?=
 RAM       ?=
 QEMUEXTRA ?=
-QEMU      ?= qemu-system-riscv64
-HOSTCC    ?= gcc
-PYTHON    ?= python3
 
 # Parts of the tree that are there. A part that is missing is not built, and nothing fails.
 there = $(foreach f,$1,$(if $(wildcard $f),$f))
@@ -32,7 +29,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
 # Images that the kernel starts as environment 1: the machine's policy, and what tests boot instead of it.
 BOOTS := $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,first)))
 
-.PHONY: all setup doctor qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
+.PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
@@ -42,12 +39,19 @@ all: $(BUILD)/kernel.elf $(if $(BOOTS),$(BUILD)/fs.img) compile_commands.json
 # ---- tools -----------------------------------------------------------------------------------------------------
 
 setup:
-	@grade/setup install $(filter test,$(MAKECMDGOALS))
+	@grade/setup install
 
 # With setup among the goals it comes before all else, under -j too.
 FIRST := $(filter setup,$(MAKECMDGOALS))
 
-CROSS   = $(eval CROSS := $(shell grade/setup cross))$(or $(CROSS),$(error the cross compiler is missing))
+# The command for a tool, looked for once; without one make stops, after grade/setup has said what is wanted.
+tool   = $(or $(shell grade/setup $1),$(error this needs a tool that is missing))
+CROSS  = $(eval CROSS := $(call tool,cross))$(CROSS)
+HOSTCC = $(eval HOSTCC := $(call tool,hostcc))$(HOSTCC)
+QEMU   = $(eval QEMU := $(call tool,qemu))$(QEMU)
+PYTHON = $(eval PYTHON := $(call tool,python))$(PYTHON)
+GDB    = $(eval GDB := $(call tool,gdb))$(GDB)
+
 CC      = $(CROSS)gcc
 AR      = $(CROSS)ar
 OBJCOPY = $(CROSS)objcopy
@@ -116,7 +120,6 @@ $(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
 
 # ---- run -------------------------------------------------------------------------------------------------------
 
-DISK ?= $(call there,$(BUILD)/fs.img)
 GDBPORT ?= 26000
 QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
     $(if $(RAM),-object memory-backend-file$(comma)id=ram$(comma)size=$(MEM)$(comma)mem-path=$(RAM)$(comma)share=on) \
@@ -125,17 +128,18 @@ QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp 
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
     -kernel $(BUILD)/kernel.elf $(if $(BOOTARGS),-append '$(BOOTARGS)') $(QEMUEXTRA)
 
-qemu: all
-	@grade/setup qemu $(QEMU)
+have-qemu: | $(FIRST)
+	@: $(QEMU)
+
+qemu: have-qemu all
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
-qemu-gdb: all
-	@grade/setup qemu $(QEMU)
-	@echo '  waiting for make gdb (port $(GDBPORT)); Ctrl-a x leaves'
+qemu-gdb: have-qemu all
+	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
 	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
 
 gdb: all
-	$(Q)$$(grade/setup gdb) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
+	$(Q)$(GDB) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 
