@@ -1,0 +1,21 @@
+// Locks in memory that all processes of the libOS share.
+//
+// A lock whose bytes are all 0 is free. It may be held while its holder sleeps (waits for the disk, say), so
+// whoever waits for it sleeps too. It cannot be taken twice. A holder may be preempted, but does not end: a
+// killed process leaves the libOS first.
+#ifndef EXV6_LOCK_H
+#define EXV6_LOCK_H
+
+#include <exo/types.h>
+
+struct lock {
+    u32 holder; // eid; 0: free
+    u32 spare;
+    u64 waiters; // a bit for each process (by index) that sleeps until it is released
+};
+
+void lock_acquire(struct lock *);
+void lock_release(struct lock *);
+void lock_pause(void); // lets others run for a moment; for the rare wait that has no lock to wait for
+
+#endif

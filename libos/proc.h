@@ -1,0 +1,84 @@
+// Processes: the table, the life of an entry, and how one process sleeps until another wakes it.
+//
+// An entry belongs to whoever made it until it is PROC_LIVE, then to the process itself, and from PROC_ZOMBIE on
+// to the parent that reaps it; state, parent, pid, status and killed are under the table's lock. What only the
+// process itself needs is not here but in its u-area (upcall.h) or in its private memory.
+//
+// Sleeping is built on one counter a process, in the page of wake words that the kernel's wakeup predicates read.
+// Who wants to sleep reads its own counter under the lock that guards the condition, releases the lock, and waits
+// until the counter has changed; so no wakeup is lost. Wakeups may be spurious: the condition is tested again.
+#ifndef EXV6_PROC_H
+#define EXV6_PROC_H
+
+#include <exo/types.h>
+#include <stdbool.h>
+#include "kernel/param.h"
+#include "lock.h"
+
+enum proc_state {
+    PROC_FREE,
+    PROC_NEW,    // being made by fork
+    PROC_LIVE,
+    PROC_ZOMBIE, // ended; its address space and entry wait for the parent
+    PROC_REAPED, // being taken apart by the parent
+};
+
+struct proc {
+    u32 state; // enum proc_state
+    int pid;
+    struct proc *parent;
+    int status; // of a zombie
+    u32 killed;
+    eid_t eid;
+    u32 hart;
+    u32 slot;
+    ppn_t root;
+    u64 sz;      // end of the program's part of the address space
+    u64 charged; // pages it may use at most, taken from the commit count (vm.h)
+    char name[16];
+};
+
+struct proc_table {
+    struct lock lock;
+    int last_pid;
+    struct proc proc[NPROC]; // [0] is process 1, init
+};
+
+struct proc *me(void);
+u32 proc_index(const struct proc *); // 0..NPROC-1: for tables that run beside this one
+bool killed(void);                   // this process is to end, at the latest when it leaves the libOS
+
+u64 wake_read(void);                 // own counter
+void wake(struct proc *);
+
+// Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at once or
+// after the sleep, if the process has been killed.
+bool wake_wait(u64 seen, u64 until);
+
+// Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
+bool input_wait(u64 seen, u64 input);
+
+// Sleeps until EXO_WORDS->completions is not `completions`. May come back early; a kill does not matter.
+void disk_wait(u64 completions);
+
+// A set of sleeping processes, guarded by the lock of what they wait for.
+struct waitq {
+    u64 bits;
+};
+void waitq_sleep(struct waitq *, struct lock *); // releases the lock, sleeps, takes it again
+void waitq_wake(struct waitq *);                 // wakes all; the caller holds the lock
+
+// An entry in state PROC_NEW, child of this process, or NULL; an entry not made live after all.
+struct proc *proc_new(void);
+void proc_cancel(struct proc *);
+
+void proc_exit(int status) __attribute__((noreturn));
+
+int sys_wait(int *status);
+int sys_exit(int status);
+int sys_kill(int pid);
+int sys_getpid(void);
+int sys_sleep(int ticks);
+int sys_uptime(void);
+
+#endif
