@@ -26,15 +26,20 @@ there = $(foreach f,$1,$(if $(wildcard $f),$f))
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
-# Images that the kernel starts as environment 1: the machine's policy, and what tests boot instead of it.
-BOOTS := $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,first)))
+# Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot others
+# in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
+IMAGES := $(foreach i,first ktest,$(if $(wildcard user/$i.c user/$i/*.c),$i))
+UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
+PROGRAMS := $(UPROGS:%=$(BUILD)/user/%)
+FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
 
-all: $(BUILD)/kernel.elf $(if $(BOOTS),$(BUILD)/fs.img) compile_commands.json
+all: $(BUILD)/kernel.elf $(PROGRAMS) $(IMAGES:%=$(BUILD)/%.img) $(UNIX:%=$(BUILD)/%.img) $(FSIMG) compile_commands.json
 
 # ---- tools -----------------------------------------------------------------------------------------------------
 
@@ -73,7 +78,7 @@ UFLAGS := $(TARGET) $(HARD) -Iuser -I. -Ikernel/include $(DEFS)
 HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikernel $(DEFS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-flags = $(if $(filter kernel/%,$1),$(KFLAGS),$(if $(filter $(BOOTS:%=user/%.c) libos/%,$1),$(LFLAGS),$(UFLAGS)))
+flags = $(if $(filter kernel/%,$1),$(KFLAGS),$(if $(filter $(UPROGS:%=user/%.c) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -118,12 +123,43 @@ $(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
 	$(Q)$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
 	$(Q)$(KLINK) -o $@ $(KOBJS) $(KTABLE).o
 
+# ---- programs, images, disk -----------------------------------------------------------------------------------
+
+# The names of the libOS's calls: entry n of the table at LIBOS_TABLE.
+$(BUILD)/calls.ld: user/kernel/syscall.h $(BASIS)
+	@awk '$$2 == "LIBOS_TABLE" { at = $$3 } $$2 ~ /^SYS_/ { print substr($$2, 5) " = " at " + 8 * " $$3 ";" }' \
+	    $< >$@
+
+$(BUILD)/user/ulib.a: $(ULIB:%=$(BUILD)/%.o)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(PROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/ulib.a user/user.ld $(BUILD)/calls.ld
+	$(call say,LD $@)
+	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
+	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
+
+define image_rule
+$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
+	    -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach i,$(IMAGES),$(eval $(call image_rule,$i)))
+
+$(BUILD)/unix.elf: $(patsubst %,$(BUILD)/%.o,$(wildcard libos/*.[cS])) libos/unix.ld
+	$(call say,LD $@)
+	$(Q)$(CC) $(LFLAGS) $(LINK) -Wl,-T,libos/unix.ld -o $@ $(filter %.o,$^)
+
+$(BUILD)/%.img: $(BUILD)/%.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
 # ---- run -------------------------------------------------------------------------------------------------------
 
 GDBPORT ?= 26000
 QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
     $(if $(RAM),-object memory-backend-file$(comma)id=ram$(comma)size=$(MEM)$(comma)mem-path=$(RAM)$(comma)share=on) \
-    $(if $(wildcard $(BUILD)/fs.img),-global virtio-mmio.force-legacy=false \
+    $(if $(FSIMG),-global virtio-mmio.force-legacy=false \
         -drive file=$(BUILD)/fs.img$(comma)if=none$(comma)format=raw$(comma)id=disk \
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
     -kernel $(BUILD)/kernel.elf $(if $(BOOTARGS),-append '$(BOOTARGS)') $(QEMUEXTRA)
@@ -161,9 +197,9 @@ host-test: $(HTESTS)
 
 # ---- the rest --------------------------------------------------------------------------------------------------
 
-# For clangd: how each source is compiled.
-CSRCS = $(KSRCS) $(wildcard libos/*.c) $(UPROGS:%=user/%.c) $(BOOTS:%=user/%.c) $(ULIB)
-compile_commands.json: $(BASIS)
+# For clangd: how each source is compiled. A folder is newer than this when files came or went.
+CSRCS := $(filter %.c,$(KSRCS)) $(wildcard libos/*.c) $(wildcard user/*.c user/*/*.c)
+compile_commands.json: $(BASIS) $(wildcard kernel libos user)
 	@{ echo '['; $(foreach f,$(CSRCS),echo '$(if $(filter-out $(firstword $(CSRCS)),$f),$(comma)){"directory":\
 	"$(CURDIR)"$(comma) "file": "$f"$(comma) "command": "$(CC) $(filter-out -MMD -MP,$(call flags,$f)) -c $f"}';) \
 	echo ']'; } >$@
@@ -171,4 +207,4 @@ compile_commands.json: $(BASIS)
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
