@@ -74,7 +74,7 @@ LINK   := -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z
 KFLAGS := $(TARGET) $(SOFT) -Wstrict-prototypes -Wmissing-prototypes -Ikernel -Ikernel/include \
           -I$(BUILD)/include $(DEFS)
 LFLAGS := $(TARGET) $(SOFT) -Ilibos -Iuser -I. -Ikernel/include -I$(BUILD)/include $(DEFS)
-UFLAGS := $(TARGET) $(HARD) -Iuser -I. -Ikernel/include $(DEFS)
+UFLAGS := $(TARGET) $(HARD) -fno-builtin -fno-delete-null-pointer-checks -Iuser -I. -Ikernel/include $(DEFS)
 HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikernel $(DEFS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
@@ -125,10 +125,10 @@ $(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
 
 # ---- programs, images, disk -----------------------------------------------------------------------------------
 
-# The names of the libOS's calls: entry n of the table at LIBOS_TABLE.
+# The names of the libOS's calls: entry n of the table at LIBOS_TABLE. A program's own functions come first.
 $(BUILD)/calls.ld: user/kernel/syscall.h $(BASIS)
-	@awk '$$2 == "LIBOS_TABLE" { at = $$3 } $$2 ~ /^SYS_/ { print substr($$2, 5) " = " at " + 8 * " $$3 ";" }' \
-	    $< >$@
+	@awk '$$2 == "LIBOS_TABLE" { at = $$3 } \
+	    $$2 ~ /^SYS_/ { print "PROVIDE(" substr($$2, 5) " = " at " + 8 * " $$3 ");" }' $< >$@
 
 $(BUILD)/user/ulib.a: $(ULIB:%=$(BUILD)/%.o)
 	@rm -f $@
