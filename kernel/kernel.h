@@ -23,7 +23,19 @@ static inline struct ret fail(enum exo_error e) { return (struct ret){e, 0}; }
 static inline struct ret done(u64 val) { return (struct ret){0, val}; }
 
 typedef struct ret call_fn(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
-extern call_fn *const call_table[EXO_CALLS_END - EXO_CALLS]; // call.c; fast calls' C twins are not in it
+extern call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC]; // call.c
+
+call_fn do_page_alloc, do_page_free, do_page_set, do_page_give;                     // page.c
+call_fn do_pt_link, do_pt_unlink;                                                   // table.c
+call_fn do_bind, do_protect, do_unbind, do_batch;                                   // bind.c
+call_fn do_env_new, do_env_ctl, do_env_end, do_env_space, do_env_home, do_env_accept; // env.c
+call_fn do_slot_set, do_slot_give, do_poke;                                         // slot.c
+call_fn do_acct_new, do_acct_set, do_acct_end, do_acct_pager, do_revoke;            // account.c
+call_fn do_ext_split, do_ext_join, do_ext_give, do_ext_set;                         // extent.c
+call_fn do_disk_submit, do_disk_done;                                               // disk.c
+call_fn do_cons_write, do_cons_read, do_cons_give;                                  // console.c
+call_fn do_code_load, do_code_drop;                                                 // predicate.c
+call_fn do_cap_new, do_mark, do_halt;                                               // misc.c
 
 // ---- harts ----------------------------------------------------------------------------------------------------
 
@@ -32,37 +44,50 @@ struct regs {
     u64 x[32]; // x[0] is not used
 };
 
-// One a hart, found through tp in the kernel and sscratch while user code runs. Assembly uses the first fields
-// (offsets.c). `phase`: 0 in a slice, 1 past its end, within the epilogue's budget.
+// One a hart, found through tp in the kernel and through sscratch exactly while user code runs. Assembly uses the
+// fields down to `regs` (offsets.c).
+//
+// The fast paths compare whole state words (exo_env: state, home, account, 0). `base` is the word of a ready
+// environment of the current account at home here. `ready` is the same while the current environment may be left
+// by a fast path, and no environment's word otherwise: past the end of a slice, with floating point on, while
+// serving. After a fast call it is the client's word (ENV_CALLING set), for the fast reply; READY_CROSS is set
+// in it if the client's account is another.
 struct hart {
-    u64 ua;              // this u-area in the direct map; of idle_uarea when nothing runs
-    va_t uva;            // the same as the environment sees it
-    struct exo_env *cur; // who runs; NULL: idle
-    u64 t0, t1, tp;      // scratch of the trap entry
-    u64 ra, sp;
-    u64 a2;              // third result of the call being made
+    struct exo_uarea *ua; // of the environment that runs, in the direct map
+    va_t uva;             // the same as the environment sees it
+    struct exo_env *cur;  // who runs; NULL: nobody
+    u64 t0, tp, ra, sp;   // scratch of the trap entry
+    u64 a2;               // third result of the call being made
     u64 kstack;
-    u64 *tick_word;      // words->ticks on the boot hart, elsewhere one that nobody reads
-    u64 slice;           // `time` of a usual slice; 0: drawn by seed, in C
-    u64 slice_end;       // `time` at which this slice ends
-    u32 phase;
-    u32 slow;            // nonzero: fast paths that begin a slice go to C (seed, trace, no Sstc)
-    u32 resched;         // set by a call after which the environment does not go on: dispatch
-    u32 account;         // whose values the registers hold: they are scrubbed when it changes
-    u32 slot;            // the slot that runs
-    u32 index;           // of this hart
-    u32 fp_owner;        // eid whose values the f registers hold; 0: zeroed
-    u32 posted;          // some environment at home here has `posted` set, or work waits
-    u8 next[EXO_NSLOT];  // the next filled slot after each, cyclic; itself if there is none other
-    struct regs regs;    // of user code, on the paths that save all
-    u64 id;              // the firmware's name for it
-    u32 idle;            // in wfi, or about to be: a poke makes sense
+    struct exo_env *envs;   // envs and this hart's slots: a load is shorter than an address
+    struct exo_slot *slots;
+    u64 *tick_word;       // words->ticks on the boot hart, elsewhere one that nobody reads
+    u64 slice, budget;    // in `time`
+    u32 ready, base;
+    u32 special;          // SPECIAL_*: nonzero sends the timer and the start of a slice to C
+    u32 slot;             // the slot that runs
+    u32 resched;          // set by a call after which its environment does not go on
+    u32 index;            // of this hart
+    u8 next[EXO_NSLOT];   // the next filled slot after each, cyclic; itself if there is none other
+    struct regs regs;     // of user code, on the paths that save all
+
+    u64 id;               // the firmware's name for it
+    eid_t fp_owner;       // whose values the f registers hold; 0: nobody's
     u32 online;
-    u64 rng;             // state of the slice draw
+    u32 idle;             // looking at its slots with nothing to run: a poke makes sense
+    u32 posted;           // an environment at home here has `posted` set
+    u64 rng;              // state of the slice draw; 0: slices are all alike
 };
+
+#define READY_NONE 1            // no environment's word: running, of account 0
+#define READY_CROSS 0x80000000
+#define SPECIAL_PHASE 1         // past the slice's end, within the budget
+#define SPECIAL_SLOW 2          // slices are drawn, or there is no stimecmp
+#define SPECIAL_POSTED 4        // `posted` wants to be looked at when this environment is left
 
 extern struct hart harts[EXO_NHART];
 extern u32 nharts;
+extern bool sstc;
 
 #ifdef __riscv
 register struct hart *this_hart __asm__("tp");
@@ -89,7 +114,7 @@ static inline void *ppn_to_va(ppn_t ppn) { return pa_to_va((pa_t)ppn * EXO_PAGE)
 
 extern struct exo_words *words;
 extern struct exo_page *pages; // [npages]
-extern struct exo_env envs[];  // [EXO_NENV], padded to whole pages; likewise below
+extern struct exo_env envs[];  // [EXO_NENV], and up to EXO_EID_INDEX always free
 extern struct exo_acct accts[];
 extern struct exo_slot slots[];
 extern struct exo_ext exts[];
@@ -128,8 +153,9 @@ void page_unpin(struct exo_page *p);             // frees a doomed page whose la
 void page_drop(struct exo_page *p);              // binds just fell: the same test; called by whoever lowers binds
 void page_doom(struct exo_page *p);              // DATA (or table, u-area, code of an ended account) -> DOOMED or free
 void page_zero(void *page);
-bool page_reserve_ok(u32 account, i64 reserve, u32 held); // would the promise hold if the account had these?
-void acct_count(u32 account, i64 reserve, i64 held);      // adds to them and keeps words->promised in step
+i64 acct_promise(u32 account, i64 reserve, i64 held); // what words->promised would grow by if these were added
+void acct_count(u32 account, i64 reserve, i64 held);  // adds them, words->promised in step
+bool acct_overdue(u32 account);                       // a revocation's deadline is past, its pages not yet taken
 
 // ---- table.c, bind.c: Sv39 tables, bindings, and the fences they need --------------------------------------------
 
@@ -142,7 +168,7 @@ extern struct root roots[]; // by ASID, 1..ROOTS
 #define ROOTS (2 * EXO_NENV)
 
 void root_arrive(ppn_t root, u32 hart);   // an environment of it gets this home: counts users too
-void root_leave(ppn_t root, u32 hart);
+void root_leave(ppn_t root, u32 hart);    // before the lock is released, satp of that hart names another root
 u64 root_satp(ppn_t root);
 u64 *pte_find(ppn_t root, va_t va);       // the leaf entry of a user va, or NULL if no table holds one
 // The caller's object at va, n bytes, 8-aligned (or bytes if align is 1), within one page; NULL if it is not
@@ -151,7 +177,8 @@ void *user_object(va_t va, u64 n, u64 align, bool write);
 void shoot(u32 asid, va_t va);            // this va of this address space, here and where it may run
 void shoot_asid(u32 asid);                // all of it, on every hart
 void shoot_all(void);                     // everything, on every hart
-bool code_shoot(u32 harts);               // fence.i here and on those harts
+void code_shoot(u32 harts);               // fence.i here and on those harts
+void span_forget(void);                   // a table is unlinked: bind.c's memory of the last one is void
 
 // ---- sweep.c: doomed pages and ended accounts, in steps -------------------------------------------------------------
 
@@ -191,12 +218,33 @@ static inline struct exo_uarea *env_ua(const struct exo_env *e) { return (struct
 
 void env_post(struct exo_env *e, u32 what); // lock held: done at once if e is at home here, else asked for
 void env_pending(struct exo_env *e, u64 bits); // sets bits of its u-area's pending; ends a wait
+void env_stop(struct exo_env *e, u32 why, u64 cause, va_t tval, va_t pc); // e runs here: it does so no longer
+void env_posted(void);                      // lock held: what other harts asked for environments at home here
+void slot_init(u32 hart);
 void slot_relink(u32 hart);                 // lock held: after slots of that hart changed
 void poke(u32 hart);                        // interrupts it if it idles
 void poke_idle(void);                       // every idle hart: after a change to the word page
 
-void dispatch(void);                        // picks what runs next into this_hart, idling until there is something
+void leave(void);                           // the current environment does not run any more
+void enter(struct exo_env *e, va_t pc);     // e runs here, at pc, all registers 0 but t0 = its u-area
+void enter_prologue(struct exo_env *e);
+void dispatch(void);                        // begins the next slice, idling until there is one to begin
+bool wakes(struct exo_env *e);              // may it be entered at its PROLOGUE now? Ends a wait that is over
+void ready_update(void);                    // after a change to what `base` and `ready` stand for
 void timer_set(u64 when);
+void upcall_fault(u64 cause, u64 tval);
+void upcall_epilogue(void);
+bool force_save(void);                      // all registers into the forced frame; false if it is in use
+void trap_return(void) __attribute__((noreturn)); // to what this_hart->regs and cur say
+
+void fp_zero(void);                         // fp.S; FS is not Off
+void fp_save(struct exo_forced *f);
+void fp_load(const struct exo_forced *f);
+
+// Fast calls in C: what the assembly does, and what it leaves to C. Results go to this_hart->regs.
+void twin_yield(struct regs *r), twin_wait(struct regs *r), twin_call(struct regs *r), twin_send(struct regs *r);
+void twin_reply(struct regs *r), twin_resume(struct regs *r), twin_fp(struct regs *r);
+void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has part in
 
 // ---- predicate.c, disk.c, extent.c, console.c, trace.c ---------------------------------------------------------------
 

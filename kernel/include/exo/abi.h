@@ -155,8 +155,8 @@ enum exo_error {
     E_ADDR = -3,     /* a pointer is unaligned, crosses a page, or is not mapped as needed */
     E_VA = -4,       /* va is not page-aligned or not below EXO_USER_END */
     E_BITS = -5,     /* binding bits: unknown, W without R, W with X, or none of R, W, X */
-    E_LEVEL = -6,    /* table level is not 0, 1 or 2, or does not fit root and va */
-    E_PPN = -7,      /* no such page */
+    E_LEVEL = -6,    /* table level is not 0, 1 or 2, or it is 2 and ppn is not root */
+    E_PPN = -7,      /* no such page, or one of the kernel's own */
     E_EID = -8,      /* no such environment, or one of an older generation */
     E_HART = -9,     /* no such hart */
     E_SLOT = -10,    /* no such slot */
@@ -210,9 +210,9 @@ struct exo_page {
     u8 account;
     u8 flags;
     u8 pad;
-    u16 pins;   /* disk requests and predicates that hold it */
     u16 asid;   /* of a root */
-    u32 users;  /* of a table: valid entries; a root also counts its environments; of a u-area: 1 */
+    u16 users;  /* of a table: valid entries; a root also counts its environments; of a u-area: 1 */
+    u32 pins;   /* disk requests and predicates that hold it */
     u32 binds;  /* valid PTEs, in any account, that name it */
     ppn_t next; /* of a free page: the next in the list, 0 at the end */
     ppn_t prev;
@@ -293,7 +293,9 @@ struct exo_acct {
     u32 revoke_target; /* pages to be held at the deadline; valid if revoke_deadline */
     u64 revoke_deadline;
     u64 repossessed;   /* pages taken by force so far */
-    u64 reserved[7];
+    u32 doomed;        /* of the pages held: those on their way out */
+    u32 pad2;
+    u64 reserved[6];
 };
 
 /* One a slot, at EXO_SLOTS[hart * EXO_NSLOT + slot]. */
@@ -349,7 +351,7 @@ struct exo_words {
     u64 completions; /* disk requests completed */
     u64 input;       /* console bytes received */
     u64 ticks;       /* ends of slice and idle ticks of the boot hart */
-    u64 stops;       /* environments stopped or ended by something other than their own call */
+    u64 stops;       /* environments stopped or ended so far */
     u64 free_head;   /* ppn of the head of the free list: what page_alloc(any) takes */
     u64 npages;      /* page records */
     u64 nharts;
@@ -536,8 +538,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * page_alloc(ppn or 0, unzeroed) -> a1 ppn
  *     0 takes the head of the exported free list. Zeroed, unless unzeroed = 1 and the caller
  *     was its last owner. Capabilities, tag and flags are 0.
- *     E_ARG; E_PPN; E_TYPE (not free); E_RESERVE (the account holds its reserve, and the
- *     rest is promised; or none is free).
+ *     E_ARG; E_PPN; E_TYPE (not free); E_RESERVE (none is free; or the account holds its
+ *     reserve, and the rest is promised, or a revocation of it is overdue).
  * page_free(ppn)
  *     A data page, or a u-area whose environment is gone. One that is still bound becomes
  *     doomed and is freed when its bindings are broken.
@@ -545,9 +547,11 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * page_set(ppn, rcap, wcap, tag, keep)
  *     Sets what opens it for others (0: nothing), the owner's word, and whether it is kept.
  *     Existing bindings stay: only future ones are refused.
- *     E_ARG (keep > 1); E_PPN; E_OWNER; E_TYPE (not data); E_FIXED.
+ *     E_ARG (keep > 1); E_PPN; E_OWNER; E_TYPE (not data); E_FIXED (also for a page not yet
+ *     kept while a revocation of the account is overdue).
  * page_give(ppn, account)
- *     Hands an unbound, unpinned data page, contents included, to a child or the parent.
+ *     Hands an unbound, unpinned data page, contents and tag included, to a child or the
+ *     parent of its owner. Its capabilities and `keep` become 0.
  *     E_PPN; E_ACCT; E_OWNER; E_KIN; E_TYPE; E_BOUND; E_PINNED; E_STATE (account ending);
  *     E_RESERVE.
  * cap_new() -> a1 a capability value no other has. Unguessable; never 0.
@@ -564,23 +568,24 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_LEVEL; E_VA; E_PPN; E_OWNER; E_TYPE (root); E_TABLE; E_UNBOUND; E_BOUND (valid entries
  *     or bindings of the table page); E_BUSY (level 2: environments on it).
  * bind(root, va, ppn, bits, cap) -> a1 old PTE or word, a2 old page's binds
- *     Maps ppn at va. R or X of another account's page needs its rcap, W its wcap. Tables
- *     and code: own account, read-only; u-areas: own account, not X.
+ *     Maps ppn at va. R or X of another account's page needs its rcap, RW its wcap. Tables
+ *     and code: the root's account, read-only; u-areas: the root's account, not X.
  *     a2: what remains of the old page's binds; all ones if there was no valid entry.
  *     Exactly one of those who drop a page sees 0.
- *     E_VA; E_BITS; E_PPN (root, ppn); E_OWNER (root); E_TYPE (root; ppn free, doomed,
- *     kernel); E_CAP; E_BITS (type forbids W or X); E_TABLE.
+ *     E_VA; E_BITS; E_PPN (root, ppn); E_OWNER (root); E_TYPE (root; ppn free or doomed);
+ *     E_CAP; E_BITS (type forbids W or X); E_TABLE.
  * protect(root, va, clear, set, cap) -> a1 old PTE, a2 the page's binds
  *     Changes bits of a valid PTE: (old & ~clear) | set. New rights are authorised as in bind.
- *     E_VA; E_BITS; E_PPN; E_OWNER; E_TYPE; E_TABLE; E_UNBOUND; E_TYPE (doomed); E_CAP;
- *     E_BITS (the type forbids them).
+ *     E_VA; E_BITS (unknown); E_PPN; E_OWNER; E_TYPE; E_TABLE; E_UNBOUND; E_TYPE (doomed);
+ *     E_CAP; E_BITS (what results is none that bind takes, or the type forbids it).
  * unbind(root, va, word) -> a1 old PTE or word, a2 old page's binds (all ones: none)
  *     Leaves `word` (bit 0 clear; the rest is the libOS's) in the entry.
  *     E_BITS (bit 0 set); E_VA; E_PPN; E_OWNER; E_TYPE; E_TABLE.
  * batch(array of struct exo_op, n) -> a1 operations done
- *     n calls under one lock and one fence. Stops at the first that fails.
- *     E_ARG (n is 0 or over EXO_BATCH_MAX, or an op that cannot be batched); E_ADDR; then
- *     that operation's error.
+ *     n calls under one lock and one fence. Stops at the first that fails; a1 counts on errors
+ *     too.
+ *     E_ARG (n is 0 or over EXO_BATCH_MAX); E_ADDR (not writable memory); then that
+ *     operation's error, E_ARG if it cannot be batched.
  *
  * Environments
  *
@@ -608,12 +613,14 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *
  * acct_new(pages, envs, accts, exts) -> a1 account
  *     A child, with a reserve and quotas split off the caller's own.
- *     E_ARG (any over 2^31); E_QUOTA (accounts, envs, extents, pages: more than the caller's
- *     own unused); E_FIXED; E_RESERVE.
+ *     E_ARG (any over 2^31); E_STATE (the caller's is ending); E_QUOTA (accounts, envs,
+ *     extents: more than the caller's own unused; roots in use need half as many envs; pages:
+ *     more than its reserve); E_FIXED; E_RESERVE.
  * acct_set(account, pages, envs, accts, exts)
  *     A child's reserve and quotas, up or down, against the caller's own; or the caller's
  *     own, down only, in favour of its parent. An account that is ending has none to set.
- *     E_ARG; E_ACCT; E_KIN; E_STATE (ending); E_QUOTA; E_FIXED; E_RESERVE.
+ *     E_ARG; E_ACCT; E_KIN; E_STATE (ending); E_QUOTA (less than what is in use, more than
+ *     the giver's unused, or the caller's own up); E_FIXED; E_RESERVE.
  * acct_end(account)
  *     Ends a child and all below it, in steps: environments, requests, bindings, pages. All
  *     it had passes to the caller's account when the last page is swept (the record is
