@@ -112,18 +112,22 @@ int in_child(void (*f)(void))
     return WEXITSTATUS(status);
 }
 
-// The input goes through a file, so that a shell that stops reading blocks nobody.
+// The input goes through a file, so that a shell that stops reading blocks nobody. The program runs in an
+// empty directory of its own, and must leave it so.
 const char *output_of(int (*program)(void), const char *text)
 {
     int out[2];
     size_t used = 0;
     ssize_t n;
+    char dir[] = "/tmp/exv6-XXXXXX";
     FILE *in = tmpfile();
-    if (!in || pipe(out) < 0 || fputs(text, in) < 0 || fflush(in) != 0)
+    if (!in || !mkdtemp(dir) || pipe(out) < 0 || fputs(text, in) < 0 || fflush(in) != 0)
         return "(the host has no file or pipe to spare)";
     rewind(in);
     pid_t pid = fork();
     if (pid == 0) {
+        if (chdir(dir) < 0)
+            _exit(1);
         dup2(fileno(in), 0);
         dup2(out[1], 1);
         dup2(out[1], 2);
@@ -138,7 +142,7 @@ const char *output_of(int (*program)(void), const char *text)
     close(out[0]);
     waitpid(pid, 0, 0);
     written[used] = 0;
-    return written;
+    return rmdir(dir) == 0 ? written : "(files were left behind)";
 }
 
 unsigned draw(unsigned below)

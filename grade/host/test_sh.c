@@ -185,16 +185,15 @@ static void test_running(void)
     runs_as("echo a; echo b", "a\nb\n");
     runs_as("cd /; pwd; cd /nowhere; cd; pwd", "/\nsh: cannot go to /nowhere\n/\n");
     runs_as("(cd /; pwd) | cat; (echo a; echo b) | tr ab xy", "/\nx\ny\n");
-    runs_as("cd /tmp; rm -f exv6sh; echo 1 > exv6sh; echo 2 >> exv6sh; cat < exv6sh; > exv6sh; cat exv6sh",
-            "1\n2\n");
-    runs_as("(echo 3; echo 4) > exv6sh | cat; cat exv6sh exv6sh; rm exv6sh", "3\n4\n3\n4\n");
+    runs_as("echo 1 > f; echo 2 >> f; cat < f; > f; cat f; (echo 3; echo 4) > f | cat; cat f f; rm f",
+            "1\n2\n3\n4\n3\n4\n");
     runs_as("nosuch; echo on", "sh: nosuch: not found\non\n");
     runs_as("/etc; cat < /no/file; echo > /no/file; echo on",
             "sh: /etc: cannot be run\nsh: cannot open /no/file\nsh: cannot open /no/file\non\n");
     runs_as("a | | b\necho on", "sh: syntax error near |\non\n");
     runs_as("echo a | exit 3; echo b; exit; echo c", "b\n");
-    runs_as("sleep 0.3 & echo first; sleep 1; echo last", "first\nlast\n");
-    runs_as("(sleep 0.2; echo behind) & echo before; sleep 0.6", "before\nbehind\n");
+    runs_as("sleep 0.3 & echo first; sleep 0.5; echo last", "first\nlast\n");
+    runs_as("(sleep 0.5; echo behind) & echo before", "before\nbehind\n");
     runs_as("ls /proc/self/fd | wc -l; ls /proc/self/fd | cat | wc -l", "4\n4\n");
     runs_as("yes | head -n 1; yes | cat | head -n 1", "y\ny\n");
     runs_as("cat\nthis is what cat reads", "this is what cat reads");
