@@ -59,7 +59,7 @@ void limit_heap(long bytes);            // past which sbrk() fails
 long heap_size(void);
 int in_child(void (*f)(void)); // the exit status of a child that ran f, or -1 if it was killed
 
-// What an own shell process with this input writes to 1 and 2, until it ends.
+// What `program` writes to 1 and 2, run on this input in a process of its own, until it ends.
 const char *output_of(int (*program)(void), const char *input);
 
 unsigned draw(unsigned below); // the next of a fixed row of random numbers
