@@ -315,7 +315,7 @@ struct exo_ext {
 };
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH };
-enum req_state { REQ_FREE, REQ_QUEUED, REQ_ACTIVE, REQ_DONE };
+enum req_state { REQ_FREE, REQ_QUEUED, REQ_ACTIVE, REQ_DONE, REQ_ORPHAN /* active, its account ended */ };
 
 /* One a request, at EXO_REQS[(account - 1) * EXO_NREQ + n]. 128 bytes. */
 struct exo_req {
@@ -637,11 +637,12 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *
  * Disk (SOSP95 3.1; Kaashoek 1997: physical names)
  *
- * ext_split(ext, n) -> a1 new extent: all but the first n blocks
+ * ext_split(ext, n) -> a1 new extent: all but the first n blocks, with the same capabilities
  *     E_EXT; E_OWNER; E_ARG (n not in 1..count-1); E_BUSY; E_QUOTA.
  * ext_join(a, b)
  *     b, which begins where a ends, becomes part of a.
- *     E_EXT; E_OWNER; E_ARG (not adjacent); E_CAP (capabilities differ); E_BUSY.
+ *     E_EXT; E_OWNER (either, or two accounts); E_ARG (not adjacent, or over 2^32 - 1 blocks);
+ *     E_CAP (capabilities differ); E_BUSY.
  * ext_give(ext, account)
  *     To a child or the parent; capabilities become 0.
  *     E_EXT; E_ACCT; E_OWNER; E_KIN; E_STATE (ending); E_BUSY; E_QUOTA (theirs).
@@ -649,8 +650,10 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_EXT; E_OWNER.
  * disk_submit(op | count << 8, ext, offset, array of ppn, cap) -> a1 request
  *     READ, WRITE: count (1..16) consecutive blocks from `offset` in ext, to or from as many
- *     data pages of the caller's, pinned until it completes. FLUSH: count 0; all completed
- *     writes are durable when it completes. Completion counts in EXO_WORDS->completions.
+ *     data pages of the caller's, pinned until it completes. FLUSH: count 0, no array; all
+ *     completed writes are durable when it completes. Another account's extent needs its rcap
+ *     to read, its wcap to write or flush. Completion counts in EXO_WORDS->completions. Requests
+ *     are not ordered among each other.
  *     E_ARG (op, count); E_ADDR; E_EXT; E_ARG (past the extent's end); E_CAP (not owner, and
  *     cap differs); E_PPN; E_OWNER; E_TYPE; E_FIXED; E_FULL.
  * disk_done(request) -> a1 status: 0 or E_IO
@@ -667,8 +670,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_ACCT; E_OWNER; E_KIN; E_STATE (ending).
  * code_load(ppn)
  *     Checks the predicate in the page (struct pred_code); the page becomes CODE.
- *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_PINNED; E_CODE; then for its pages E_PPN, E_OWNER,
- *     E_TYPE; E_FIXED.
+ *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_PINNED; E_CODE; then for its pages E_PPN, E_OWNER
+ *     (not the account of ppn), E_TYPE (not data, ppn itself, or pinned 2^15 times); E_FIXED.
  * code_drop(ppn)
  *     A data page again.
  *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_BUSY (someone waits on it).

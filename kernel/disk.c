@@ -1,0 +1,270 @@
+// Disk requests: records that anyone may read, blocks of an extent on one side and pinned pages on the other,
+// served round robin by account, and the two ends of a request that the drivers stand between. Called with the
+// kernel lock held, by disk_submit and disk_done, by the disk's interrupt, and by ticks and idle harts.
+#include "boot.h"
+#include "console.h"
+#include "disk.h"
+#include <exo/trace.h>
+
+struct exo_req reqs[EXO_NACCT * EXO_NREQ] __attribute__((aligned(EXO_PAGE)));
+
+static struct disk disk;
+static u32 active; // requests the driver has
+
+// An account's queued requests, oldest first. The queue of account n is queues[n - 1].
+static struct queue {
+    u8 first, n;
+    u8 req[EXO_NREQ];
+} queues[EXO_NACCT];
+static u32 turn; // whose queue is next to be served
+
+static void release(struct exo_req *r)
+{
+    for (u32 i = 0; i < r->count; i++)
+        page_unpin(page_get(r->ppns[i]));
+    exts[r->ext].requests--;
+}
+
+static struct exo_acct *account_of(const struct exo_req *r)
+{
+    return &accts[(r - reqs) / EXO_NREQ + 1];
+}
+
+static void record_free(struct exo_req *r)
+{
+    account_of(r)->requests--;
+    r->state = REQ_FREE;
+}
+
+static u64 what_of(const struct exo_req *r)
+{
+    return r->op | (u64)r->count << 8 | (u64)r->account << 16;
+}
+
+static void serve(void)
+{
+    for (u32 empty = 0; empty < EXO_NACCT && active < disk.depth; turn = (turn + 1) % EXO_NACCT) {
+        struct queue *q = &queues[turn];
+        if (!q->n) {
+            empty++;
+            continue;
+        }
+        struct exo_req *r = &reqs[turn * EXO_NREQ + q->req[q->first]];
+        q->first = (q->first + 1) % EXO_NREQ;
+        q->n--;
+        empty = 0;
+        active++;
+        r->state = REQ_ACTIVE;
+        if (trace_on)
+            trace(TRACE_DISK_START, r->id, what_of(r), r->ext, r->block, r->ppns[0]);
+        disk.start(r);
+    }
+}
+
+// Readers on other harts see the record before they see the count.
+void disk_complete(struct exo_req *r, i32 status)
+{
+    active--;
+    r->status = status;
+    if (!r->account) { // disk_read's
+        r->state = REQ_DONE;
+        return;
+    }
+    if (trace_on)
+        trace(TRACE_DISK_DONE, r->id, what_of(r), r->ext, r->block, (u64)(i64)status);
+    release(r);
+    if (r->state == REQ_ORPHAN) {
+        record_free(r);
+        return;
+    }
+    __atomic_store_n(&r->state, REQ_DONE, __ATOMIC_RELEASE);
+    __atomic_store_n(&words->completions, words->completions + 1, __ATOMIC_RELEASE);
+    poke_idle();
+}
+
+// The first error, in the order of the checks, that any of these pages has.
+static enum exo_error pages_error(const ppn_t *ppns, u32 n)
+{
+    enum exo_error first = E_OK;
+    for (u32 i = 0; i < n; i++) {
+        const struct exo_page *p = page_get(ppns[i]);
+        enum exo_error e = !p                              ? E_PPN
+                           : !owns(caller(), p->account)   ? E_OWNER
+                           : p->type != PAGE_DATA          ? E_TYPE
+                                                           : E_OK;
+        if (e && (!first || e > first))
+            first = e;
+    }
+    return first;
+}
+
+u32 pins_new(const ppn_t *ppns, u32 n, u32 account)
+{
+    u32 fresh = 0;
+    for (u32 i = 0; i < n; i++) {
+        const struct exo_page *p = page_get(ppns[i]);
+        u32 j = 0;
+        while (ppns[j] != ppns[i])
+            j++;
+        fresh += j == i && p->account == account && !page_fixed(p);
+    }
+    return fresh;
+}
+
+// Room for the pins, in each account whose pages they are: the caller's, or children's not running yet.
+static bool pins_fit(const ppn_t *ppns, u32 n)
+{
+    u32 last = 0;
+    for (u32 i = 0; i < n; i++) {
+        u32 account = page_get(ppns[i])->account;
+        if (account != last && !fix_room(account, pins_new(ppns, n, account)))
+            return false;
+        last = account;
+    }
+    return true;
+}
+
+static struct exo_req *record_find(u32 account)
+{
+    struct exo_req *r = &reqs[(account - 1) * EXO_NREQ];
+    for (u32 i = 0; i < EXO_NREQ; i++, r++)
+        if (r->state == REQ_FREE)
+            return r;
+    return NULL;
+}
+
+static struct ret submit(struct exo_req *r, u32 op, u64 block, struct exo_ext *e, const ppn_t *ppns, u32 count)
+{
+    u32 account = caller(), index = (u32)(r - reqs);
+    *r = (struct exo_req){.id = ((r->id >> 16) % 0xffff + 1) << 16 | index, // a generation is never 0
+                          .state = REQ_QUEUED,
+                          .op = (u8)op,
+                          .count = (u8)count,
+                          .account = (u8)account,
+                          .ext = (u32)(e - exts),
+                          .block = block};
+    for (u32 i = 0; i < count; i++) {
+        r->ppns[i] = ppns[i];
+        page_pin(page_get(ppns[i]));
+    }
+    e->requests++;
+    accts[account].requests++;
+    struct queue *q = &queues[account - 1];
+    q->req[(q->first + q->n++) % EXO_NREQ] = (u8)(index % EXO_NREQ);
+    serve();
+    return done(r->id);
+}
+
+struct ret do_disk_submit(u64 what, u64 ext, u64 offset, u64 array, u64 cap)
+{
+    u64 op = what & 0xff, count = what >> 8;
+    if (op > DISK_FLUSH || (op == DISK_FLUSH ? count != 0 : count - 1 >= EXO_REQ_BLOCKS))
+        return fail(E_ARG);
+    ppn_t ppns[EXO_REQ_BLOCKS];
+    if (count) { // read once: another hart may be writing there
+        const volatile ppn_t *from = user_object(array, count * sizeof(*from), 8, false);
+        if (!from)
+            return fail(E_ADDR);
+        for (u32 i = 0; i < count; i++)
+            ppns[i] = from[i];
+    }
+    struct exo_ext *e = ext_get(ext);
+    if (!e)
+        return fail(E_EXT);
+    if (offset > e->count || count > e->count - offset)
+        return fail(E_ARG);
+    if (!ext_open(e, cap, op != DISK_READ))
+        return fail(E_CAP);
+    enum exo_error error = pages_error(ppns, (u32)count);
+    if (error)
+        return fail(error);
+    if (!pins_fit(ppns, (u32)count))
+        return fail(E_FIXED);
+    struct exo_req *r = record_find(caller());
+    if (!r)
+        return fail(E_FULL);
+    return submit(r, (u32)op, e->start + offset, e, ppns, (u32)count);
+}
+
+struct ret do_disk_done(u64 id, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+    (void)a1, (void)a2, (void)a3, (void)a4;
+    u64 index = id & 0xffff;
+    if (index >= EXO_NACCT * EXO_NREQ || reqs[index].id != id || reqs[index].state == REQ_FREE)
+        return fail(E_REQ);
+    struct exo_req *r = &reqs[index];
+    if (!owns(caller(), r->account))
+        return fail(E_OWNER);
+    if (r->state != REQ_DONE)
+        return fail(E_BUSY);
+    record_free(r);
+    return done((u64)(i64)r->status);
+}
+
+void disk_orphans(u32 account)
+{
+    struct exo_req *r = &reqs[(account - 1) * EXO_NREQ];
+    for (u32 i = 0; i < EXO_NREQ; i++, r++) {
+        if (r->state == REQ_ACTIVE)
+            r->state = REQ_ORPHAN;
+        if (r->state == REQ_QUEUED)
+            release(r);
+        if (r->state == REQ_QUEUED || r->state == REQ_DONE)
+            record_free(r);
+    }
+    queues[account - 1].n = 0;
+}
+
+void disk_interrupt(u32 irq)
+{
+    if (!irq || irq != disk.irq)
+        return;
+    disk.poll(csr_read(time));
+    serve();
+}
+
+u64 disk_due(void)
+{
+    return disk.due ? disk.due() : ~0UL;
+}
+
+void disk_tick(void)
+{
+    u64 now = csr_read(time);
+    if (disk_due() > now)
+        return;
+    disk.poll(now);
+    serve();
+}
+
+u64 disk_open(void)
+{
+    const struct range *image = &machine.initrd;
+    if (image->end > image->start) {
+        if (!ramdisk_open(&disk, image->start, image->end, boot_number("disk", 0)))
+            disk.blocks = 0;
+    } else if (!virtio_open(&disk)) {
+        disk.blocks = 0;
+    }
+    if (disk.irq)
+        plic_enable(disk.irq);
+    return disk.blocks;
+}
+
+bool disk_read(u64 block, void *page)
+{
+    static struct exo_req r;
+    r = (struct exo_req){.state = REQ_ACTIVE,
+                         .op = DISK_READ,
+                         .count = 1,
+                         .block = block,
+                         .ppns = {(ppn_t)(va_to_pa(page) / EXO_PAGE)}};
+    if (block >= disk.blocks)
+        return false;
+    u64 late = csr_read(time) + 5UL * machine.timebase;
+    active++;
+    disk.start(&r);
+    while (r.state == REQ_ACTIVE && csr_read(time) < late)
+        disk.poll(csr_read(time));
+    return r.state == REQ_DONE && r.status == 0;
+}
