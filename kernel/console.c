@@ -1,5 +1,5 @@
 // The console's device, a 16550 UART (one register a byte), and the PLIC, which brings its interrupts and the
-// disk's to the boot hart. Who may read and write the console is decided elsewhere.
+// disk's to the boot hart. Who may read and write the console is decided in conscall.c.
 #include "console.h"
 
 enum { RBR = 0, THR = 0, IER = 1, FCR = 2, LCR = 3, LSR = 5 };

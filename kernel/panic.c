@@ -9,7 +9,7 @@ enum { MAX_FRAMES = 32 };
 volatile u64 panic_owner; // the mark of the hart that panicked: its tp + 1
 
 _Noreturn void panic_end(void);
-_Noreturn void panic_trap(u64 fp);
+_Noreturn void panic_trap(u64 fp, va_t ra);
 
 // The build puts this table behind the constants, in ascending order (kernel/symbols.awk).
 struct symbol {
@@ -33,12 +33,13 @@ const char *symbol_at(va_t pc, u64 *offset)
     return symbol_names + s[-1].name;
 }
 
-static void print_place(va_t pc)
+// A return address may be the first after its function's end: `back` = 1 looks for the call instead.
+static void print_place(va_t pc, u32 back)
 {
     u64 offset;
-    const char *name = symbol_at(pc, &offset);
+    const char *name = symbol_at(pc - back, &offset);
     if (name)
-        kprintf("  %016lx %s+0x%lx\n", pc, name, offset);
+        kprintf("  %016lx %s+0x%lx\n", pc, name, offset + back);
     else
         kprintf("  %016lx\n", pc);
 }
@@ -51,7 +52,7 @@ static void print_calls(u64 fp)
     u64 low = (u64)stacks + i * (STACK_GUARD + STACK_SIZE) + STACK_GUARD, high = low + STACK_SIZE;
     for (u32 n = 0; n < MAX_FRAMES && i < EXO_NHART && fp % 16 == 0 && fp >= low + 16 && fp <= high; n++) {
         const u64 *frame = (const u64 *)fp;
-        print_place(frame[-1]);
+        print_place(frame[-1], 1);
         low = fp;
         fp = frame[-2];
     }
@@ -91,12 +92,15 @@ _Noreturn void panic_end(void)
     hart_stop();
 }
 
-_Noreturn void panic_trap(u64 fp)
+// ra is that of the function that trapped if it calls no others; else it stands once more in its frame.
+_Noreturn void panic_trap(u64 fp, va_t ra)
 {
     stop_others();
     kprintf("\npanic: trap in the kernel\n");
     print_trap();
-    print_place(csr_read(sepc));
+    print_place(csr_read(sepc), 0);
+    kprintf("ra");
+    print_place(ra, 1);
     print_calls(fp);
     panic_end();
 }
