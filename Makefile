@@ -154,6 +154,17 @@ $(BUILD)/unix.elf: $(patsubst %,$(BUILD)/%.o,$(wildcard libos/*.[cS])) libos/uni
 $(BUILD)/%.img: $(BUILD)/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
+# Programs of this machine: mkfs and fsck, of mkfs/, the libOS's file system and the label's checks.
+$(BUILD)/tools/%.c.o: %.c $(BASIS)
+	$(call say,HOSTCC $<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HFLAGS) -O2 -c -o $@ $<
+
+TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) kernel/label.c \
+    $(call there,$(patsubst %,libos/%.c,super log fs inode dir path))
+$(BUILD)/mkfs $(BUILD)/fsck: $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
+	$(Q)$(HOSTCC) -o $@ $^
+
 # ---- run -------------------------------------------------------------------------------------------------------
 
 GDBPORT ?= 26000
@@ -192,8 +203,21 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
+# Tests in QEMU are grade/run.py's; it prints the same lines.
+HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
+GUESTRUN = $(if $(wildcard grade/run.py),$(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?",:)
+
 host-test: $(HTESTS)
-	@for t in $(HTESTS); do $$t; echo "done $$t $$?"; done | awk -f grade/count.awk
+	@{ $(HOSTRUN); } | awk -f grade/count.awk
+
+guest-test: have-qemu all
+	@{ $(GUESTRUN); } | awk -f grade/count.awk
+
+test: have-qemu all $(HTESTS)
+	@{ $(HOSTRUN); $(GUESTRUN); } | awk -f grade/count.awk
+
+bench: have-qemu all
+	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)
 
 # ---- the rest --------------------------------------------------------------------------------------------------
 
