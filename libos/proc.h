@@ -46,6 +46,7 @@ struct proc_table {
 
 struct proc *me(void);
 u32 proc_index(const struct proc *); // 0..NPROC-1: for tables that run beside this one
+struct proc *proc_at(u32 index);
 bool killed(void);                   // this process is to end, at the latest when it leaves the libOS
 
 u64 wake_read(void);                 // own counter
@@ -54,6 +55,9 @@ void wake(struct proc *);
 // Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at once or
 // after the sleep, if the process has been killed.
 bool wake_wait(u64 seen, u64 until);
+
+// Sleeps until the own counter is not `seen`; a kill matters only as it changes the counter.
+void wake_sleep(u64 seen);
 
 // Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
 bool input_wait(u64 seen, u64 input);

@@ -1,0 +1,93 @@
+// What programs and the boot image see of the libOS: the image header, the jump table, the gate behind it, and
+// the entry of the first process. See upcall.h for the stack.
+#include <exo/abi.h>
+#include <exo/image.h>
+#include "kernel/syscall.h"
+#include "upcall.h"
+
+    .section .header, "a"
+    .dword  IMAGE_MAGIC
+    .word   IMAGE_VERSION, 0
+    .dword  image_entry, image_load
+    .word   text_size, rodata_size, data_size, bss_size, stack_size
+    .word   0, 0, 0
+
+// Entry i is 8 bytes, at LIBOS_TABLE + 8 * i.
+    .section .table, "ax"
+    .option push
+    .option norvc
+    .set    i, 0
+    .rept   SYS_poweroff + 1
+    addi    a7, zero, i
+    j       gate
+    .set    i, i + 1
+    .endr
+    .option pop
+
+    .section .rodata
+    .balign 8
+calls:
+    .macro  entry number, function
+    .org    calls + 8 * \number
+    .dword  \function
+    .endm
+    .dword  sys_none
+    entry   SYS_fork, sys_fork
+    entry   SYS_exit, sys_exit
+    entry   SYS_wait, sys_wait
+    entry   SYS_pipe, sys_pipe
+    entry   SYS_read, sys_read
+    entry   SYS_kill, sys_kill
+    entry   SYS_exec, sys_exec
+    entry   SYS_fstat, sys_fstat
+    entry   SYS_chdir, sys_chdir
+    entry   SYS_dup, sys_dup
+    entry   SYS_getpid, sys_getpid
+    entry   SYS_sbrk, sys_sbrk
+    entry   SYS_sleep, sys_sleep
+    entry   SYS_uptime, sys_uptime
+    entry   SYS_open, sys_open
+    entry   SYS_write, sys_write
+    entry   SYS_mknod, sys_mknod
+    entry   SYS_unlink, sys_unlink
+    entry   SYS_link, sys_link
+    entry   SYS_mkdir, sys_mkdir
+    entry   SYS_close, sys_close
+    entry   SYS_fsync, sys_fsync
+    entry   SYS_poweroff, sys_poweroff
+
+    .text
+sys_none:
+    li      a0, -1
+    ret
+
+// a7 = number, a0-a5 = arguments. The program's sp may be anything: it is not followed, only given back.
+gate:
+    lla     t0, stack_top
+    sd      sp, -16(t0)
+    sd      ra, -8(t0)
+    addi    sp, t0, -16
+    slli    a7, a7, 3
+    lla     t1, calls
+    add     t1, t1, a7
+    ld      t1, (t1)
+    jalr    t1
+    li      t0, UA_VA
+    ld      t1, SELF_PROC(t0)
+    lw      t1, PROC_KILLED(t1)
+    bnez    t1, 1f
+    ld      ra, 8(sp)
+    ld      sp, (sp)
+    ret
+1:  li      a0, -1
+    call    proc_exit
+
+    .globl  image_entry
+image_entry:
+    .irp    i, 0, 8, 16, 24
+    lla     t1, upcall_entries
+    ld      t1, \i(t1)
+    sd      t1, UA_ENTRY_FAULT + \i(t0)
+    .endr
+    lla     sp, stack_top
+    call    start

@@ -1,0 +1,236 @@
+// Upcall entries, and the calls that give up the processor. Every entry has t0 = u-area.
+//
+// A process that is off the hart is in one of three states, which PROLOGUE tells apart by `pending` and `mask`:
+// taken by force (FORCED), interrupted (the epilogue frame is in use), or in a call of its own (`kept`). The call
+// sets a bit of mask first, so that no epilogue comes between: only one of the last two is ever in use.
+#include <exo/abi.h>
+#include "kernel/syscall.h"
+#include "upcall.h"
+
+    // x1 to x31 without t0-t2
+    .macro  each_reg op
+    .irp    r, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op     x\r, SELF_REGS + 8 * \r(t0)
+    .endr
+    .endm
+
+    // what a C function keeps
+    .macro  each_kept op base, offset=0
+    .set    i, 0
+    .irp    r, ra, sp, gp, tp, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+    \op     \r, \offset + 8 * i(\base)
+    .set    i, i + 1
+    .endr
+    .endm
+
+    // what else a fault must give back
+    .macro  each_dead op
+    .set    i, 0
+    .irp    r, ra, tp, a0, a1, a2, a3, a4, a5, a6, a7, t3, t4, t5, t6
+    \op     \r, TRAP_REGS + 8 * i(sp)
+    .set    i, i + 1
+    .endr
+    .endm
+
+    .macro  each_f op
+    .irp    r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op     f\r, SELF_F + 8 * \r(t0)
+    .endr
+    .endm
+
+    .option arch, +d
+
+    .section .rodata
+    .balign 8
+    .globl  upcall_entries
+upcall_entries:
+    .dword  fault, epilogue, prologue, prologue
+
+    .text
+// Start of a slice.
+prologue:
+    li      t2, PENDING_FORCED // the others have been seen: the slice is new, and there is nothing to give back
+    addi    t1, t0, UA_PENDING
+    amoand.d t1, t2, (t1)
+    andi    t1, t1, PENDING_FORCED
+    bnez    t1, forced
+    lbu     t1, UA_MASK + 1(t0)
+    bnez    t1, interrupted
+    each_kept ld, t0, SELF_KEPT
+    ld      a0, SELF_RESULT(t0)
+
+// The end of a call that gave up the hart, or could not: a0 is its result. If the slice ended while mask held
+// the epilogue back, this is the place to end it.
+unmask:
+    li      t1, ~MASK_LIBOS
+    amoand.d zero, t1, (t0)
+    ld      t1, UA_PENDING(t0)
+    andi    t1, t1, PENDING_EPILOGUE
+    bnez    t1, 1f
+    ret
+1:  addi    sp, sp, -16
+    sd      ra, 8(sp)
+    sd      a0, (sp)
+    li      a0, 0
+    call    upcall_yield
+    ld      a0, (sp)
+    ld      ra, 8(sp)
+    addi    sp, sp, 16
+    ret
+
+forced:
+    li      a0, FRAME_FORCED
+    li      a7, EXO_RESUME
+    ecall
+    ebreak
+
+// If it was the program that was interrupted, the libOS's stack is free, and this is the place to look whether
+// the process was killed.
+interrupted:
+    ld      t1, UA_EPILOGUE + FRAME_EPC(t0)
+    li      t2, LIBOS_TABLE
+    bgeu    t1, t2, 1f
+    lla     sp, stack_top
+    call    upcall_resumed
+    li      t0, UA_VA
+1:  each_reg ld
+    mv      t1, a0
+    mv      t2, a7
+    li      a0, FRAME_EPILOGUE
+    li      a7, EXO_RESUME
+    ecall
+    ebreak
+
+// End of a slice.
+epilogue:
+    each_reg sd
+    jal     t1, fp_leave
+1:  li      a0, 0
+    li      a7, EXO_YIELD
+    ecall
+    j       1b
+
+// The f registers go where the next floating-point instruction will find them. Return address in t1; t2 dies.
+fp_leave:
+    ld      t2, SELF_FP_ON(t0)
+    beqz    t2, 1f
+    each_f  fsd
+    frcsr   t2
+    sd      t2, SELF_F + 8 * 32(t0)
+    sd      zero, SELF_FP_ON(t0)
+1:  jr      t1
+
+// An exception. The frame moves to the stack, so that the next one may come while this one is served; the way
+// back needs no kernel, but a register: gp, which neither programs nor the libOS use.
+fault:
+    mv      t1, sp
+    lla     t2, stack_bottom
+    sub     t2, sp, t2
+    addi    t2, t2, -1
+    srli    t2, t2, 12
+    sltiu   t2, t2, STACK_PAGES
+    bnez    t2, 1f
+    lla     sp, stack_top
+1:  addi    sp, sp, -TRAP_SIZE
+    sd      t1, TRAP_SP(sp)
+    sd      s0, TRAP_S0(sp)
+    each_dead sd
+    .irp    i, FRAME_T0, FRAME_T1, FRAME_T2, FRAME_EPC, FRAME_CAUSE, FRAME_TVAL
+    ld      t1, UA_FAULT + \i(t0)
+    sd      t1, TRAP_FRAME + \i(sp)
+    .endr
+    sb      zero, UA_MASK(t0)
+    mv      a0, sp
+    call    upcall_fault
+    each_dead ld
+    ld      t0, TRAP_FRAME + FRAME_T0(sp)
+    ld      t1, TRAP_FRAME + FRAME_T1(sp)
+    ld      t2, TRAP_FRAME + FRAME_T2(sp)
+    ld      gp, TRAP_FRAME + FRAME_EPC(sp)
+    ld      sp, TRAP_SP(sp)
+    jr      gp
+
+    .globl  upcall_yield, upcall_wait
+upcall_wait:
+    li      a7, EXO_WAIT
+    j       leave
+upcall_yield:
+    li      a7, EXO_YIELD
+leave:
+    li      t0, UA_VA
+    li      t1, MASK_LIBOS
+    amoor.d zero, t1, (t0)
+    each_kept sd, t0, SELF_KEPT
+    sd      zero, SELF_RESULT(t0)
+    ld      t1, SELF_FP_ON(t0)
+    sd      t1, SELF_FP_WAS(t0)
+    jal     t1, fp_leave
+    ecall
+    li      t0, UA_VA // refused: floating point is still on
+    ld      t1, SELF_FP_WAS(t0)
+    sd      t1, SELF_FP_ON(t0)
+    j       unmask
+
+// Nothing but t0, t6 and the message comes back from a call.
+    .globl  upcall_call
+upcall_call:
+    li      t0, UA_VA
+    addi    sp, sp, -16
+    sd      a4, (sp)
+    each_kept sd, t0, SELF_KEPT
+    mv      a6, a0
+    mv      a5, a1
+    mv      a0, a2
+    mv      a1, a3
+    li      a7, EXO_CALL
+    ecall
+    each_kept ld, t0, SELF_KEPT
+    ld      a4, (sp)
+    addi    sp, sp, 16
+    sd      a0, (a4)
+    mv      a0, t6
+    ret
+
+    .globl  upcall_fork
+upcall_fork:
+    each_kept sd, a0
+    li      a0, 0
+    ret
+
+    .globl  upcall_fp_save
+upcall_fp_save:
+    li      t0, UA_VA
+    jal     t1, fp_leave
+    li      a0, 0
+    li      a7, EXO_FP
+    ecall
+    ret
+
+// Floating point on, with what the program's registers held. No epilogue comes between: it would save what is
+// not there yet.
+    .globl  upcall_fp_load
+upcall_fp_load:
+    li      t0, UA_VA
+    li      t1, MASK_LIBOS
+    amoor.d zero, t1, (t0)
+    li      a0, 1
+    li      a7, EXO_FP
+    ecall
+    li      t0, UA_VA
+    each_f  fld
+    ld      t1, SELF_F + 8 * 32(t0)
+    fscsr   t1
+    li      t1, 1
+    sd      t1, SELF_FP_ON(t0)
+    j       unmask
+
+    .globl  upcall_enter
+upcall_enter:
+    mv      t0, a0
+    mv      sp, a1
+    mv      a0, a2
+    mv      a1, a3
+    .irp    r, 1, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    li      x\r, 0
+    .endr
+    jr      t0

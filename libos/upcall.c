@@ -1,0 +1,48 @@
+// The C half of the upcalls: what to do about an exception, and about a program that goes on.
+#include "upcall.h"
+
+#include "crash.h"
+#include "proc.h"
+#include "vm.h"
+
+#define CAUSE_ILLEGAL     2
+#define CAUSE_FETCH_PAGE  12
+#define CAUSE_LOAD_PAGE   13
+#define CAUSE_STORE_PAGE  15
+
+_Static_assert(offsetof(struct proc, killed) == PROC_KILLED, "struct proc");
+
+void upcall_fault(struct trap *);
+void upcall_resumed(void);
+
+// An exception of the program, or of libOS code that follows one of the program's pointers. May come while another
+// is served. Returning continues what was interrupted.
+void upcall_fault(struct trap *t)
+{
+    const struct exo_frame *f = &t->frame;
+    if (__atomic_load_n(&UAREA->pending, __ATOMIC_RELAXED) & PENDING_EPILOGUE)
+        upcall_yield(0); // the slice ended while the fault frame was in use
+
+    switch (f->cause) {
+    case CAUSE_ILLEGAL:
+        if (SELF->fp_on)
+            break;
+        upcall_fp_load(); // perhaps it was only that floating point is off
+        return;
+    case CAUSE_FETCH_PAGE:
+    case CAUSE_LOAD_PAGE:
+    case CAUSE_STORE_PAGE:
+        if (vm_fault(f->cause, f->tval))
+            return;
+    }
+    crash(t);
+}
+
+// A program that an epilogue interrupted is about to go on.
+void upcall_resumed(void)
+{
+    if (!killed())
+        return;
+    ((volatile u8 *)&UAREA->mask)[1] = 0; // its epilogue frame is no longer needed
+    proc_exit(-1);
+}

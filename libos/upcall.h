@@ -1,0 +1,96 @@
+// How a process of the libOS is entered, left and gone on with: the u-area's private part, and the calls that
+// give up the processor. upcall.S is the code; offsets that it uses stand here, beside the structure.
+//
+// One rule keeps it simple: a process has one stack of the libOS's, in use while it is in the libOS. Upcalls from
+// the program start at its top, those from libOS code go on below what is there.
+#ifndef EXV6_UPCALL_H
+#define EXV6_UPCALL_H
+
+#include <exo/abi.h>
+#include "user/first.h"
+
+#define UA_VA 0x3ffffff000 // of the u-area, in every process
+
+// Offsets from the u-area.
+#define SELF_FP_ON  0x4b0
+#define SELF_FP_WAS 0x4b8
+#define SELF_PROC   0x4c0
+#define SELF_RESULT 0x4d0
+#define SELF_KEPT   0x500
+#define SELF_REGS   0x580
+#define SELF_F      0x680
+// Offsets in struct proc, struct trap, and the size of the latter.
+#define PROC_KILLED 20
+#define TRAP_FRAME  0
+#define TRAP_SP     48
+#define TRAP_S0     56
+#define TRAP_REGS   64
+#define TRAP_SIZE   192
+
+#define STACK_PAGES 3 // as in libos.ld
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+
+struct proc;
+
+struct self {
+    struct first_args first; // own eid, and how to ask the boot image to power off
+    u64 fp_on;               // the f registers are the program's, live on this hart: save them when leaving it
+    u64 fp_was;              // fp_on when a call that gives up the hart was made
+    struct proc *proc;
+    u32 index; // in the process table
+    ppn_t root;
+    u64 result; // what the call that gave up the hart returns
+    u64 spare[5];
+    u64 kept[16]; // ra, sp, gp, tp, s0-s11: where that call returns to
+    u64 regs[32]; // x1-x31 at an epilogue; but t0-t2 and pc are in the kernel's frame
+    u64 f[33];    // f0-f31, fcsr
+};
+
+// What a fault upcall leaves on the stack.
+struct trap {
+    struct exo_frame frame;
+    u64 sp, s0;
+    u64 ra, tp, a[8], t3, t4, t5, t6;
+    u64 spare[2];
+};
+
+#define UAREA ((struct exo_uarea *)UA_VA)
+#define SELF ((struct self *)(UA_VA + UA_LIBOS))
+
+// yield and wait of <exo/abi.h>: 0 once this process runs again, or the kernel's error.
+i64 upcall_yield(eid_t to);
+i64 upcall_wait(ppn_t code, u64 w0, u64 w1, u64 w2, eid_t to);
+
+// call, with a0 and a1 as the message: 0 and the reply's a0 in *answer, or the kernel's error. It turns floating
+// point off: upcall_fp_save() first.
+i64 upcall_call(eid_t to, cap_t cap, u64 a0, u64 a1, u64 *answer);
+
+// Stores in kept what a process needs to return from this call a second time: 0 now, `result` then.
+u64 upcall_fork(u64 kept[16]) __attribute__((returns_twice));
+
+// Floating point off, the program's registers in SELF->f; and back.
+void upcall_fp_save(void);
+void upcall_fp_load(void);
+
+// Leaves the libOS for a program that starts.
+void upcall_enter(va_t pc, va_t sp, u64 argc, va_t argv) __attribute__((noreturn));
+
+// The entries for the u-area, in its order.
+extern const u64 upcall_entries[4];
+
+_Static_assert(UA_LIBOS + offsetof(struct self, fp_on) == SELF_FP_ON, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, fp_was) == SELF_FP_WAS, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, proc) == SELF_PROC, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, result) == SELF_RESULT, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, kept) == SELF_KEPT, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, regs) == SELF_REGS, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, f) == SELF_F, "struct self");
+_Static_assert(sizeof(struct self) <= EXO_PAGE - UA_LIBOS, "struct self");
+_Static_assert(offsetof(struct trap, sp) == TRAP_SP, "struct trap");
+_Static_assert(offsetof(struct trap, ra) == TRAP_REGS, "struct trap");
+_Static_assert(sizeof(struct trap) == TRAP_SIZE && TRAP_SIZE % 16 == 0, "struct trap");
+#endif
+
+#endif
