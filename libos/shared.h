@@ -9,9 +9,12 @@
 
 #include <exo/abi.h>
 #include "bcache.h"
+#include "file.h"
 #include "fs.h"
 #include "kernel/param.h"
+#include "pipe.h"
 #include "proc.h"
+#include "tty.h"
 #include "vm.h"
 
 #define SHARED_VA 0x1800000000
@@ -33,7 +36,9 @@ struct shared {
 
     struct commit commit;
     struct proc_table procs;
-    // Descriptors, pipes, terminal: file.h, pipe.h, tty.h.
+    struct files files;
+    struct pipes pipes;
+    struct tty tty;
 
     struct bcache cache;
     struct buf cache_buf[CACHE_FRAMES]; // cache.buf

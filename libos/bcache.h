@@ -1,0 +1,119 @@
+// The buffer cache: blocks of one extent in memory, one copy for all processes. This is all that a file
+// system knows of the disk.
+//
+// The cache owns a fixed number of 4 KiB page frames, bound at the same address in every process of the
+// libOS. Each has a struct buf that says which block it holds. bread() hands a buffer to one caller at a
+// time; its data may be read, and changed before bdirty(), until brelse(). A changed block goes to the disk
+// with bflush() at the latest; before, only while nobody holds it: when its frame is wanted for another
+// block, or when more than half of all are dirty.
+//
+// What is under it: exo_disk_submit() takes up to 16 consecutive blocks and the pages they go to or come
+// from, and returns at once. The cache starts what it can, and sleeps until the kernel's count of completions
+// moves; whoever is awake then collects for all. It keeps no list of its requests: the kernel's records,
+// which every libOS can read, say what is under way. So a process that ends meanwhile leaves nothing undone.
+//
+// Locks: a buffer's, from bread() to brelse(), whose holder may sleep; then the cache's, which guards all
+// else here and is let go before sleeping. A buffer that the disk reads or writes is one that its lock's
+// holder waits for, or that nobody holds. So nobody sees its data change.
+#ifndef EXV6_BCACHE_H
+#define EXV6_BCACHE_H
+
+#include <exo/types.h>
+#include "lock.h"
+
+enum buf_state {
+    BUF_EMPTY,   // data is not the block's, yet or because reading it failed
+    BUF_READING, // the disk fills it
+    BUF_VALID,
+    BUF_WRITING, // valid, and the disk takes it
+};
+
+struct buf {
+    u8 *data;         // 4 KiB, for whoever holds the buffer; page-aligned
+    u32 block;        // of the extent
+    u32 held;         // by bread() or bnew(), or by those who wait to
+    struct lock lock; // from bread() to brelse()
+
+    // The cache's own, under its lock. A link is the index of a buf, plus 1; 0: none.
+    u8 state;         // enum buf_state
+    u8 dirty;         // BUF_VALID and not as on the disk
+    u8 alone;         // a request with other blocks failed: the next one is for this block only
+    u16 hash_next;    // in the chain of its block
+    ppn_t ppn;        // of data
+    u64 dirtied;      // the cache's clock when dirty was last set
+    u16 newer, older; // the policy's: here, in the list by last use
+};
+
+struct bcache;
+
+// Which frame to give up. Called with the cache's lock held.
+struct bpolicy {
+    void (*add)(struct bcache *, struct buf *);   // once for each, at the start
+    void (*touch)(struct bcache *, struct buf *); // it was used, or read ahead
+    struct buf *(*victim)(struct bcache *);       // one of those that bspare() admits, or 0
+};
+
+// A sequence of misses: who reads block `next` now has read those before it, and gets twice the window.
+struct bstream {
+    u32 next;
+    u32 window; // blocks
+};
+
+#define BCACHE_CHAINS  256
+#define BCACHE_STREAMS 8
+
+struct bcache {
+    struct lock lock;
+    u32 extent;  // the kernel's number for it
+    u32 nblocks; // of the extent
+    u32 nbufs;
+    u32 ndirty;
+    u64 clock;                    // one more at each bflush()
+    u64 failed;                   // writes of a single block that failed
+    const struct bpolicy *policy; // in the libOS's image, which lies at one address in all processes
+    u16 newest, oldest;           // links, as those of the chains
+    u16 chain[BCACHE_CHAINS];
+    u32 next_stream;
+    struct bstream stream[BCACHE_STREAMS];
+    struct buf buf[]; // nbufs
+};
+
+#define BCACHE_MEMORY(nbufs) (sizeof(struct bcache) + (nbufs) * sizeof(struct buf))
+
+// A caller holds at most this many buffers at once, and never waits for one with a lower claim while it does:
+// file system code takes an indirect block before what it points to, and the bitmap last. A cache needs this
+// many for each process that may be in it.
+#define BUF_HELD 3
+
+// All that can go wrong: the disk's error, or a block outside the extent. 0 if all went well.
+#define BUF_E_IO (-1)
+
+// Makes a cache of all of an extent in BCACHE_MEMORY(nbufs) bytes. Frame i is the caller's page ppn[i], bound
+// for reading and writing at data + i * 4096. nbufs is at most 65534, and at least BUF_HELD.
+void bcache_setup(struct bcache *, u32 extent, u32 nbufs, u8 *data, const ppn_t *ppn);
+
+// The block, read unless it is cached. May wait, for the disk, for its holder or for a free frame.
+int bread(struct bcache *, u32 block, struct buf **);
+
+// The block, all zero and dirty, without reading it: for a block just allocated.
+int bnew(struct bcache *, u32 block, struct buf **);
+
+// Its data was changed: it must reach the disk before its frame is used for another block. The caller holds
+// it.
+void bdirty(struct bcache *, struct buf *);
+
+// Gives it back.
+void brelse(struct bcache *, struct buf *);
+
+// Hint: n consecutive blocks (16 at most) will be read soon. Starts what is not cached, waits for nothing,
+// and does less, or nothing, when frames or requests are short. The caller holds no buffer.
+void bahead(struct bcache *, u32 block, u32 n);
+
+// Writes every buffer that was dirty when it was called, then has the device make all of it durable. Waits
+// for holders: the caller holds none. A buffer that could not be written stays dirty.
+int bflush(struct bcache *);
+
+// For policies: whether b's frame may be used for another block at once.
+int bspare(const struct buf *b);
+
+#endif
