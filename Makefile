@@ -28,7 +28,7 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot others
 # in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
-IMAGES := $(foreach i,first ktest,$(if $(wildcard user/$i.c user/$i/*.c),$i))
+IMAGES := $(foreach i,first ktest minimal bench,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
@@ -139,8 +139,11 @@ $(PROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/ulib.a user/user
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
 	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
 
+USES_first := kernel/label.c # checks the images it loads
+
 define image_rule
-$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
+$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS]) \
+    $(USES_$1)) user/rt/image.ld
 	$$(call say,LD $$@)
 	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
 	    -o $$@ $$(filter %.o,$$^)
