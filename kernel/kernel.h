@@ -9,8 +9,7 @@
 #define EXV6_KERNEL_H
 
 #include "boot.h"
-#include "riscv.h"
-#include <exo/abi.h>
+#include "kernel_asm.h"
 
 // ---- results of calls: a0 is err, a1 val; a third result goes to this_hart->a2 ----------------------------------
 
@@ -33,7 +32,7 @@ call_fn do_slot_set, do_slot_give, do_poke;                                     
 call_fn do_acct_new, do_acct_set, do_acct_end, do_acct_pager, do_revoke;            // account.c
 call_fn do_ext_split, do_ext_join, do_ext_give, do_ext_set;                         // extent.c
 call_fn do_disk_submit, do_disk_done;                                               // disk.c
-call_fn do_cons_write, do_cons_read, do_cons_give;                                  // console.c
+call_fn do_cons_write, do_cons_read, do_cons_give;                                  // conscall.c
 call_fn do_code_load, do_code_drop;                                                 // predicate.c
 call_fn do_cap_new, do_mark, do_halt;                                               // misc.c
 
@@ -79,15 +78,8 @@ struct hart {
     u64 rng;              // state of the slice draw; 0: slices are all alike
 };
 
-#define READY_NONE 1            // no environment's word: running, of account 0
-#define READY_CROSS 0x80000000
-#define SPECIAL_PHASE 1         // past the slice's end, within the budget
-#define SPECIAL_SLOW 2          // slices are drawn, or there is no stimecmp
-#define SPECIAL_POSTED 4        // `posted` wants to be looked at when this environment is left
-
 extern struct hart harts[EXO_NHART];
 extern u32 nharts;
-extern bool sstc;
 
 #ifdef __riscv
 register struct hart *this_hart __asm__("tp");
@@ -126,11 +118,12 @@ struct caps {
 };
 extern struct caps *page_caps; // [npages]
 extern struct caps ext_caps[EXO_NEXT];
-extern cap_t env_caps[EXO_NENV];
+extern cap_t env_caps[];       // [EXO_EID_INDEX + 1]
 
 // ---- page.c: records, the free list, the reserve rule ------------------------------------------------------------
 
 void page_init(ppn_t first_free, ppn_t end); // boot: [first_free, end) become free, all below PAGE_KERNEL
+void page_withhold(ppn_t from, ppn_t to);    // boot: these are not free but the kernel's, as the RAM disk's image
 
 // The record, or NULL if ppn names none or is the kernel's. Takes any 64-bit argument.
 static inline struct exo_page *page_get(u64 ppn)
@@ -164,11 +157,11 @@ struct root {
     u32 harts;          // bit i: an environment of this root is at home on hart i
     u8 at[EXO_NHART];   // how many
 };
-extern struct root roots[]; // by ASID, 1..ROOTS
 #define ROOTS (2 * EXO_NENV)
+extern struct root roots[ROOTS + 1]; // by ASID, from 1
 
 void root_arrive(ppn_t root, u32 hart);   // an environment of it gets this home: counts users too
-void root_leave(ppn_t root, u32 hart);    // before the lock is released, satp of that hart names another root
+void root_leave(ppn_t root, u32 hart);    // called on that hart, with cur another or about to leave the root
 u64 root_satp(ppn_t root);
 u64 *pte_find(ppn_t root, va_t va);       // the leaf entry of a user va, or NULL if no table holds one
 // The caller's object at va, n bytes, 8-aligned (or bytes if align is 1), within one page; NULL if it is not
@@ -176,6 +169,8 @@ u64 *pte_find(ppn_t root, va_t va);       // the leaf entry of a user va, or NUL
 void *user_object(va_t va, u64 n, u64 align, bool write);
 void shoot(u32 asid, va_t va);            // this va of this address space, here and where it may run
 void shoot_asid(u32 asid);                // all of it, on every hart
+void shoot_remote(u32 harts, u32 asid, va_t va, u64 size); // not here; asid 0: every one; size ~0: every va
+void root_release(struct exo_page *p);    // a root that nobody uses is a data page again, its ASID free
 void shoot_all(void);                     // everything, on every hart
 void code_shoot(u32 harts);               // fence.i here and on those harts
 void span_forget(void);                   // a table is unlinked: bind.c's memory of the last one is void
@@ -232,10 +227,14 @@ void dispatch(void);                        // begins the next slice, idling unt
 bool wakes(struct exo_env *e);              // may it be entered at its PROLOGUE now? Ends a wait that is over
 void ready_update(void);                    // after a change to what `base` and `ready` stand for
 void timer_set(u64 when);
-void upcall_fault(u64 cause, u64 tval);
-void upcall_epilogue(void);
-bool force_save(void);                      // all registers into the forced frame; false if it is in use
-void trap_return(void) __attribute__((noreturn)); // to what this_hart->regs and cur say
+void env_init(void);
+bool force_save(struct exo_env *e);         // this_hart->regs into its forced frame; false if that is in use
+void external_interrupt(void);              // lock held
+void trap_start(void);                      // this hart takes traps from user code
+void trap_return(void) __attribute__((noreturn)); // trap.S: to what this_hart->regs and cur say
+void tables_init(void);                     // start.c, boot: the exported records, all memory and the disk
+void first_start(void);                     // boot: environment 1 of account 1, from extent `boot`
+_Noreturn void hart_run(void);              // this hart takes traps, and runs what its slots hold
 
 void fp_zero(void);                         // fp.S; FS is not Off
 void fp_save(struct exo_forced *f);
@@ -248,14 +247,25 @@ void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has 
 
 // ---- predicate.c, disk.c, extent.c, console.c, trace.c ---------------------------------------------------------------
 
-bool predicate_true(ppn_t code, const u64 w[3], u64 now); // of a CODE page
-void disk_interrupt(u32 irq);
-void disk_tick(void);      // RAM disk: completes what is due; lock held
-void disk_orphans(u32 account); // its requests: those done are freed, those in flight will be as they complete
-void console_input(void);  // after console_interrupt() took bytes: words->input, wakes idle harts
+// All with the lock held, but for predicate_true and trace. disk.h has what boot needs of the disk.
 
+bool predicate_true(ppn_t code, const u64 w[3], u64 now); // of a CODE page
+void code_release(struct exo_page *p); // unpins the pages a CODE page names: before it becomes anything else
+u32 pins_new(const ppn_t *ppns, u32 n, u32 account); // how many of its pages among these a pin would make fixed
+void disk_interrupt(u32 irq);
+void disk_tick(void);      // on ticks and idle harts: completes what is due on a RAM disk with delays
+u64 disk_due(void);        // when that is; ~0: it has nothing to do
+// An account's requests: those not yet begun end, those done are freed, those in flight will be as they complete.
+// Its number must not be used again before accts[account].requests is 0.
+void disk_orphans(u32 account);
+void console_input(void);  // the UART's interrupt: takes the bytes, counts them in words->input, wakes idle harts
+
+void trace_init(void);     // boot: after all tables have their place, and before boot_end() is asked
 extern u32 trace_on;
-void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4); // call only if trace_on
+void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4); // call only if trace_on; <exo/trace.h>
+void trace_call(u64 nr, const u64 args[5], struct ret ret);    // likewise: every call, granted or refused
+
+void misc_init(const u8 *seed, u32 size); // boot: 16 bytes that nobody can guess
 
 void halt(u32 code) __attribute__((noreturn)); // ends QEMU with this status
 void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -139,6 +139,16 @@
 #define PENDING_REVOKE 4   /* `revoke_n` pages are wanted back by `revoke_deadline` */
 #define PENDING_REPO 8     /* pages were taken: see `repo` */
 
+/* exo_env.state: 0 is ready to be entered at its PROLOGUE or CALL. Written by the home hart alone. */
+#define ENV_RUNNING 0x01
+#define ENV_WAITING 0x02  /* on a predicate */
+#define ENV_CALLING 0x04  /* for a reply; its slots run the callee */
+#define ENV_STOPPED 0x08
+#define ENV_SERVING 0x10  /* has a client to reply to */
+#define ENV_ARRIVING 0x20 /* its first entry on this hart flushes its ASID */
+#define ENV_OWES 0x40     /* excess > 0: a slot of its own will be skipped */
+#define ENV_FREE 0x80     /* no environment: eid is 0 */
+
 /* resume's frames */
 #define FRAME_FAULT 0
 #define FRAME_EPILOGUE 1
@@ -220,16 +230,6 @@ struct exo_page {
 };
 
 /* ---- environments --------------------------------------------------------------------- */
-
-/* `state`: 0 is ready to be entered at its PROLOGUE or CALL. Written by the home hart alone. */
-#define ENV_RUNNING 0x01
-#define ENV_WAITING 0x02  /* on a predicate */
-#define ENV_CALLING 0x04  /* for a reply; its slots run the callee */
-#define ENV_STOPPED 0x08
-#define ENV_SERVING 0x10  /* has a client to reply to */
-#define ENV_ARRIVING 0x20 /* its first entry on this hart flushes its ASID */
-#define ENV_OWES 0x40     /* excess > 0: a slot of its own will be skipped */
-#define ENV_FREE 0x80     /* no environment: eid is 0 */
 
 enum stop_reason {
     STOP_NEW,    /* never run yet */

@@ -1,0 +1,485 @@
+// From user code into the kernel and back. Two ways in: trap_fast tries the fast paths first; trap_full takes
+// everything to C (tracing, and the tests that run the fast paths' C twins). A fast path lists what must hold; a
+// miss goes to save_all with every register that is still the user's as it was, and C does it all again, in
+// full. On the fast paths nothing can trap: they touch the hart's record, environments and u-areas, all in the
+// direct map.
+//
+// In the kernel tp is the hart's record. sscratch holds it while user code runs, the user's tp on the fast
+// paths, and 0 while C runs: so a trap from C finds 0 and goes to trap_panic.
+#include "kernel_asm.h"
+
+// t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
+    .section .text
+    .balign 64
+    .globl trap_fast
+trap_fast:
+    csrrw   tp, sscratch, tp
+    beqz    tp, from_kernel
+    sd      t0, H_T0(tp)
+    csrr    t0, scause
+    addi    t0, t0, -CAUSE_ECALL
+    bnez    t0, not_ecall
+    addi    t0, a7, -EXO_CALL
+    beqz    t0, fast_call
+    addi    t0, t0, EXO_CALL - EXO_REPLY
+    beqz    t0, fast_reply
+    addi    t0, t0, EXO_REPLY - EXO_NULL
+    beqz    t0, fast_null
+    addi    t0, t0, EXO_NULL - EXO_PAGE_ALLOC
+    bgez    t0, locked_call
+    addi    t0, t0, EXO_PAGE_ALLOC - EXO_RESUME
+    beqz    t0, fast_resume
+    addi    t0, t0, EXO_RESUME - EXO_YIELD
+    beqz    t0, fast_yield
+    j       save_all
+
+fast_null:
+    csrr    t0, sepc
+    addi    t0, t0, 4
+    csrw    sepc, t0
+    li      a0, 0
+    csrrw   tp, sscratch, tp
+    sret
+
+// ---- exceptions and the end of a slice -------------------------------------------------------------------------
+
+not_ecall:
+    srai    t0, t0, 3           // 0: causes 8-15; > 0: interrupts 0-7; < 0: the rest
+    bnez    t0, not_fault
+
+// FAULT, unless its frame is in use (byte 0 of mask). The cause, never 0, marks it used.
+    ld      t0, H_UA(tp)
+    lbu     t0, UA_MASK(t0)
+    bnez    t0, save_all
+    ld      t0, H_UA(tp)
+    sd      t1, UA_FAULT+FRAME_T1(t0)
+    sd      t2, UA_FAULT+FRAME_T2(t0)
+    ld      t1, H_T0(tp)
+    sd      t1, UA_FAULT+FRAME_T0(t0)
+    csrr    t1, sepc
+    sd      t1, UA_FAULT+FRAME_EPC(t0)
+    csrr    t2, stval
+    sd      t2, UA_FAULT+FRAME_TVAL(t0)
+    csrr    t1, scause
+    sd      t1, UA_FAULT+FRAME_CAUSE(t0)
+    sb      t1, UA_MASK(t0)
+    ld      t2, UA_ENTRY_FAULT(t0)
+    csrw    sepc, t2
+    ld      t0, H_UVA(tp)
+    csrrw   tp, sscratch, tp
+    sret
+
+not_fault:
+    blez    t0, save_all
+    csrr    t0, scause
+    andi    t0, t0, 4           // of 1 and 5
+    beqz    t0, save_all
+
+// EPILOGUE, unless mask holds it back, the slice is over already, or a tick has work for C. Byte 1 of mask marks
+// its frame used.
+    lw      t0, H_SPECIAL(tp)
+    bnez    t0, save_all
+    lw      t0, work
+    bnez    t0, save_all
+    ld      t0, H_UA(tp)
+    ld      t0, UA_MASK(t0)
+    bnez    t0, save_all
+    ld      t0, H_UA(tp)
+    sd      t1, UA_EPILOGUE+FRAME_T1(t0)
+    sd      t2, UA_EPILOGUE+FRAME_T2(t0)
+    ld      t1, H_T0(tp)
+    sd      t1, UA_EPILOGUE+FRAME_T0(t0)
+    csrr    t1, sepc
+    sd      t1, UA_EPILOGUE+FRAME_EPC(t0)
+    li      t1, SPECIAL_PHASE   // 1: also READY_NONE, and not 0
+    sb      t1, UA_MASK+1(t0)
+    sw      t1, H_SPECIAL(tp)
+    sw      t1, H_READY(tp)
+    ld      t1, H_TICK_WORD(tp)
+    ld      t2, 0(t1)
+    addi    t2, t2, 1
+    sd      t2, 0(t1)
+    csrr    t1, time
+    ld      t2, H_BUDGET(tp)
+    add     t1, t1, t2
+    csrw    CSR_STIMECMP, t1
+    ld      t2, UA_ENTRY_EPILOGUE(t0)
+    csrw    sepc, t2
+    ld      t0, H_UVA(tp)
+    li      t1, 0
+    csrrw   tp, sscratch, tp
+    sret
+
+// Back to what was interrupted: FAULT or EPILOGUE frame, a0 and a7 from t1 and t2.
+fast_resume:
+    bnez    a0, 1f
+    ld      t0, H_UA(tp)
+    mv      a0, t1
+    mv      a7, t2
+    ld      t1, UA_FAULT+FRAME_EPC(t0)
+    csrw    sepc, t1
+    sb      zero, UA_MASK(t0)
+    ld      t1, UA_FAULT+FRAME_T1(t0)
+    ld      t2, UA_FAULT+FRAME_T2(t0)
+    ld      t0, UA_FAULT+FRAME_T0(t0)
+    csrrw   tp, sscratch, tp
+    sret
+1:  addi    t0, a0, -FRAME_EPILOGUE
+    bnez    t0, save_all
+    ld      t0, H_UA(tp)
+    mv      a0, t1
+    mv      a7, t2
+    ld      t1, UA_EPILOGUE+FRAME_EPC(t0)
+    csrw    sepc, t1
+    sb      zero, UA_MASK+1(t0)
+    ld      t1, UA_EPILOGUE+FRAME_T1(t0)
+    ld      t2, UA_EPILOGUE+FRAME_T2(t0)
+    ld      t0, UA_EPILOGUE+FRAME_T0(t0)
+    csrrw   tp, sscratch, tp
+    sret
+
+// ---- protected control transfer and directed yield ---------------------------------------------------------------
+
+// t0 = the record named by \eid, which is of this generation and in reach of the index.
+.macro named eid
+    andi    t0, \eid, EXO_EID_INDEX
+    ld      t1, H_ENVS(tp)
+    slli    t0, t0, 8
+    add     t0, t0, t1
+    lwu     t1, 0(t0)
+    bne     t1, \eid, save_all
+.endm
+
+// This hart runs the environment t0, whose u-area is t3: addresses and satp. t0 = u-area as it sees it; t3 dies.
+.macro switch_to
+    sd      t0, H_CUR(tp)
+    sd      t3, H_UA(tp)
+    ld      t3, E_SATP(t0)
+    csrw    satp, t3
+    ld      t0, E_UVA(t0)
+    sd      t0, H_UVA(tp)
+    li      t3, 0
+.endm
+
+// Between accounts nothing but messages and results may pass. tp goes the way of the rest, so this is the end.
+.macro scrub_sret
+    li      ra, 0
+    li      sp, 0
+    li      gp, 0
+    li      t1, 0
+    li      t2, 0
+    li      t4, 0
+    li      t5, 0
+    li      a5, 0
+    li      a6, 0
+    li      a7, 0
+    csrw    sscratch, tp
+    li      tp, 0
+    sret
+.endm
+
+// The client t4 waits with its word t2 + CALLING, to go on after its ecall; the callee t0 has word t1, u-area t3.
+.macro transfer
+    ld      t4, H_CUR(tp)
+    csrr    t5, sepc
+    addi    t5, t5, 4
+    sd      t5, E_PC(t4)
+    addi    t2, t2, ENV_CALLING
+    sw      t2, E_WORD(t4)
+    sw      a6, E_CALLEE(t4)
+    lwu     t6, 0(t4)
+    sw      t6, E_CLIENT(t0)
+    addi    t1, t1, ENV_RUNNING | ENV_SERVING
+    sw      t1, E_WORD(t0)
+    ld      t4, UA_ENTRY_CALL(t3)
+    csrw    sepc, t4
+.endm
+
+// call: the callee is ready, at home here, of this account, and its mask is 0; the caller serves nobody (one that
+// does goes to C, where the depth is counted).
+fast_call:
+    named   a6
+    lw      t2, H_READY(tp)
+    lw      t1, E_WORD(t0)
+    bne     t1, t2, 1f
+    ld      t3, E_UA(t0)
+    ld      t4, UA_MASK(t3)
+    bnez    t4, save_all
+    transfer
+    sw      t2, H_READY(tp)
+    switch_to
+    csrrw   tp, sscratch, tp
+    sret
+1:  lw      t4, H_BASE(tp)      // another account's: with the capability it accepts
+    bne     t4, t2, save_all
+    xor     t5, t1, t2
+    slli    t5, t5, 48
+    bnez    t5, save_all
+    andi    t3, a6, EXO_EID_INDEX
+    slli    t3, t3, 3
+    la      t4, env_caps
+    add     t3, t3, t4
+    ld      t3, 0(t3)
+    beqz    t3, save_all
+    bne     t3, a5, save_all
+    ld      t3, E_UA(t0)
+    ld      t4, UA_MASK(t3)
+    bnez    t4, save_all
+    sw      t1, H_BASE(tp)
+    transfer
+    lui     t4, READY_CROSS >> 12
+    or      t2, t2, t4
+    sw      t2, H_READY(tp)
+    switch_to
+    scrub_sret
+
+// reply: to the client that called in this very slice, nothing having come between.
+fast_reply:
+    ld      t5, H_CUR(tp)
+    lwu     t1, E_CLIENT(t5)
+    andi    t0, t1, EXO_EID_INDEX
+    ld      t1, H_ENVS(tp)
+    slli    t0, t0, 8
+    add     t0, t0, t1
+    lw      t2, H_READY(tp)
+    lw      t4, E_WORD(t0)
+    andi    t1, t2, ENV_CALLING
+    beqz    t1, save_all
+    bne     t4, t2, 1f
+    addi    t1, t2, -ENV_CALLING
+    sw      t1, E_WORD(t5)
+    sw      t1, H_READY(tp)
+    addi    t2, t1, ENV_RUNNING
+    sw      t2, E_WORD(t0)
+    ld      t4, E_PC(t0)
+    csrw    sepc, t4
+    ld      t3, E_UA(t0)
+    switch_to
+    li      t5, 0
+    li      t6, 0
+    csrrw   tp, sscratch, tp
+    sret
+1:  lui     t1, READY_CROSS >> 12
+    or      t4, t4, t1
+    bne     t4, t2, save_all
+    xor     t2, t2, t1
+    lw      t1, E_WORD(t5)
+    addi    t1, t1, -(ENV_RUNNING | ENV_SERVING)
+    sw      t1, E_WORD(t5)
+    addi    t2, t2, -ENV_CALLING
+    sw      t2, H_READY(tp)
+    sw      t2, H_BASE(tp)
+    addi    t2, t2, ENV_RUNNING
+    sw      t2, E_WORD(t0)
+    ld      t4, E_PC(t0)
+    csrw    sepc, t4
+    ld      t3, E_UA(t0)
+    switch_to
+    li      t6, 0
+    scrub_sret
+
+fast_yield:
+    beqz    a0, yield_any
+    named   a0
+    lw      t2, H_READY(tp)
+    lw      t1, E_WORD(t0)
+    ld      t4, H_CUR(tp)
+    bne     t1, t2, 1f
+    sw      t2, E_WORD(t4)
+    addi    t2, t2, ENV_RUNNING
+    sw      t2, E_WORD(t0)
+    ld      t4, E_SLICES(t0)
+    addi    t4, t4, 1
+    sd      t4, E_SLICES(t0)
+    ld      t3, E_UA(t0)
+    ld      t4, UA_ENTRY_PROLOGUE(t3)
+    csrw    sepc, t4
+    switch_to
+    csrrw   tp, sscratch, tp
+    sret
+1:  lw      t5, H_BASE(tp)      // another account's
+    bne     t5, t2, save_all
+    xor     t5, t1, t2
+    slli    t5, t5, 48
+    bnez    t5, save_all
+    sw      t2, E_WORD(t4)
+    sw      t1, H_BASE(tp)
+    sw      t1, H_READY(tp)
+    addi    t1, t1, ENV_RUNNING
+    sw      t1, E_WORD(t0)
+    ld      t4, E_SLICES(t0)
+    addi    t4, t4, 1
+    sd      t4, E_SLICES(t0)
+    ld      t3, E_UA(t0)
+    ld      t4, UA_ENTRY_PROLOGUE(t3)
+    csrw    sepc, t4
+    switch_to
+    li      a0, 0
+    li      a1, 0
+    li      a2, 0
+    li      a3, 0
+    li      a4, 0
+    li      s0, 0
+    li      s1, 0
+    li      s2, 0
+    li      s3, 0
+    li      s4, 0
+    li      s5, 0
+    li      s6, 0
+    li      s7, 0
+    li      s8, 0
+    li      s9, 0
+    li      s10, 0
+    li      s11, 0
+    li      t6, 0
+    scrub_sret
+
+// The slice is over: the next filled slot, if its environment is ready, at home here, and of this account.
+yield_any:
+    lw      t1, H_SPECIAL(tp)
+    andi    t1, t1, ~SPECIAL_PHASE
+    bnez    t1, save_all
+    ld      t4, H_CUR(tp)
+    lw      t2, H_BASE(tp)
+    lw      t3, E_WORD(t4)
+    addi    t3, t3, -ENV_RUNNING
+    bne     t3, t2, save_all
+    lw      t1, H_SLOT(tp)
+    add     t1, t1, tp
+    lbu     t5, H_NEXT(t1)
+    ld      t1, H_SLOTS(tp)
+    slli    t3, t5, 3
+    add     t1, t1, t3
+    lwu     t3, 0(t1)
+    andi    t0, t3, EXO_EID_INDEX
+    ld      t1, H_ENVS(tp)
+    slli    t0, t0, 8
+    add     t0, t0, t1
+    lwu     t1, 0(t0)
+    bne     t1, t3, save_all
+    lw      t1, E_WORD(t0)
+    bne     t1, t2, save_all
+    sw      t2, E_WORD(t4)
+    sw      t2, H_READY(tp)
+    addi    t2, t2, ENV_RUNNING
+    sw      t2, E_WORD(t0)
+    sw      zero, H_SPECIAL(tp)
+    sw      t5, H_SLOT(tp)
+    ld      t4, E_SLICES(t0)
+    addi    t4, t4, 1
+    sd      t4, E_SLICES(t0)
+    csrr    t4, time
+    ld      t3, H_SLICE(tp)
+    add     t4, t4, t3
+    csrw    CSR_STIMECMP, t4
+    li      t4, SSTATUS_FS
+    csrc    sstatus, t4
+    ld      t3, E_UA(t0)
+    ld      t4, UA_ENTRY_PROLOGUE(t3)
+    csrw    sepc, t4
+    switch_to
+    csrrw   tp, sscratch, tp
+    sret
+
+// ---- calls under the lock ------------------------------------------------------------------------------------------
+
+// t0 = number past EXO_PAGE_ALLOC. C keeps s0-s11, gp and tp; the rest is dead, and zeroed, so that no value of
+// the kernel's is left in it.
+locked_call:
+    addi    t1, t0, EXO_PAGE_ALLOC - EXO_CALLS_END
+    bgez    t1, save_all
+    la      t1, call_table
+    slli    t0, t0, 3
+    add     t1, t1, t0
+    ld      t1, 0(t1)
+    csrr    t2, sscratch
+    csrw    sscratch, zero
+    sd      t2, H_TP(tp)
+    sd      ra, H_RA(tp)
+    sd      sp, H_SP(tp)
+    ld      sp, H_KSTACK(tp)
+    sd      zero, H_A2(tp)
+    la      t2, kernel_lock
+    li      t3, 1
+    amoadd.w.aq t3, t3, (t2)
+    lw      t4, 4(t2)
+    bne     t3, t4, 2f
+1:  fence   r, rw
+    jalr    t1
+    la      t2, kernel_lock
+    lw      t3, 4(t2)
+    addi    t3, t3, 1
+    fence   rw, w
+    sw      t3, 4(t2)
+    lw      t0, H_RESCHED(tp)
+    bnez    t0, 3f
+    csrr    t0, sepc
+    addi    t0, t0, 4
+    csrw    sepc, t0
+    ld      a2, H_A2(tp)
+    ld      ra, H_RA(tp)
+    ld      sp, H_SP(tp)
+    csrw    sscratch, tp
+    ld      tp, H_TP(tp)
+    li      t1, 0
+    li      t2, 0
+    li      t3, 0
+    li      t4, 0
+    li      t5, 0
+    li      t6, 0
+    li      a3, 0
+    li      a4, 0
+    li      a5, 0
+    li      a6, 0
+    li      a7, 0
+    sret
+2:  lw      t4, 4(t2)
+    bne     t3, t4, 2b
+    j       1b
+3:  call    dispatch
+    j       restore_all
+
+// ---- everything else -----------------------------------------------------------------------------------------------
+
+    .balign 4
+    .globl trap_full
+trap_full:
+    csrrw   tp, sscratch, tp
+    beqz    tp, from_kernel
+    sd      t0, H_T0(tp)
+
+save_all:
+    .irp    n, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    sd      x\n, H_X+8*\n(tp)
+    .endr
+    ld      t0, H_T0(tp)
+    sd      t0, H_X+8*5(tp)
+    csrr    t0, sscratch
+    sd      t0, H_X+8*4(tp)
+    csrw    sscratch, zero
+    csrr    t0, sepc
+    sd      t0, H_PC(tp)
+    ld      sp, H_KSTACK(tp)
+    call    trap_c
+
+    .globl restore_all
+restore_all:
+    ld      t0, H_PC(tp)
+    csrw    sepc, t0
+    csrw    sscratch, tp
+    .irp    n, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    ld      x\n, H_X+8*\n(tp)
+    .endr
+    ld      tp, H_X+8*4(tp)
+    sret
+
+// To user code for the first time, from boot and from harts that idled.
+    .globl trap_return
+trap_return:
+    ld      sp, H_KSTACK(tp)
+    j       restore_all
+
+// A trap from C: sscratch was 0. tp and sscratch as they were.
+from_kernel:
+    csrrw   tp, sscratch, tp
+    j       trap_panic
