@@ -279,19 +279,24 @@ static int can_write(const struct buf *b)
     return b && b->dirty && b->held == 0;
 }
 
-// Starts writing b, which can_write() admits, and its neighbours as far as they can be.
+// The buffer of a block that can be written together with its neighbours, or 0.
+static struct buf *joins(struct bcache *c, u32 block)
+{
+    struct buf *b = lookup(c, block);
+    return can_write(b) && !b->alone ? b : 0;
+}
+
+// Starts writing b, which can_write() admits, and its neighbours as far as they join.
 static i64 write_run(struct bcache *c, struct buf *b)
 {
-    struct buf *run[EXO_REQ_BLOCKS], *next = b;
+    struct buf *run[EXO_REQ_BLOCKS], *next;
     u32 first = b->block, n = 0;
     if (b->alone)
         return submit(c, DISK_WRITE, &b, 1);
-    while (first && b->block - first < EXO_REQ_BLOCKS - 1 && can_write(next = lookup(c, first - 1)) &&
-           !next->alone)
+    while (b->block - first < EXO_REQ_BLOCKS - 1 && joins(c, first - 1))
         first--;
-    do
-        run[n++] = lookup(c, first + n);
-    while (n < EXO_REQ_BLOCKS && can_write(next = lookup(c, first + n)) && !next->alone);
+    for (; n < EXO_REQ_BLOCKS && (next = joins(c, first + n)); n++)
+        run[n] = next;
     return submit(c, DISK_WRITE, run, n);
 }
 
