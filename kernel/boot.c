@@ -20,10 +20,7 @@ void *boot_alloc(u64 bytes, u64 align)
 {
     pa_t pa = (next_free + align - 1) & -align;
     bool ok = bytes <= machine.ram.end && pa <= machine.ram.end - bytes;
-    ok = ok && (pa + bytes <= machine.initrd.start || pa >= machine.initrd.end);
-    for (u32 i = 0; i < machine.nreserved; i++)
-        ok = ok && (pa + bytes <= machine.reserved[i].start || pa >= machine.reserved[i].end);
-    if (!ok)
+    if (!ok || (pa + bytes > machine.initrd.start && pa < machine.initrd.end))
         panic("no room for %lu bytes of the kernel's tables at %lx", bytes, pa);
     next_free = pa + bytes;
     u64 *p = pa_to_va(pa);
@@ -141,8 +138,7 @@ _Noreturn void hart_main(u32 i)
 {
     hart_init(i);
     __atomic_store_n(&this_hart->online, 1, __ATOMIC_RELEASE);
-    for (;;)
-        wfi();
+    hart_run();
 }
 
 static void start_harts(void)
@@ -170,6 +166,8 @@ _Noreturn void boot(u64 hart, pa_t dtb, u64 time)
         machine.nharts = 0;
         panic("%s", error);
     }
+    if (machine.ram.end < va_to_pa(kernel_end))
+        panic("no room for the kernel");
     nharts = machine.nharts;
     next_free = va_to_pa(kernel_end);
     map_kernel();
@@ -177,9 +175,12 @@ _Noreturn void boot(u64 hart, pa_t dtb, u64 time)
     plic_init(machine.hart[0]);
     console_listen();
     this_hart->online = 1;
+    tables_init();
+    words->boot_time = time;
+    first_start();
     start_harts();
     kprintf("exv6: %u hart%s, %lu MiB, up in %lu us\n", nharts, nharts > 1 ? "s" : "",
-            (machine.ram.end - machine.ram.start) >> 20,
+            (machine.ram.end - EXO_PPN_BASE * EXO_PAGE) >> 20,
             (csr_read(time) - time) * 1000000 / machine.timebase);
-    halt(0);
+    hart_run();
 }

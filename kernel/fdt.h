@@ -6,10 +6,8 @@
 
 #define KERNEL_PA    0x80200000   // load address; RAM below it is the firmware's
 #define RAM_LIMIT    0x2000000000 // the direct map ends here, where the exported window begins
-#define MAX_RESERVED 8
-#define MAX_HART_ID  64 // ids fit a word's bits; harts past it are not used
+#define MAX_HART_ID  64           // ids fit a word's bits; harts past it are not used
 #define FDT_ALIGN    8
-#define FDT_HEADER   40
 #define FDT_MAX_SIZE 0x200000
 
 struct range {
@@ -17,10 +15,9 @@ struct range {
 };
 
 struct machine {
-    struct range ram;    // the bank that holds the kernel; whole pages
+    struct range ram;    // whole pages, from KERNEL_PA to the end of its bank or to `reserved`
+    pa_t reserved;       // the first byte above KERNEL_PA that the firmware keeps
     struct range initrd; // empty: none; within ram
-    struct range reserved[MAX_RESERVED]; // whole pages; not ours to use
-    u32 nreserved;
     u32 nharts;
     u64 hart[EXO_NHART]; // ids; the first is the boot hart's
     bool sstc;           // all of them have stimecmp
@@ -30,7 +27,7 @@ struct machine {
     char bootargs[1024];
 };
 
-// The whole of a tree whose first 40 bytes are readable, or 0: no tree.
+// The size of a tree whose first 40 bytes are readable; 0: it is none.
 u64 fdt_size(const u8 *blob);
 
 // Reads `size` bytes at blob, aligned to FDT_ALIGN, and trusts none of them. Returns 0, or what is wrong with it;

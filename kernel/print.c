@@ -1,54 +1,29 @@
 // kprintf: the kernel's messages, on the console, as they are formatted. Nothing is stored, nothing can fail; two
-// harts may interleave. %c %s %p, and %d %u %x with or without l; a width, a leading 0 (%08x), - for the left side.
+// harts may interleave. %c %s %p, and %d %u %x with or without l; a width, and a leading 0 (%08x).
 #include "console.h"
 #include "kernel.h"
 
-struct spec {
-    int width;
-    char fill;
-    bool left;
-};
-
-static void pad(int n, char c)
+// n characters, filled up on the left to the width.
+static void put(const char *s, int n, int width, char fill)
 {
-    for (; n > 0; n--)
-        console_putc(c);
+    for (; width > n; width--)
+        console_putc(fill);
+    while (n-- > 0)
+        console_putc(*s++);
 }
 
-static void print_text(const char *s, int n, struct spec f)
-{
-    if (!f.left)
-        pad(f.width - n, ' ');
-    for (int i = 0; i < n; i++)
-        console_putc(s[i]);
-    if (f.left)
-        pad(f.width - n, ' ');
-}
-
-static void print_number(u64 v, bool negative, u32 base, struct spec f)
+static void put_number(u64 v, bool negative, u32 base, int width, char fill)
 {
     char digits[24];
     int n = sizeof(digits);
     do
         digits[--n] = "0123456789abcdef"[v % base];
     while (v /= base);
-    if (negative && f.fill == '0') { // -007
+    if (negative && fill == '0' && width--) // -007
         console_putc('-');
-        f.width--;
-    } else if (negative) {
+    else if (negative)
         digits[--n] = '-';
-    }
-    if (f.fill == '0' && !f.left)
-        pad(f.width - ((int)sizeof(digits) - n), '0');
-    print_text(digits + n, (int)sizeof(digits) - n, f.fill == '0' ? (struct spec){0} : f);
-}
-
-static int length(const char *s)
-{
-    int n = 0;
-    while (s[n])
-        n++;
-    return n;
+    put(digits + n, (int)sizeof(digits) - n, width, fill);
 }
 
 void kvprintf(const char *p, __builtin_va_list args)
@@ -58,43 +33,32 @@ void kvprintf(const char *p, __builtin_va_list args)
             console_putc(*p);
             continue;
         }
-        struct spec f = {.fill = ' '};
-        p++;
-        if (*p == '-')
-            f.left = true, p++;
-        else if (*p == '0')
-            f.fill = '0', p++;
+        char fill = *++p == '0' ? '0' : ' ';
+        int width = 0;
         for (; *p >= '0' && *p <= '9'; p++)
-            f.width = f.width * 10 + *p - '0';
+            width = width * 10 + *p - '0';
         bool is_long = *p == 'l';
         p += is_long;
-        switch (*p) {
-        case 'c':
-            print_text(&(char){(char)__builtin_va_arg(args, int)}, 1, f);
-            break;
-        case 's': {
+        if (*p == 's') {
             const char *s = __builtin_va_arg(args, const char *);
-            print_text(s ? s : "(null)", s ? length(s) : 6, f);
-            break;
-        }
-        case 'd': {
+            int n = 0;
+            while (s[n])
+                n++;
+            put(s, n, width, fill);
+        } else if (*p == 'c') {
+            console_putc(__builtin_va_arg(args, int));
+        } else if (*p == 'd') {
             long v = is_long ? __builtin_va_arg(args, long) : __builtin_va_arg(args, int);
-            print_number(v < 0 ? -(u64)v : (u64)v, v < 0, 10, f);
-            break;
-        }
-        case 'u':
-        case 'x': {
+            put_number(v < 0 ? -(u64)v : (u64)v, v < 0, 10, width, fill);
+        } else if (*p == 'u' || *p == 'x') {
             u64 v = is_long ? __builtin_va_arg(args, u64) : __builtin_va_arg(args, u32);
-            print_number(v, false, *p == 'u' ? 10 : 16, f);
-            break;
-        }
-        case 'p':
-            print_number((u64)__builtin_va_arg(args, void *), false, 16, (struct spec){16, '0', false});
-            break;
-        case 0:
+            put_number(v, false, *p == 'u' ? 10 : 16, width, fill);
+        } else if (*p == 'p') {
+            put_number(__builtin_va_arg(args, u64), false, 16, 16, '0');
+        } else if (*p) {
+            console_putc(*p); // %%
+        } else {
             return;
-        default: // %% too
-            console_putc(*p);
         }
     }
 }

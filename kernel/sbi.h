@@ -27,11 +27,6 @@ static inline long sbi_call(u64 ext, u64 fn, u64 x0, u64 x1, u64 x2, u64 x3, u64
     __asm__ volatile("ecall" : "+r"(a0), "+r"(a1) : "r"(a2), "r"(a3), "r"(a4), "r"(a6), "r"(a7) : "memory");
     return (long)a0;
 }
-#else
-#ifndef sbi_call
-#define sbi_call(ext, fn, x0, x1, x2, x3, x4)                                                                \
-    ((void)(ext), (void)(fn), (void)(x0), (void)(x1), (void)(x2), (void)(x3), (void)(x4), 0L)
-#endif
 #endif
 
 // The hart starts at physical address `entry` with translation off, a0 = its id, a1 = arg.
