@@ -179,9 +179,13 @@ void span_forget(void);                   // a table is unlinked: bind.c's memor
 
 extern u32 work; // nonzero: sweep, ending accounts or revocation deadlines want tick_work()
 void tick_work(void); // one bounded step of each; lock held. Called on ticks and by idle harts.
+void acct_ending(u32 account);     // begins to end it: it has no children, or they are ending, too
+void take_from_start(u32 account); // a new revocation: what is taken will be taken in ppn order
 
 // ---- account.c --------------------------------------------------------------------------------------------------
 
+// Reserve and quotas go over; what is checked is checked.
+void acct_move(u32 from, u32 to, i64 pages, i64 envs, i64 accounts, i64 extents);
 static inline u32 caller(void) { return this_hart->cur->account; }
 // Does an owner check by account `by` pass for something of account `of`? Yes for itself, and for the parent of
 // an account none of whose environments was set running yet.
