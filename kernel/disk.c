@@ -254,13 +254,13 @@ u64 disk_open(void)
 bool disk_read(u64 block, void *page)
 {
     static struct exo_req r;
+    if (block >= disk.blocks || active)
+        return false; // the last one did not come back
     r = (struct exo_req){.state = REQ_ACTIVE,
                          .op = DISK_READ,
                          .count = 1,
                          .block = block,
                          .ppns = {(ppn_t)(va_to_pa(page) / EXO_PAGE)}};
-    if (block >= disk.blocks)
-        return false;
     u64 late = csr_read(time) + 5UL * machine.timebase;
     active++;
     disk.start(&r);

@@ -156,9 +156,9 @@ static void virtio_start(struct exo_req *r)
 // One entry of the used ring. Returns what is wrong with it, or NULL.
 static const char *take(u32 id, u32 len)
 {
-    struct flight *f = &flights[id / CHAIN];
-    if (id % CHAIN || id / CHAIN >= FLIGHTS || !f->req)
+    if (id % CHAIN || id / CHAIN >= FLIGHTS || !flights[id / CHAIN].req)
         return "completed what was not asked for";
+    struct flight *f = &flights[id / CHAIN];
     if (len > f->len)
         return "wrote more than there was room for";
     u8 status = f->status;
