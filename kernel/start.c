@@ -6,10 +6,6 @@
 #include <exo/trace.h>
 
 struct exo_words *words;
-u32 npages;
-struct exo_page *pages;
-struct caps *page_caps;
-struct exo_acct accts[EXO_NACCT + 1] __attribute__((aligned(EXO_PAGE)));
 
 #define FIRST_UVA (EXO_USER_END - EXO_PAGE)
 #define UP(n) (((n) + EXO_PAGE - 1) & -(u64)EXO_PAGE)
@@ -42,12 +38,11 @@ void tables_init(void)
     words_init();
     show(EXO_WORDS, words, sizeof(*words));
     show(EXO_ENVS, envs, EXO_NENV * sizeof(*envs));
-    show(EXO_ACCTS, accts, sizeof(accts));
+    show(EXO_ACCTS, accts, (EXO_NACCT + 1) * sizeof(*accts));
     show(EXO_SLOTS, slots, EXO_NHART * EXO_NSLOT * sizeof(*slots));
     show(EXO_EXTS, exts, EXO_NEXT * sizeof(*exts));
     show(EXO_REQS, reqs, EXO_NACCT * EXO_NREQ * sizeof(*reqs));
     show(EXO_PAGES, pages, n * sizeof(*pages));
-    npages = n;
     trace_init();
     page_init((ppn_t)(boot_end() / EXO_PAGE), (ppn_t)(machine.ram.end / EXO_PAGE));
     page_withhold((ppn_t)(machine.initrd.start / EXO_PAGE), (ppn_t)(UP(machine.initrd.end) / EXO_PAGE));
@@ -93,8 +88,8 @@ static void map_page(u64 root, va_t va, u64 ppn, u64 bits)
         struct ret r = do_bind(root, va, ppn, bits, 0);
         if (r.err != E_TABLE)
             return (void)must("binding", r);
-        u64 table = take();
-        r = do_pt_link(root, va, level, table, 0);
+        u64 table = take(), covers = (u64)EXO_PAGE << 9 * (level + 1);
+        r = do_pt_link(root, va & -covers, level, table, 0);
         if (r.err == E_LINKED)
             (void)must("free", do_page_free(table, 0, 0, 0, 0));
         else
