@@ -30,10 +30,10 @@ int inode_get(struct fs *fs, u32 inum, struct inode **out)
             slot = ip;
     }
     if (slot) {
-        if (!slot->refs)
+        if (slot->refs++ == 0) {
+            slot->inum = inum;
             slot->valid = 0;
-        slot->inum = inum;
-        slot->refs++;
+        }
     }
     lock_release(&fs->table);
     *out = slot;
@@ -193,40 +193,56 @@ int inode_reclaim(struct fs *fs)
 
 // ---- blocks of an inode ----
 
+// A new block for entry `i` of the indirect block `holder`, or of addr if holder is 0.
+static int add_block(struct fs *fs, struct inode *ip, u32 holder, u32 i, u32 *block)
+{
+    struct buf *b;
+    int err = block_alloc(fs, block);
+    if (err)
+        return err;
+    if (holder == 0) {
+        ip->d.addr[i] = *block;
+        return 0;
+    }
+    if (bread(fs->cache, holder, &b)) {
+        block_free(fs, *block);
+        return FS_E_IO;
+    }
+    ((u32 *)b->data)[i] = *block;
+    log_write(&fs->log, fs->cache, b);
+    brelse(fs->cache, b);
+    return 0;
+}
+
 // The number of block bn. With `grow`, what is missing on the way is allocated; without it, that is damage.
-// Holds at most one indirect block while it asks for the next.
+// No buffer is held from one step to the next: a damaged bitmap could name it as free.
 static int inode_map(struct fs *fs, struct inode *ip, u32 bn, int grow, u32 *block)
 {
-    u32 level, *slot;
-    struct buf *holder = 0;
-    if (bn < FS_DIRECT) {
-        level = 0;
-        slot = &ip->d.addr[bn];
-    } else if ((bn -= FS_DIRECT) < FS_POINTERS) {
-        level = 1;
-        slot = &ip->d.addr[INDIRECT];
-    } else {
-        bn -= FS_POINTERS;
+    u32 level = 0, i = bn, holder = 0;
+    if (bn >= FS_DIRECT + FS_POINTERS) {
+        bn -= FS_DIRECT + FS_POINTERS;
         level = 2;
-        slot = &ip->d.addr[DOUBLE];
+        i = DOUBLE;
+    } else if (bn >= FS_DIRECT) {
+        bn -= FS_DIRECT;
+        level = 1;
+        i = INDIRECT;
     }
-    for (;; level--) {
+    for (*block = ip->d.addr[i];; level--) {
+        struct buf *b;
         int err = 0;
-        if (*slot == 0 && grow) {
-            err = block_alloc(fs, slot);
-            if (err == 0 && holder)
-                log_write(&fs->log, fs->cache, holder);
-        } else if (!block_ok(fs, *slot)) {
+        if (*block == 0 && grow)
+            err = add_block(fs, ip, holder, i, block);
+        else if (!block_ok(fs, *block))
             err = FS_E_CORRUPT;
-        }
-        *block = *slot;
-        if (holder)
-            brelse(fs->cache, holder);
         if (err || level == 0)
             return err;
-        if (bread(fs->cache, *block, &holder))
+        holder = *block;
+        i = level == 2 ? bn / FS_POINTERS : bn % FS_POINTERS;
+        if (bread(fs->cache, holder, &b))
             return FS_E_IO;
-        slot = (u32 *)holder->data + (level == 2 ? bn / FS_POINTERS : bn % FS_POINTERS);
+        *block = ((u32 *)b->data)[i];
+        brelse(fs->cache, b);
     }
 }
 
@@ -249,7 +265,7 @@ static int cut_tree(struct fs *fs, u32 block, u32 level, u32 first)
             u32 sub = i == first / span ? first % span : 0;
             if (entry[i] == 0)
                 continue;
-            int e = cut_tree(fs, entry[i], level - 1, sub);
+            int e = entry[i] == block ? FS_E_CORRUPT : cut_tree(fs, entry[i], level - 1, sub);
             err = err ? err : e;
             if (first && sub == 0) // in a block that is freed itself it does not matter
                 entry[i] = 0;

@@ -159,25 +159,32 @@ static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
     }
 }
 
-static void check_dir(struct check *c, u32 inum, const u32 *leaf)
+// Entry i of a directory. Returns whether it is in use and not one of the first two.
+static int check_slot(struct check *c, u32 dir, u64 i, const struct fs_dirent *e)
 {
-    u64 n = inode_at(c, inum)->size / sizeof(struct fs_dirent), nnames = 0;
-    const char **names = array(n, sizeof *names);
-    for (u64 i = 0; i < n; i++) {
-        u32 b = leaf[i / FS_ENTRIES];
-        if (!b)
-            continue;
-        const struct fs_dirent *e = (const struct fs_dirent *)block_at(c, b) + i % FS_ENTRIES;
-        if (i == 0 && (e->inum != inum || strncmp(e->name, ".", FS_NAME)))
-            bad(c, "directory %u: its first entry is not \".\"", inum);
-        else if (i == 1 && strncmp(e->name, "..", FS_NAME))
-            bad(c, "directory %u: its second entry is not \"..\"", inum);
-        else if (i == 1)
-            c->up[inum] = e->inum;
-        else if (i > 1 && e->inum) {
-            check_entry(c, inum, e);
-            names[nnames++] = e->name;
-        }
+    if (i == 0 && (e->inum != dir || strncmp(e->name, ".", FS_NAME)))
+        bad(c, "directory %u: its first entry is not \".\"", dir);
+    if (i == 1 && strncmp(e->name, "..", FS_NAME))
+        bad(c, "directory %u: its second entry is not \"..\"", dir);
+    if (i == 1)
+        c->up[dir] = e->inum;
+    if (i < 2 || e->inum == 0)
+        return 0;
+    check_entry(c, dir, e);
+    return 1;
+}
+
+static void check_dir(struct check *c, u32 inum, const u32 *leaf, u64 nblocks)
+{
+    u64 n = inode_at(c, inum)->size / sizeof(struct fs_dirent), there = 0, nnames = 0;
+    for (u64 b = 0; b < nblocks; b++)
+        there += leaf[b] != 0;
+    const char **names = array(there * FS_ENTRIES, sizeof *names);
+    for (u64 b = 0; b < nblocks; b++) {
+        const struct fs_dirent *e = leaf[b] ? block_at(c, leaf[b]) : 0;
+        for (u64 i = b * FS_ENTRIES; e && i < (b + 1) * FS_ENTRIES && i < n; i++, e++)
+            if (check_slot(c, inum, i, e))
+                names[nnames++] = e->name;
     }
     if (n < 2)
         bad(c, "directory %u: no \".\" and \"..\"", inum);
@@ -212,7 +219,7 @@ static void check_inode(struct check *c, u32 inum)
     u32 *leaf = array(n, sizeof *leaf);
     claim_blocks(c, inum, leaf, n);
     if (d->type == FS_DIR)
-        check_dir(c, inum, leaf);
+        check_dir(c, inum, leaf, n);
     free(leaf);
 }
 

@@ -134,7 +134,7 @@ void bdirty(struct bcache *c, struct buf *b)
 {
     (void)c;
     b->dirty = 1;
-    if (the_log->ops == 0)
+    if (__atomic_load_n(&the_log->ops, __ATOMIC_RELAXED) == 0)
         breach("change outside an op");
 }
 
