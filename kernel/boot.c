@@ -179,8 +179,5 @@ _Noreturn void boot(u64 hart, pa_t dtb, u64 time)
     words->boot_time = time;
     first_start();
     start_harts();
-    kprintf("exv6: %u hart%s, %lu MiB, up in %lu us\n", nharts, nharts > 1 ? "s" : "",
-            (machine.ram.end >> 20) - (EXO_PPN_BASE >> 8),
-            (csr_read(time) - time) * 1000000 / machine.timebase);
     hart_run();
 }
