@@ -19,6 +19,8 @@ DEFS      ?=
 RAM       ?=
 QEMUEXTRA ?=
 
+$(if $(filter-out 1 2 3 4 5 6 7 8,$(CPUS)),$(error CPUS=$(CPUS): it is 1 to 8))
+
 # Parts of the tree that are there. A part that is missing is not built, and nothing fails.
 there = $(foreach f,$1,$(if $(wildcard $f),$f))
 

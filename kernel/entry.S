@@ -98,7 +98,7 @@ hart_stop:
     j       1b
 
 // Until boot() has made kernel_root: the 128 GiB of the direct map, with every right.
-    .section .data
+    .section .root, "aw"
     .balign 4096
 early_root:
     .zero   256 * 8
