@@ -237,7 +237,7 @@ struct ret do_slot_set(u64 hart, u64 slot, u64 eid, u64 a3, u64 a4)
     if (eid && !e)
         return fail(E_EID);
     struct exo_slot *s = &slots[hart * EXO_NSLOT + slot];
-    if (s->account != caller() || (e && !owns(caller(), e->account)))
+    if (!owns(caller(), s->account) || (e && !owns(caller(), e->account)))
         return fail(E_OWNER);
     s->eid = (eid_t)eid;
     slot_relink((u32)hart);

@@ -229,6 +229,8 @@ static void fast_call(struct regs *r, u64 nr)
     u64 slices = e->slices;
     if (trace_on && nr != EXO_NULL)
         trace_call(nr, args, done(0));
+    if (nr != EXO_RESUME) // t0-t6 are dead: a fast path that missed left words of the kernel's there
+        r->x[5] = r->x[6] = r->x[7] = r->x[28] = r->x[29] = r->x[30] = r->x[31] = 0;
     twins[nr - EXO_CALLS](r);
     i64 err = (i64)(transfer ? r->x[31] : r->x[10]);
     if (trace_on && this_hart->cur == e && e->slices == slices && nr != EXO_RESUME && err < 0 && err >= E_LAST)
