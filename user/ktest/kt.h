@@ -24,8 +24,10 @@ struct area {
     u32 n;
 };
 
-#define AREA(area)                                                                                                     \
-    const struct area area##_area = {#area, area##_tests, sizeof area##_tests / sizeof area##_tests[0]}
+#define AREA(a)         const struct area a##_area = {#a, a##_tests, sizeof a##_tests / sizeof a##_tests[0]}
+#define T(fn)           {#fn, fn, 1, 0}
+#define T_HARTS(fn, n)  {#fn, fn, n, 0}
+#define T_DISK(fn)      {#fn, fn, 1, 1}
 
 // A check: true if it holds. Otherwise the test has failed, and goes on.
 #define CHECK(expr, want) kt_check(__FILE_NAME__, __LINE__, #expr, (i64)(expr), (i64)(want))
@@ -56,6 +58,7 @@ struct fail {
     const char *file, *what;
     u32 line, is_true;
     i64 want, saw;
+    u64 with; // kt_with at that time
 };
 // A page of account 1, bound in every space with this capability for reading and writing.
 struct shared {
@@ -76,6 +79,7 @@ extern ppn_t kt_timer;       // code page: true when time >= w0
 extern eid_t kt_main;        // the main environment
 extern const char *kt_name;  // area.test that runs
 extern u64 kt_beat;          // counts tests: the watchdog looks at it
+extern u64 kt_with;          // the argument that a loop of checks tries: shown with a failure unless 0
 
 void nap(u64 time);                     // sleeps so long
 static inline void spin(u64 time)       // stays on the hart so long
@@ -113,6 +117,23 @@ void *map(ppn_t ppn, u64 bits);    // an own page in a new window
 void *map_cap(ppn_t ppn, u64 bits, cap_t cap);
 u64 pte_at(ppn_t root, va_t va);   // reads the tables; 0 also if there is none
 #define RW (PTE_R | PTE_W)
+
+// Names of things that are not there, at and past each limit: the i-th, or false if there are no more. good: one
+// that is there, from which lookalikes are made.
+bool bad_ppn(u32 i, ppn_t good, u64 *out);
+bool bad_eid(u32 i, eid_t good, u64 *out);
+bool bad_hart(u32 i, u64 *out);
+bool bad_slot(u32 i, u64 *out);
+bool bad_acct(u32 i, u64 *out);
+bool bad_ext(u32 i, u64 *out);
+bool bad_va(u32 i, u64 *out);
+#define EACH_BAD(out, kind, ...) u32 i_ = 0; bad_##kind(i_, ##__VA_ARGS__, &(out)); i_++
+
+// Pins a page by a predicate that names it; the page of that predicate comes back, unpin() takes both away.
+ppn_t pin(ppn_t ppn);
+void unpin(ppn_t code);
+ppn_t code_new(const struct pred_insn *insn, u32 n, const ppn_t *own, u32 nown); // loaded; 0 and a failed check if refused
+void code_end(ppn_t code);
 
 // An own disk request's extent for tests, cut off the raw extent `test`; or ~0 if the disk has none.
 u64 test_extent(void);
@@ -167,7 +188,7 @@ bool acct_gone(u32 acct); // waits until it is swept
 
 // asm.S: all registers but sp and tp are set to REG_PATTERN + number, then one ecall; what they hold after it
 // goes to out[1..31].
-#define REG_PATTERN 0x5a5a5a5a5a5a0000
+#define REG_PATTERN 0x5a5a5a5a5a5a0000ul
 void ecall_regs(u64 nr, u64 a0, u64 a1, u64 *out);
 
 #endif

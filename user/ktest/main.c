@@ -4,7 +4,7 @@
 // A test that hangs is ended by the watchdog, an environment of its own, after 60 s of the machine's time.
 #include "kt.h"
 
-extern const struct area page_area, table_area, bind_area, batch_area, env_area, slot_area, upcall_area, abort_area,
+extern const struct area __attribute__((weak)) page_area, table_area, bind_area, batch_area, env_area, slot_area, upcall_area, abort_area,
     transfer_area, predicate_area, fp_area, disk_area, extent_area, account_area, revoke_area, console_area, misc_area,
     attack_area, smp_area;
 
@@ -14,7 +14,7 @@ static const struct area *const areas[] = {
     &account_area, &revoke_area, &console_area, &attack_area, &smp_area,
 };
 
-u64 kt_ms, kt_beat;
+u64 kt_ms, kt_beat, kt_with;
 ppn_t kt_root, kt_timer;
 eid_t kt_main;
 const char *kt_name = "start";
@@ -79,6 +79,11 @@ static void fail_text(char *out, u64 size, const volatile struct fail *f)
         print_to(out, size, "%s:%d: does not hold: %s", f->file, f->line, f->what);
     else
         print_to(out, size, "%s:%d: %s: expected %s, saw %s", f->file, f->line, f->what, want, saw);
+    u64 n = 0;
+    while (out[n])
+        n++;
+    if (f->with)
+        print_to(out + n, size - n, " with 0x%lx", f->with);
 }
 
 static bool report(void)
@@ -102,7 +107,7 @@ static bool record(const char *file, u32 line, const char *what, bool is_true, i
 {
     u32 i = __atomic_fetch_add(&sh->nfail, 1, __ATOMIC_SEQ_CST);
     if (i < KT_FAILS)
-        sh->fail[i] = (struct fail){file, what, line, is_true, want, saw};
+        sh->fail[i] = (struct fail){file, what, line, is_true, want, saw, kt_with};
     return false;
 }
 
@@ -165,6 +170,7 @@ static void clear_shared(void)
     cap_t cap = sh->cap;
     memset((void *)sh, 0, sizeof *sh);
     sh->cap = cap;
+    kt_with = 0;
 }
 
 static bool run(const struct area *a, const struct test *t)
@@ -246,7 +252,7 @@ int main(void)
     boot_word("only", only, sizeof only);
     boot_word("skip", skip, sizeof skip);
     for (u32 i = 0; i < sizeof areas / sizeof areas[0]; i++)
-        for (u32 j = 0; j < areas[i]->n; j++) {
+        for (u32 j = 0; areas[i] && j < areas[i]->n; j++) {
             const struct test *t = &areas[i]->tests[j];
             if ((*only && !matches(only, areas[i]->name, t->name)) || matches(skip, areas[i]->name, t->name))
                 continue;

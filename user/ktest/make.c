@@ -80,6 +80,91 @@ u64 test_extent(void)
     return ~0ul;
 }
 
+// ---- names that are not there ----
+
+static bool bad(u32 i, const u64 *values, u32 n, u64 *out)
+{
+    kt_with = i < n ? values[i] : 0;
+    *out = kt_with;
+    return i < n;
+}
+#define BAD(...) bad(i, (const u64[]){__VA_ARGS__}, sizeof((const u64[]){__VA_ARGS__}) / 8, out)
+
+bool bad_ppn(u32 i, ppn_t good, u64 *out)
+{
+    u64 end = EXO_PPN_BASE + EXO_WORDS->npages, kernel = EXO_PPN_BASE + 0x200;
+    return BAD(1, EXO_PPN_BASE - 1, kernel, end, end + 1, good | 1ul << 32, good | 1ul << 63, 0xffffffff, 1ul << 44, ~0ul);
+}
+
+bool bad_eid(u32 i, eid_t good, u64 *out)
+{
+    return BAD(good + 128, good - 128, (good & ~(u64)EXO_EID_INDEX) | EXO_NENV, good | EXO_EID_INDEX, good | 1ul << 32,
+               good | 1ul << 63, EXO_EID_INDEX, EXO_NENV, 0xffffffff, 1ul << 32, ~0ul);
+}
+
+bool bad_hart(u32 i, u64 *out)
+{
+    return BAD(EXO_WORDS->nharts, EXO_WORDS->nharts + 1, EXO_NHART, 256, 1ul << 32, 1ul << 63, ~0ul);
+}
+
+bool bad_slot(u32 i, u64 *out)
+{
+    return BAD(EXO_NSLOT, EXO_NSLOT + 1, 256, 1ul << 32, 1ul << 63, ~0ul);
+}
+
+bool bad_acct(u32 i, u64 *out)
+{
+    return BAD(EXO_NACCT, EXO_NACCT + 1, 256, 257, 1ul << 32, 1ul << 32 | 1, 1ul << 63 | 1, ~0ul);
+}
+
+bool bad_ext(u32 i, u64 *out)
+{
+    return BAD(EXO_NEXT, EXO_NEXT - 1, EXO_NEXT + 1, 1ul << 32, 1ul << 63, ~0ul);
+}
+
+bool bad_va(u32 i, u64 *out)
+{
+    return BAD(WIN + 1, WIN + 8, WIN + EXO_PAGE - 1, EXO_USER_END, EXO_USER_END - 1, EXO_USER_END + WIN, EXO_WINDOW,
+               1ul << 63 | WIN, ~0ul, -(u64)EXO_PAGE);
+}
+
+// ---- predicates ----
+
+ppn_t code_new(const struct pred_insn *insn, u32 n, const ppn_t *own, u32 nown)
+{
+    ppn_t ppn = page_new();
+    struct pred_code *c = map(ppn, RW);
+    if (!c)
+        return 0;
+    c->n = n;
+    c->npages = nown;
+    memcpy(c->insn, insn, n * sizeof insn[0]);
+    for (u32 i = 0; i < nown; i++)
+        c->page[i + 1] = own[i];
+    win_end(c);
+    if (CHECK(exo_code_load(ppn), 0))
+        return ppn;
+    page_end(ppn);
+    return 0;
+}
+
+void code_end(ppn_t code)
+{
+    if (code && CHECK(exo_code_drop(code), 0))
+        page_end(code);
+}
+
+ppn_t pin(ppn_t ppn)
+{
+    static const struct pred_insn never[] = {{PRED_RET, 0, 0, 0, 0}};
+    return code_new(never, 1, &ppn, 1);
+}
+
+void unpin(ppn_t code)
+{
+    code_end(code);
+}
+
 // ---- environments ----
 
 u32 free_slot(u32 hart)
