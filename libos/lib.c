@@ -123,9 +123,7 @@ void print(const char *fmt, ...)
             put_int(&m, va_arg(args, int));
         } else if (*fmt == 's') {
             put_string(&m, va_arg(args, const char *));
-        } else if (*fmt == 'p' || *fmt == 'x') {
-            if (*fmt == 'p')
-                put_string(&m, "0x");
+        } else if (*fmt == 'x') {
             put_number(&m, va_arg(args, u64), 16);
         } else {
             put(&m, *fmt);

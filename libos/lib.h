@@ -11,7 +11,7 @@ void *memmove(void *to, const void *from, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 
-// %d int, %lx u64 (digits), %p u64 (0x and digits), %s, %%. One message is at most 200 bytes.
+// %d int, %lx u64, %s, %%. One message is at most 200 bytes.
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

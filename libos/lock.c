@@ -49,9 +49,7 @@ void lock_release(struct lock *l)
     __atomic_store_n(&l->holder, 0, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST) == 0)
         return;
-    u64 waiters = __atomic_exchange_n(&l->waiters, 0, __ATOMIC_SEQ_CST);
-    for (; waiters; waiters &= waiters - 1)
-        wake(proc_at((u32)__builtin_ctzl(waiters)));
+    wake_all(__atomic_exchange_n(&l->waiters, 0, __ATOMIC_SEQ_CST));
 }
 
 void lock_pause(void)

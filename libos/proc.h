@@ -7,6 +7,7 @@
 // Sleeping is built on one counter a process, in the page of wake words that the kernel's wakeup predicates read.
 // Who wants to sleep reads its own counter under the lock that guards the condition, releases the lock, and waits
 // until the counter has changed; so no wakeup is lost. Wakeups may be spurious: the condition is tested again.
+// proc.c has the table and the calls, sleep.c the sleeping.
 #ifndef EXV6_PROC_H
 #define EXV6_PROC_H
 
@@ -51,6 +52,7 @@ bool killed(void);                   // this process is to end, at the latest wh
 
 u64 wake_read(void);                 // own counter
 void wake(struct proc *);
+void wake_all(u64 set);              // a bit for each process, by index
 
 // Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at once or
 // after the sleep, if the process has been killed.
@@ -62,6 +64,9 @@ void wake_sleep(u64 seen);
 // Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
 bool input_wait(u64 seen, u64 input);
 
+// The same with EXO_WORDS->stops.
+bool stop_wait(u64 seen, u64 stops);
+
 // Sleeps until EXO_WORDS->completions is not `completions`. May come back early; a kill does not matter.
 void disk_wait(u64 completions);
 
@@ -72,11 +77,17 @@ struct waitq {
 void waitq_sleep(struct waitq *, struct lock *); // releases the lock, sleeps, takes it again
 void waitq_wake(struct waitq *);                 // wakes all; the caller holds the lock
 
-// An entry in state PROC_NEW, child of this process, or NULL; an entry not made live after all.
+// For fork: an entry in state PROC_NEW with a pid, a hart and a slot there, child of this process, or NULL; it comes
+// to life, and may have ended when its pid is returned; or it is not needed after all.
 struct proc *proc_new(void);
+int proc_run(struct proc *);
 void proc_cancel(struct proc *);
 
+// The first process, which is this one.
+void proc_start(void);
+
 void proc_exit(int status) __attribute__((noreturn));
+#define KILLED (-1) // status of a process that did not end by itself
 
 int sys_wait(int *status);
 int sys_exit(int status);

@@ -18,41 +18,43 @@
 #include "vm.h"
 
 #define SHARED_VA 0x1800000000
-#define SHARED ((struct shared *)SHARED_VA)
+#define SHARED    ((struct shared *)SHARED_VA)
 
 #define CACHE_FRAMES (NPROC * BUF_HELD + 64)
-#define LIBOS_PAGES 64 // pages of text and constants, at most
+#define LIBOS_PAGES  64 // pages of text and constants, at most
 
 struct shared {
     union {
         u64 wake[NPROC]; // a counter for each process, by index
         u8 wake_page[EXO_PAGE];
     };
-    ppn_t code_wake;  // predicates: own counter or time,
-    ppn_t code_event; // own counter or one of the kernel's words
+
+    // What start.c finds out, for all processes to come.
+    ppn_t code_wake;  // predicate: own counter or time
+    ppn_t code_event; // predicate: own counter or one of the kernel's words
     u32 account;
-    ppn_t text_ppn[LIBOS_PAGES]; // of the libOS's text and constants, from LIBOS_TABLE
-    ppn_t page_ppn[512];         // of the pages bound from SHARED_VA
+    u32 pages;                   // bound from SHARED_VA
+    ppn_t page_ppn[512];         // which those are
+    ppn_t text_ppn[LIBOS_PAGES]; // the libOS's text and constants, from LIBOS_TABLE
 
     struct commit commit;
     struct proc_table procs;
     struct files files;
     struct pipes pipes;
     struct tty tty;
-
-    struct bcache cache;
-    struct buf cache_buf[CACHE_FRAMES]; // cache.buf
+    union {
+        struct bcache cache;
+        u8 cache_memory[BCACHE_MEMORY(CACHE_FRAMES)];
+    };
     union {
         struct fs fs;
         u8 fs_memory[FS_MEMORY(NINODE)];
     };
 };
 
-#define SHARED_SIZE ((sizeof(struct shared) + EXO_PAGE - 1) & -(u64)EXO_PAGE)
-#define CACHE_VA (SHARED_VA + SHARED_SIZE)
+#define SHARED_PAGES (u32)((sizeof(struct shared) + EXO_PAGE - 1) / EXO_PAGE)
+#define CACHE_VA     (SHARED_VA + SHARED_PAGES * EXO_PAGE)
 
-_Static_assert(offsetof(struct shared, cache_buf) == offsetof(struct shared, cache) + offsetof(struct bcache, buf),
-               "cache.buf");
-_Static_assert(SHARED_SIZE / EXO_PAGE + CACHE_FRAMES <= 512, "one level-0 table");
+_Static_assert(SHARED_PAGES + CACHE_FRAMES <= 512, "one level-0 table");
 
 #endif

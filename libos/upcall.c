@@ -44,5 +44,5 @@ void upcall_resumed(void)
     if (!killed())
         return;
     ((volatile u8 *)&UAREA->mask)[1] = 0; // its epilogue frame is no longer needed
-    proc_exit(-1);
+    proc_exit(KILLED);
 }

@@ -27,7 +27,7 @@
 #define TRAP_REGS   64
 #define TRAP_SIZE   192
 
-#define STACK_PAGES 3 // as in libos.ld
+#define STACK_PAGES 3 // as in unix.ld
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>

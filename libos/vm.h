@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include "lock.h"
 
+#define PROGRAM_END 0x3fe00000 // a program ends below: the image header of the first process is above
+
 #define PTE_COW PTE_S0 // shared since a fork: to be copied, or made writable if nobody shares it now, by a write
 
 struct commit {
@@ -32,7 +34,11 @@ int user_str(const char *p, char *out, int max);
 // Serves a page fault of this process at va; false if it is one that the program must answer for.
 bool vm_fault(u64 cause, va_t va);
 
-// Moves `pages` between the commit count and this process's charge or another's; false if there are not enough.
+// Pages that a process with a program of this size may use, all told.
+u64 vm_cost(u64 sz);
+
+// *charged becomes `pages`, the difference coming from or going to the commit count; false, and nothing done, if
+// there are not enough.
 bool vm_charge(u64 *charged, u64 pages);
 
 char *sys_sbrk(int n);

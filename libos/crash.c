@@ -1,0 +1,166 @@
+// See crash.h. The program's memory and file are both taken with care: either may be what is broken.
+#include "crash.h"
+
+#include <exo/call.h>
+#include "elf.h"
+#include "exec.h"
+#include "file.h"
+#include "lib.h"
+#include "kernel/syscall.h"
+#include "proc.h"
+#include "upcall.h"
+#include "vm.h"
+
+#define FRAMES  16 // of a backtrace, at most
+#define SYMBOLS 16 // read at a time
+
+static const char *cause_name(u64 cause)
+{
+    static const char *const names[] = {
+        "misaligned jump", "instruction fetch fault", "illegal instruction", "breakpoint",
+        "misaligned load", "load access fault", "misaligned store", "store access fault",
+        "unknown call", 0, 0, 0, "instruction page fault", "load page fault", 0, "store page fault",
+    };
+    return cause < sizeof(names) / sizeof(names[0]) && names[cause] ? names[cause] : "exception";
+}
+
+// ---- names of functions ----
+
+struct symbols {
+    struct inode *ip; // locked
+    u64 table, n;     // symbols
+    u64 strings, nstrings;
+};
+
+static bool read_at(const struct symbols *s, u64 off, void *to, u64 n)
+{
+    return off <= FS_MAX_SIZE && inode_read(the_fs(), s->ip, off, to, n, 0) == (i64)n;
+}
+
+static bool read_section(const struct symbols *s, const struct elf_header *h, u32 i, struct elf_section *to)
+{
+    return i < h->shnum && h->shoff <= FS_MAX_SIZE && read_at(s, h->shoff + i * sizeof(*to), to, sizeof(*to));
+}
+
+static bool find_symbols(struct symbols *s)
+{
+    struct elf_header h;
+    struct elf_section table, strings;
+    if (!read_at(s, 0, &h, sizeof(h)) || h.magic != ELF_MAGIC || h.shentsize != sizeof(table))
+        return false;
+    for (u32 i = 0; read_section(s, &h, i, &table); i++) {
+        if (table.type != ELF_SYMTAB || !read_section(s, &h, table.link, &strings))
+            continue;
+        s->table = table.offset;
+        s->n = table.size / sizeof(struct elf_symbol);
+        s->strings = strings.offset;
+        s->nstrings = strings.size;
+        return true;
+    }
+    return false;
+}
+
+// The function that pc is in.
+static bool find_symbol(const struct symbols *s, va_t pc, struct elf_symbol *found)
+{
+    struct elf_symbol some[SYMBOLS];
+    for (u64 i = 0; i < s->n; i += SYMBOLS) {
+        u64 n = s->n - i < SYMBOLS ? s->n - i : SYMBOLS;
+        if (!read_at(s, s->table + i * sizeof(some[0]), some, n * sizeof(some[0])))
+            return false;
+        for (u64 j = 0; j < n; j++) {
+            if ((some[j].info & 15) == ELF_FUNC && pc >= some[j].value && pc - some[j].value < some[j].size) {
+                *found = some[j];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void print_pc(const struct symbols *s, const char *what, va_t pc)
+{
+    char name[32] = "";
+    struct elf_symbol f = {0};
+    if (s->ip && find_symbol(s, pc, &f) && f.name < s->nstrings) {
+        u64 left = s->nstrings - f.name, n = left < sizeof(name) - 1 ? left : sizeof(name) - 1;
+        if (!read_at(s, s->strings + f.name, name, n))
+            name[0] = 0;
+    }
+    if (name[0])
+        print("%s0x%lx %s+0x%lx\n", what, pc, name, pc - f.value);
+    else
+        print("%s0x%lx\n", what, pc);
+}
+
+// ---- the report ----
+
+// Functions keep a frame pointer: below where it points lie the return address and the caller's frame pointer. One
+// that calls no other keeps the latter alone; that is so for the innermost if no instruction has the address found.
+// After a jump to nowhere the frame pointer is still the caller's.
+static void backtrace(const struct symbols *s, const struct trap *t)
+{
+    va_t fp = t->s0, end = program()->text_end;
+    if (t->frame.epc >= end && t->ra < end)
+        print_pc(s, "    called from ", t->ra);
+    for (u32 i = 0; i < FRAMES; i++) {
+        const va_t *frame = (const va_t *)(fp - 16);
+        if (fp < 16 || fp % 8 || !user_ok(frame, 16, false))
+            return;
+        bool leaf = i == 0 && t->frame.epc < end && frame[1] >= end;
+        va_t ra = leaf ? t->ra : frame[1], next = leaf ? frame[1] : frame[0];
+        if (ra == 0 || ra >= end)
+            return;
+        print_pc(s, "    called from ", ra);
+        if (next <= fp)
+            return;
+        fp = next;
+    }
+}
+
+static void report(const struct symbols *s, const struct trap *t)
+{
+    const struct exo_frame *f = &t->frame;
+    print("pid %d (%s): %s at 0x%lx\n", me()->pid, me()->name, cause_name(f->cause), f->tval);
+    print_pc(s, "    pc ", f->epc);
+    backtrace(s, t);
+}
+
+void crash(const struct trap *t)
+{
+    struct symbols s = {0};
+    struct fs *fs = the_fs();
+    struct inode *ip;
+    if (t->frame.epc >= LIBOS_TABLE) {
+        // The libOS itself: it may hold any lock, so the file system is left alone.
+        report(&s, t);
+        print("    in the libOS, called from 0x%lx\n", t->ra);
+        proc_exit(KILLED);
+    }
+    op_begin(&fs->log);
+    if (inode_get(fs, program()->inum, &ip) == 0) {
+        if (inode_lock(fs, ip) == 0) {
+            s.ip = ip;
+            if (!find_symbols(&s))
+                s.ip = 0;
+            report(&s, t);
+            inode_unlock(fs, ip);
+        } else {
+            report(&s, t);
+        }
+        inode_put(fs, ip);
+    } else {
+        report(&s, t);
+    }
+    op_end(&fs->log);
+    proc_exit(KILLED);
+}
+
+void crash_stopped(const struct proc *p)
+{
+    const volatile struct exo_env *e = &EXO_ENVS[p->eid & EXO_EID_INDEX];
+    static const char *const why[] = {"", "", "a fault while one was taken", "it overran its slices",
+                                      "it was taken by force twice"};
+    print("pid %d (%s): stopped: %s\n", p->pid, p->name, e->stop <= STOP_FORCED ? why[e->stop] : "");
+    print("    %s at 0x%lx, pc 0x%lx\n", cause_name(e->stop_cause), e->stop_tval, e->stop_pc);
+}

@@ -1,0 +1,160 @@
+// The first process, from the image's entry to /init. It is the libOS's only process then, alone on the address
+// space that the boot image made for it, and makes what all others will share.
+#include <exo/call.h>
+#include "exec.h"
+#include "file.h"
+#include "lib.h"
+#include "shared.h"
+#include "space.h"
+#include "upcall.h"
+#include "vm.h"
+
+#define SPARE 8 // pages of the reserve that nobody may charge
+
+void start(void);
+
+static void fail(const char *what)
+{
+    print("unix: %s\n", what);
+    for (;;) {
+        exo_env_end(SELF->first.eid);
+        upcall_yield(0);
+    }
+}
+
+static ppn_t own_root(void)
+{
+    return EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].root;
+}
+
+static ppn_t new_page(void)
+{
+    struct exo_ret page = exo_page_alloc(0, 0);
+    if (page.err)
+        fail("not enough pages to start");
+    return (ppn_t)page.val;
+}
+
+static void link_table(va_t va, u32 level)
+{
+    if (exo_pt_link(own_root(), va, level, new_page()) != 0)
+        fail("no table for the shared pages");
+}
+
+static void make_shared(void)
+{
+    link_table(SHARED_VA, 1);
+    link_table(SHARED_VA, 0);
+    ppn_t root = own_root(), first[SHARED_PAGES];
+    for (u32 i = 0; i < SHARED_PAGES + CACHE_FRAMES; i++) {
+        ppn_t ppn = new_page();
+        exo_bind(root, SHARED_VA + i * EXO_PAGE, ppn, SPACE_RW, 0);
+        if (i < SHARED_PAGES)
+            first[i] = ppn; // the table that this belongs into is not all there yet
+        else
+            SHARED->page_ppn[i] = ppn;
+    }
+    memcpy(SHARED->page_ppn, first, sizeof(first));
+    SHARED->pages = SHARED_PAGES + CACHE_FRAMES;
+    SHARED->account = EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].account;
+}
+
+static void find_text(void)
+{
+    for (va_t va = LIBOS_TABLE; va < (va_t)data_start; va += EXO_PAGE) {
+        u64 i = (va - LIBOS_TABLE) / EXO_PAGE;
+        if (i == LIBOS_PAGES)
+            fail("its text is too long");
+        SHARED->text_ppn[i] = PTE_PPN(exo_protect(own_root(), va, 0, 0, 0).val);
+    }
+}
+
+// ---- predicates ----
+
+// Page 1 is the wake words. r1 = offset of the own counter there, r2 = what it was, r3 = a time.
+static const struct pred_insn until_wake[] = {
+    {PRED_LD, 5, 1, 1, 0},
+    {PRED_BNE, 0, 5, 2, 1}, // changed: true
+    {PRED_BLTU, 0, 4, 3, 2}, // not yet time: false
+    {PRED_LI, 6, 0, 0, 1},
+    {PRED_RET, 0, 6, 0, 0},
+    {PRED_RET, 0, 0, 0, 0},
+};
+
+// r1 = as above, r3 = offset of a word of the kernel's, r2 = the sum of what both were.
+static const struct pred_insn until_event[] = {
+    {PRED_LD, 5, 1, 1, 0},
+    {PRED_LD, 6, 0, 3, 0},
+    {PRED_ADD, 5, 5, 6, 0},
+    {PRED_SUB, 5, 5, 2, 0},
+    {PRED_RET, 0, 5, 0, 0},
+};
+
+static ppn_t load_code(const struct pred_insn *insn, u32 n)
+{
+    ppn_t ppn = new_page();
+    struct pred_code *code = (struct pred_code *)SCRATCH_VA;
+    exo_bind(own_root(), SCRATCH_VA, ppn, SPACE_RW, 0);
+    code->n = n;
+    code->npages = 1;
+    code->page[1] = SHARED->page_ppn[0];
+    memcpy(code->insn, insn, n * sizeof(*insn));
+    exo_unbind(own_root(), SCRATCH_VA, 0);
+    if (exo_code_load(ppn) != 0)
+        fail("the kernel does not take its predicates");
+    return ppn;
+}
+
+// ---- file system ----
+
+static void mount(void)
+{
+    static const char name[] = "fs";
+    for (u32 i = 0; i < EXO_NEXT; i++) {
+        const volatile struct exo_ext *e = &EXO_EXTS[i];
+        if (e->count == 0 || e->account != SHARED->account || e->name[0] != name[0] || e->name[1] != name[1] || e->name[2])
+            continue;
+        bcache_setup(&SHARED->cache, i, CACHE_FRAMES, (u8 *)CACHE_VA, SHARED->page_ppn + SHARED_PAGES);
+        struct inode *root;
+        if (fs_mount(&SHARED->fs, sizeof(SHARED->fs_memory), &SHARED->cache) ||
+            inode_get(&SHARED->fs, FS_ROOT, &root))
+            fail("the file system cannot be mounted");
+        file_start(root);
+        return;
+    }
+    fail("no extent of its own is named fs");
+}
+
+// The page below the jump table has served; with it goes the only table that no other process has.
+static void drop_header(void)
+{
+    ppn_t root = own_root();
+    struct exo_ret page = exo_unbind(root, (va_t)image_load, 0);
+    if (page.err == 0 && page.val2 == 0)
+        exo_page_free(PTE_PPN(page.val));
+    struct exo_ret table = exo_pt_unlink(root, (va_t)image_load & ~(u64)(TABLE_SPAN - 1), 0);
+    if (table.err == 0)
+        exo_page_free(table.val);
+}
+
+// What is held now stays held; what the reserve has beyond that is to be charged.
+static void open_account(void)
+{
+    const volatile struct exo_acct *a = &EXO_ACCTS[SHARED->account];
+    SHARED->commit.limit = a->reserve > a->held + SPARE ? a->reserve - a->held - SPARE : 0;
+}
+
+void start(void)
+{
+    char *argv[] = {"init", 0};
+    make_shared();
+    proc_start();
+    find_text();
+    SHARED->code_wake = load_code(until_wake, sizeof(until_wake) / sizeof(until_wake[0]));
+    SHARED->code_event = load_code(until_event, sizeof(until_event) / sizeof(until_event[0]));
+    mount();
+    drop_header();
+    open_account();
+    exec_file("/init", argv, false);
+    fail("cannot run /init");
+}
