@@ -15,7 +15,7 @@ struct disk {
     u32 depth;                          // requests it takes at a time
     void (*start)(struct exo_req *req); // its pages are pinned, its blocks are on the device
     void (*poll)(u64 now);              // completes what is done
-    u64 (*due)(void);                   // `time` at which poll has something to do; ~0: an interrupt will tell
+    u64 (*due)(void); // `time` at which poll has something to do; ~0: an interrupt will tell. Needs no lock
 };
 
 bool virtio_open(struct disk *d);                             // false: there is none, or none of use

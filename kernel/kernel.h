@@ -258,7 +258,7 @@ void code_release(struct exo_page *p); // unpins the pages a CODE page names: be
 u32 pins_new(const ppn_t *ppns, u32 n, u32 account); // how many of its pages among these a pin would make fixed
 void disk_interrupt(u32 irq);
 void disk_tick(void);      // on ticks and idle harts: completes what is due on a RAM disk with delays
-u64 disk_due(void);        // when that is; ~0: it has nothing to do
+u64 disk_due(void);        // when that is; ~0: it has nothing to do. Needs no lock
 // An account's requests: those not yet begun end, those done are freed, those in flight will be as they complete.
 // Its number must not be used again before accts[account].requests is 0.
 void disk_orphans(u32 account);

@@ -77,6 +77,8 @@ void code_release(struct exo_page *p)
         page_unpin(page_get(code->page[i]));
 }
 
+// A wait begins under the lock. It ends without, at home, once the predicate has been looked at: so until this says
+// no, the code may be running there.
 static bool waited_for(ppn_t code)
 {
     for (u32 i = 0; i < EXO_NENV; i++)
@@ -85,8 +87,6 @@ static bool waited_for(ppn_t code)
     return false;
 }
 
-// wait() takes no lock. It marks its environment as waiting first and then looks at the page's type again; here
-// the type falls first and the waiters are looked for then. So they cannot miss each other both.
 struct ret do_code_drop(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     (void)a1, (void)a2, (void)a3, (void)a4;
@@ -99,13 +99,11 @@ struct ret do_code_drop(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
         return fail(E_TYPE);
     if (p->binds)
         return fail(E_BOUND);
-    page_settype(p, PAGE_DATA);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (waited_for((ppn_t)ppn)) {
-        page_settype(p, PAGE_CODE);
+    if (waited_for((ppn_t)ppn))
         return fail(E_BUSY);
-    }
+
     code_release(p);
+    page_settype(p, PAGE_DATA);
     return done(0);
 }
 

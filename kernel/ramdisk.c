@@ -7,6 +7,7 @@ enum { DEPTH = 8 };
 static u8 *image;
 static u64 rng; // 0: no delays
 static struct exo_req *flight[DEPTH];
+static u64 next_due = ~0UL; // of them
 
 static u64 draw(void) // xorshift64
 {
@@ -50,6 +51,8 @@ static void ramdisk_start(struct exo_req *r)
     while (flight[i])
         i++;
     flight[i] = r;
+    if (r->due < next_due)
+        __atomic_store_n(&next_due, r->due, __ATOMIC_RELAXED);
 }
 
 static struct exo_req **first_due(void)
@@ -69,12 +72,12 @@ static void ramdisk_poll(u64 now)
         *f = NULL;
         finish(r);
     }
+    __atomic_store_n(&next_due, f ? (*f)->due : ~0UL, __ATOMIC_RELAXED);
 }
 
 static u64 ramdisk_due(void)
 {
-    struct exo_req **f = first_due();
-    return f ? (*f)->due : ~0UL;
+    return __atomic_load_n(&next_due, __ATOMIC_RELAXED);
 }
 
 bool ramdisk_open(struct disk *d, pa_t start, pa_t end, u64 seed)
@@ -85,6 +88,7 @@ bool ramdisk_open(struct disk *d, pa_t start, pa_t end, u64 seed)
     }
     image = pa_to_va(start);
     rng = seed;
+    next_due = ~0UL;
     *d = (struct disk){.name = "RAM disk",
                        .blocks = (end - start) / EXO_PAGE,
                        .depth = DEPTH,

@@ -33,7 +33,7 @@ struct trace_rec {
  * was refused: event = its number | TRACE_REFUSED, w[4] = the error, which says which check refused it. A fifth
  * argument lies in the upper half of w[0], whose lower half has the first. A capability counts as 1, 0 if none was
  * shown. call and send: w[0] is the callee's eid alone. Operations of a batch are recorded one by one, then the
- * batch.
+ * batch. Calls below EXO_PAGE_ALLOC are recorded before they are made, and once more if they are refused; null is not.
  */
 #define TRACE_REFUSED 0x8000
 
@@ -42,7 +42,7 @@ enum trace_event {
     TRACE_BOOT = 1,   /* npages, harts, timebase */
     TRACE_NO_CALL,    /* its number: an ecall at EXO_CALLS or above that is none */
     TRACE_UPCALL,     /* index in entry[], pc entered, epc, cause, tval */
-    TRACE_SLICE,      /* slot, end of slice (time) */
+    TRACE_SLICE,      /* slot, slices of this environment so far */
     TRACE_SLICE_END,  /* slot, 0: left by the environment, 1: by the timer */
     TRACE_SKIP,       /* slot, eid, excess it still owes: one paid by this slot */
     TRACE_ABORT,      /* pc, excess, mask: past the epilogue's budget */
