@@ -79,7 +79,7 @@ static struct buf *claim(struct bcache *c, u32 block)
     }
     b->block = block;
     b->state = BUF_EMPTY;
-    b->alone = 0;
+    b->trouble = BUF_WELL;
     b->hash_next = *chain_of(c, block);
     *chain_of(c, block) = link_to(c, b);
     return b;
@@ -113,16 +113,12 @@ static const volatile struct exo_req *requests(struct bcache *c)
 
 static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, i64 status)
 {
-    if (op == DISK_READ)
-        b->state = status ? BUF_EMPTY : BUF_VALID;
-    else
-        b->state = BUF_VALID;
+    b->state = op == DISK_READ && status ? BUF_EMPTY : BUF_VALID;
+    b->trouble = status == 0 ? BUF_WELL : count == 1 ? BUF_FAILED : BUF_ALONE;
     if (op == DISK_WRITE && status) {
         b->dirty = 1;
         c->ndirty++;
-        c->failed += count == 1;
     }
-    b->alone = status != 0;
 }
 
 // Collects what the disk has done for the cache: whether that was anything. Flushes belong to who began them.
@@ -206,11 +202,11 @@ static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *g
         struct buf *b = lookup(c, block + i);
         if (!b && (b = claim(c, block + i)))
             c->policy->touch(c, b);
-        if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->alone))
+        if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble))
             break;
         b->held++; // so that the next claim() lets it be
         run[i] = b;
-        if (b->alone)
+        if (b->trouble)
             n = 1;
     }
     i64 err = i ? submit(c, DISK_READ, run, i) : 0;
@@ -227,35 +223,32 @@ static struct bstream *stream_at(struct bcache *c, u32 block)
         if (s->next == block)
             return s;
     struct bstream *s = &c->stream[c->next_stream++ % BCACHE_STREAMS];
-    s->window = 0;
+    *s = (struct bstream){.next = block};
     return s;
 }
 
 static i64 read_stream(struct bcache *c, struct buf *b)
 {
     struct bstream *s = stream_at(c, b->block);
-    s->window = s->window == 0 ? 1 : s->window < EXO_REQ_BLOCKS ? s->window * 2 : EXO_REQ_BLOCKS;
-    u32 got;
-    i64 err = read_run(c, b, b->block, s->window, &got);
-    s->next = b->block + got;
+    u32 got, window = s->window == 0 ? 1 : s->window < EXO_REQ_BLOCKS ? s->window * 2 : EXO_REQ_BLOCKS;
+    i64 err = read_run(c, b, b->block, window, &got);
+    if (err == 0)
+        *s = (struct bstream){b->block + got, window};
     return err;
 }
 
 // Makes b, which the caller holds, valid.
 static int fill(struct bcache *c, struct buf *b)
 {
-    for (int tries = 0; b->state != BUF_VALID;) {
-        i64 err = E_FULL;
-        if (b->state == BUF_EMPTY) {
-            if (tries == 2)
-                return BUF_E_IO;
-            err = read_stream(c, b);
-            if (err && err != E_FULL)
-                return BUF_E_IO;
-            tries += err == 0;
-        }
-        if (err)
-            await(c);
+    for (int tries = 0; b->state != BUF_VALID; await(c)) {
+        if (b->state != BUF_EMPTY)
+            continue;
+        if (tries && b->trouble == BUF_FAILED)
+            return BUF_E_IO;
+        i64 err = read_stream(c, b);
+        if (err && err != E_FULL)
+            return BUF_E_IO;
+        tries += err == 0;
     }
     return 0;
 }
@@ -274,16 +267,17 @@ void bahead(struct bcache *c, u32 block, u32 n)
 
 // ---- writing ----
 
+// What failed alone is tried again by bflush() only.
 static int can_write(const struct buf *b)
 {
-    return b && b->dirty && b->held == 0;
+    return b->dirty && b->held == 0 && b->trouble != BUF_FAILED;
 }
 
 // The buffer of a block that can be written together with its neighbours, or 0.
 static struct buf *joins(struct bcache *c, u32 block)
 {
     struct buf *b = lookup(c, block);
-    return can_write(b) && !b->alone ? b : 0;
+    return b && can_write(b) && b->trouble == BUF_WELL ? b : 0;
 }
 
 // Starts writing b, which can_write() admits, and its neighbours as far as they join.
@@ -291,7 +285,7 @@ static i64 write_run(struct bcache *c, struct buf *b)
 {
     struct buf *run[EXO_REQ_BLOCKS], *next;
     u32 first = b->block, n = 0;
-    if (b->alone)
+    if (b->trouble)
         return submit(c, DISK_WRITE, &b, 1);
     while (b->block - first < EXO_REQ_BLOCKS - 1 && joins(c, first - 1))
         first--;
@@ -371,6 +365,15 @@ int bflush(struct bcache *c)
 
 // ---- holding ----
 
+// Whether a dirty buffer keeps its frame because it cannot be written.
+static int any_failed(struct bcache *c)
+{
+    for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
+        if (b->dirty && b->trouble == BUF_FAILED)
+            return 1;
+    return 0;
+}
+
 // Waits until the caller alone holds the block's buffer. Returns with the cache's lock held, unless it fails:
 // only when no frame can be had, because what is in them cannot be written.
 static int hold(struct bcache *c, u32 block, struct buf **out)
@@ -379,10 +382,11 @@ static int hold(struct bcache *c, u32 block, struct buf **out)
     if (block >= c->nblocks)
         return BUF_E_IO;
     lock_acquire(&c->lock);
-    u64 failed = c->failed;
     while (!(b = lookup(c, block)) && !(b = claim(c, block))) {
+        if (reap(c))
+            continue;
         i64 err = write_idle(c);
-        if ((err && err != E_FULL) || failed != c->failed) {
+        if (err ? err != E_FULL : !at_work(c) && any_failed(c)) {
             lock_release(&c->lock);
             return BUF_E_IO;
         }
@@ -417,7 +421,7 @@ int bnew(struct bcache *c, u32 block, struct buf **out)
     while (b->state == BUF_READING || b->state == BUF_WRITING)
         await(c);
     b->state = BUF_VALID;
-    b->alone = 0;
+    b->trouble = BUF_WELL;
     lock_release(&c->lock);
     __builtin_memset(b->data, 0, EXO_PAGE);
     bdirty(c, b);

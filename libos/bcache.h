@@ -28,6 +28,12 @@ enum buf_state {
     BUF_WRITING, // valid, and the disk takes it
 };
 
+enum buf_trouble {
+    BUF_WELL,
+    BUF_ALONE,  // a request with other blocks failed: the next one is for this block only
+    BUF_FAILED, // such a one failed
+};
+
 struct buf {
     u8 *data;         // 4 KiB, for whoever holds the buffer; page-aligned
     u32 block;        // of the extent
@@ -37,7 +43,7 @@ struct buf {
     // The cache's own, under its lock. A link is the index of a buf, plus 1; 0: none.
     u8 state;         // enum buf_state
     u8 dirty;         // BUF_VALID and not as on the disk
-    u8 alone;         // a request with other blocks failed: the next one is for this block only
+    u8 trouble;       // enum buf_trouble
     u16 hash_next;    // in the chain of its block
     ppn_t ppn;        // of data
     u64 dirtied;      // the cache's clock when dirty was last set
@@ -69,7 +75,6 @@ struct bcache {
     u32 nbufs;
     u32 ndirty;
     u64 clock;                    // one more at each bflush()
-    u64 failed;                   // writes of a single block that failed
     const struct bpolicy *policy; // in the libOS's image, which lies at one address in all processes
     u16 newest, oldest;           // links, as those of the chains
     u16 chain[BCACHE_CHAINS];

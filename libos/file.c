@@ -80,7 +80,7 @@ struct file *fd_get(int fd)
     return fd >= 0 && fd < NOFILE ? table_of(me())->fd[fd] : 0;
 }
 
-void fd_set(int fd, struct file *f)
+void fd_put(int fd, struct file *f)
 {
     table_of(me())->fd[fd] = f;
 }
@@ -108,7 +108,7 @@ int sys_dup(int fd)
     int copy = fd_free();
     if (!f || copy < 0)
         return -1;
-    fd_set(copy, file_dup(f));
+    fd_put(copy, file_dup(f));
     return copy;
 }
 
@@ -117,7 +117,7 @@ int sys_close(int fd)
     struct file *f = fd_get(fd);
     if (!f)
         return -1;
-    fd_set(fd, 0);
+    fd_put(fd, 0);
     file_close(f);
     return 0;
 }
@@ -170,7 +170,7 @@ static int fd_pipe(struct pipe *p, bool write_end)
     f->pipe = p;
     f->readable = !write_end;
     f->writable = write_end;
-    fd_set(fd, f);
+    fd_put(fd, f);
     return fd;
 }
 

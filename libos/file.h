@@ -54,9 +54,9 @@ struct inode *file_cwd(void);
 // ---- between file.c and namecall.c ----
 
 // The lowest free descriptor, and a file with one reference for it; -1 if there is no one or no other. The
-// file is the caller's to fill in before fd_set(), or to close.
+// file is the caller's to fill in before fd_put(), or to close.
 int fd_new(struct file **);
-void fd_set(int fd, struct file *);
+void fd_put(int fd, struct file *);
 void file_close(struct file *);
 
 // The file behind a descriptor, or 0.

@@ -74,7 +74,7 @@ int sys_open(const char *path, int mode)
         file_close(f);
         return -1;
     }
-    fd_set(fd, f);
+    fd_put(fd, f);
     return fd;
 }
 
