@@ -143,6 +143,7 @@ static void release(struct exo_page *p)
     acct_count(p->account, 0, -1);
     page_caps[p - pages] = (struct caps){0, 0};
     p->flags = 0;
+    p->users = 0; // an ended account's tables are given up with what they hold
     if (accts[p->account].state == ACCT_ENDING)
         p->account = 0;
     list_add(p);
