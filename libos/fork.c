@@ -48,7 +48,8 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16])
     memcpy(ua->entry, upcall_entries, sizeof(ua->entry));
     memcpy(self, SELF, sizeof(*self));
     memcpy(self->kept, kept, sizeof(self->kept));
-    self->first.eid = 0; // not known yet: the child looks for it in its entry
+    self->first.eid = 0; // not known yet
+    self->first.uarea = (ppn_t)page.val;
     self->proc = child;
     self->index = proc_index(child);
     self->root = child->root;
@@ -96,7 +97,7 @@ int sys_fork(void)
     u64 kept[16];
     upcall_fp_save(); // both go on with what floating point was; neither has it on
     if (upcall_fork(kept)) {
-        SELF->first.eid = me()->eid;
+        first_self(&SELF->first);
         return 0;
     }
     struct proc *child = proc_new();

@@ -147,6 +147,7 @@ static void open_account(void)
 void start(void)
 {
     char *argv[] = {"init", 0};
+    first_self(&SELF->first);
     make_shared();
     proc_start();
     find_text();
