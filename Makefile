@@ -6,7 +6,7 @@
 #   make bench        the figures                      make clean      remove what was built
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (one more program, user/NAME.c),
-# DEFS=-DX, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', BUILD=build.
+# DISK=FILE, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', DEFS=-DX, BUILD=build.
 #
 # The cross compiler is looked for when a recipe first needs it, not while this file is read, so that
 # `make setup qemu` works on a machine that has none yet.
@@ -167,16 +167,25 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 
 TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) kernel/label.c \
     $(call there,$(patsubst %,libos/%.c,super log fs inode dir path))
-$(BUILD)/mkfs $(BUILD)/fsck: $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
+MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
+$(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
+
+# The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and all pages and slots that are left.
+$(BUILD)/fs.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
+	$(call say,MKFS $@)
+	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M \
+	    $(if $(UNIX),--libos unix=$(BUILD)/unix.img --line 'name=unix envs=100 extents=fs$(comma)swap console') \
+	    $(filter $(PROGRAMS) README,$^)
 
 # ---- run -------------------------------------------------------------------------------------------------------
 
+DISK    ?= $(FSIMG)
 GDBPORT ?= 26000
 QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
     $(if $(RAM),-object memory-backend-file$(comma)id=ram$(comma)size=$(MEM)$(comma)mem-path=$(RAM)$(comma)share=on) \
-    $(if $(FSIMG),-global virtio-mmio.force-legacy=false \
-        -drive file=$(BUILD)/fs.img$(comma)if=none$(comma)format=raw$(comma)id=disk \
+    $(if $(DISK),-global virtio-mmio.force-legacy=false \
+        -drive file=$(DISK)$(comma)if=none$(comma)format=raw$(comma)id=disk \
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
     -kernel $(BUILD)/kernel.elf $(if $(BOOTARGS),-append '$(BOOTARGS)') $(QEMUEXTRA)
 
