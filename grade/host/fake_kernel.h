@@ -76,7 +76,7 @@ static void call_as(u32 account)
     envs[0].account = (u8)account;
 }
 
-static ppn_t ppn_at(u32 i)
+static inline ppn_t ppn_at(u32 i)
 {
     return EXO_PPN_BASE + i;
 }
