@@ -3,6 +3,7 @@
 // more fixed pages than its reserve, so what exceeds the reserve can always be taken. Every change of a record's
 // type, hold or owner goes through here, so that the counts stay in step; the kernel lock is held.
 //
+// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at each tick.
 // A page may go to the free list before the fence that covers its last binding: nobody takes it from there without
 // the lock, and whoever broke the binding fences before the lock is released.
 #include "kernel.h"
@@ -147,7 +148,6 @@ static void release(struct exo_page *p)
     if (accts[p->account].state == ACCT_ENDING)
         p->account = 0;
     list_add(p);
-    poke_idle();
 }
 
 void page_drop(struct exo_page *p)
@@ -199,7 +199,6 @@ struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4)
     p->type = PAGE_DATA;
     p->account = (u8)account;
     p->tag = 0;
-    poke_idle();
     return done(ppn);
 }
 

@@ -160,6 +160,8 @@ static void idle(void)
         csr_clear(sip, SIE_SSIE);
         panic_check();
     }
+    if (!(why & (SIE_SEIE | SIE_STIE)) && !__atomic_load_n(&h->posted, __ATOMIC_RELAXED))
+        return; // poked: to look at the slots, no more
     lock_kernel();
     if (why & SIE_SEIE)
         external_interrupt();
