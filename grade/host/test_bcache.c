@@ -186,27 +186,27 @@ static void bad_blocks(void *arg)
 {
     (void)arg;
     struct buf *b;
-    bad[3] = 1;
+    bad[4] = 1;
     u32 wrong = 0;
     for (u32 i = 0; i < 8; i++)
-        wrong += read_version(i) != (i == 3 ? -2 : 1);
+        wrong += read_version(i) != (i == 4 ? -2 : 1);
     check("only the bad block cannot be read", 0, wrong);
     bahead(cache, 0, 16);
-    check("nor after bahead", -2, read_version(3));
-    bad[3] = 0;
-    check("and once it is well again it can", 1, read_version(3));
+    check("nor after bahead", -2, read_version(4));
+    bad[4] = 0;
+    check("and once it is well again it can", 1, read_version(4));
     for (u32 i = 0; i < 8; i++)
         wrong += write_version(i, 2);
-    bad[3] = 1;
+    bad[4] = 1;
     check("a bad block in a run: bflush says so", BUF_E_IO, bflush(cache));
     for (u32 i = 0; i < 8; i++)
-        wrong += i != 3 && get_version(media_block(i), i) != 2;
+        wrong += i != 4 && get_version(media_block(i), i) != 2;
     check("the others were written", 0, wrong);
     check("again", BUF_E_IO, bflush(cache));
-    check("its data is not lost", 2, read_version(3));
-    bad[3] = 0;
+    check("its data is not lost", 2, read_version(4));
+    bad[4] = 0;
     check("bflush once it is well again", 0, bflush(cache));
-    check("its data is there", 2, get_version(media_block(3), 3));
+    check("its data is there", 2, get_version(media_block(4), 4));
     memset(bad, 1, 100);
     for (u32 i = 0; i < cache->nbufs; i++)
         wrong += bnew(cache, 50 + i, &b) != 0 ? 1 : (brelse(cache, b), 0);
@@ -401,6 +401,7 @@ int main(int argc, char **argv)
 {
     u32 seeds = argc > 1 ? strtoul(argv[1], 0, 10) : 60;
     suite = "bcache";
+    steps_max = 20 << 20;
     disk_filled(100, 20);
     as_process(one_block);
     disk_filled(1000, CACHE_FRAMES);
@@ -412,7 +413,6 @@ int main(int argc, char **argv)
     disk_filled(200, 30);
     as_process(bad_blocks);
     together();
-    steps_max = 50 << 20;
     for (u64 seed = 1; seed <= seeds; seed++)
         model(seed);
     check("model: contents and durability", 0, mismatches);
