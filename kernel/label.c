@@ -22,7 +22,7 @@ static const char *const names[LABEL_ERRORS] = {
     [LABEL_E_LINE_TWICE] = "two lines of one name",
     [LABEL_E_LINE_IMAGE] = "line's image is no extent",
     [LABEL_E_LINE_GIVES] = "line gives an extent it cannot give",
-    [LABEL_E_LINE_EMPTY] = "line without pages or environments",
+    [LABEL_E_LINE_EMPTY] = "line without environments",
     [LABEL_E_LINE_QUOTA] = "line asks for more than there can be",
     [LABEL_E_LINE_FLAGS] = "unknown flag in a line",
     [LABEL_E_LINE_CONSOLE] = "console given twice",
@@ -109,7 +109,7 @@ static enum label_error check_line(const struct label *l, u32 i)
     for (u32 j = 0; j < i; j++)
         if (l->line[j].extents & n->extents)
             return LABEL_E_LINE_GIVES;
-    if (n->pages == 0 || n->envs == 0)
+    if (n->envs == 0)
         return LABEL_E_LINE_EMPTY;
     if (n->pages >> 31 || n->envs > EXO_NENV || n->accounts > EXO_NACCT || n->more_extents > EXO_NEXT ||
         n->slots > EXO_NSLOT)

@@ -133,7 +133,7 @@ static int by_name(const void *a, const void *b)
     return memcmp(*(const char *const *)a, *(const char *const *)b, FS_NAME);
 }
 
-static int name_ok(const char *name)
+static int good_name(const char *name)
 {
     u32 n = strnlen(name, FS_NAME);
     if (n == 0 || memchr(name, '/', n))
@@ -146,7 +146,7 @@ static int name_ok(const char *name)
 
 static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
 {
-    if (!name_ok(e->name))
+    if (!good_name(e->name))
         bad(c, "directory %u: bad name \"%.14s\"", dir, e->name);
     if (e->inum >= c->s->ninodes || inode_at(c, e->inum)->type == FS_FREE) {
         bad(c, "directory %u: \"%.14s\" names inode %u, which is free", dir, e->name, e->inum);
@@ -262,7 +262,7 @@ static void check_bitmap(struct check *c)
     }
 }
 
-static int all_zero(const u8 *p, u64 n)
+static int zeros(const u8 *p, u64 n)
 {
     while (n && p[n - 1] == 0)
         n--;
@@ -283,10 +283,10 @@ u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who)
     c.parent = array(ninodes, sizeof(u32));
     c.up = array(ninodes, sizeof(u32));
 
-    if (!all_zero(mem + sizeof *c.s, FS_BLOCK_SIZE - sizeof *c.s))
+    if (!zeros(mem + sizeof *c.s, FS_BLOCK_SIZE - sizeof *c.s))
         bad(&c, "superblock: bytes after it are not 0");
     check_log(&c);
-    if (!all_zero((const u8 *)inode_at(&c, 0), sizeof(struct fs_dinode)))
+    if (!zeros((const u8 *)inode_at(&c, 0), sizeof(struct fs_dinode)))
         bad(&c, "inode 0 is not 0");
     if (inode_at(&c, FS_ROOT)->type != FS_DIR)
         bad(&c, "the root is not a directory");

@@ -38,8 +38,8 @@ struct label_extent {
 };
 
 // One libOS to start. Bit i of `extents` gives it extent[i]; no extent is given twice. `pages` is its
-// reserve; envs, accounts and more_extents are quotas; slots are those of each hart. args is handed on as it
-// is.
+// reserve, 0 for what is left; envs, accounts and more_extents are quotas, the last beyond the extents given;
+// slots are those of each hart, 0 for the rest. args is handed on as it is.
 struct label_line {
     char name[LABEL_NAME];
     char image[LABEL_NAME]; // name of the extent that holds its image
@@ -116,7 +116,7 @@ enum label_error {
     LABEL_E_LINE_TWICE,
     LABEL_E_LINE_IMAGE,   // it names no extent
     LABEL_E_LINE_GIVES,   // it gives an extent that is not there, the label, or one given before
-    LABEL_E_LINE_EMPTY,   // no page or no environment to start with
+    LABEL_E_LINE_EMPTY,   // no environment to start with
     LABEL_E_LINE_QUOTA,   // more of something than the kernel has records for
     LABEL_E_LINE_FLAGS,   // an unknown flag
     LABEL_E_LINE_CONSOLE, // a second line with the console
