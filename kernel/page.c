@@ -3,7 +3,8 @@
 // more fixed pages than its reserve, so what exceeds the reserve can always be taken. Every change of a record's
 // type, hold or owner goes through here, so that the counts stay in step; the kernel lock is held.
 //
-// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at each tick.
+// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at
+// each tick.
 // A page may go to the free list before the fence that covers its last binding: nobody takes it from there without
 // the lock, and whoever broke the binding fences before the lock is released.
 #include "kernel.h"
