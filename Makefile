@@ -163,7 +163,7 @@ $(BUILD)/%.img: $(BUILD)/%.elf
 $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	$(call say,HOSTCC $<)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(HFLAGS) -O2 -c -o $@ $<
+	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
 TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) kernel/label.c \
     $(call there,$(patsubst %,libos/%.c,super log fs inode dir path))
