@@ -40,9 +40,21 @@ int fs_mount(struct fs *fs, u64 bytes, struct bcache *cache)
     return err ? err : inode_reclaim(fs);
 }
 
+int fs_freeze(struct fs *fs)
+{
+    return log_freeze(&fs->log, fs->cache) ? FS_E_IO : 0;
+}
+
+void fs_thaw(struct fs *fs)
+{
+    log_thaw(&fs->log);
+}
+
 int fs_sync(struct fs *fs)
 {
-    return log_sync(&fs->log, fs->cache) ? FS_E_IO : 0;
+    int err = fs_freeze(fs);
+    fs_thaw(fs);
+    return err;
 }
 
 int block_ok(const struct fs *fs, u32 block)

@@ -78,6 +78,11 @@ int fs_mount(struct fs *, u64 bytes, struct bcache *);
 // Everything done so far is on the disk when this returns 0. Outside any op.
 int fs_sync(struct fs *);
 
+// The same, and until fs_thaw nothing changes it: what stands before the machine is switched off. fs_thaw is
+// due whatever fs_freeze returns.
+int fs_freeze(struct fs *);
+void fs_thaw(struct fs *);
+
 // ---- inodes (inode.c) ----
 
 // A reference to inode inum; one more; one less [op].

@@ -1,4 +1,4 @@
-// See log.h. Called by everything that changes the file system; by fsync and shutdown for log_sync.
+// See log.h. Called by everything that changes the file system; by fsync and shutdown for the rest.
 #include "log.h"
 
 void op_begin(struct log *log)
@@ -19,12 +19,15 @@ void log_write(struct log *log, struct bcache *cache, struct buf *b)
     bdirty(cache, b);
 }
 
-int log_sync(struct log *log, struct bcache *cache)
+int log_freeze(struct log *log, struct bcache *cache)
 {
     lock_acquire(&log->gate);
     while (__atomic_load_n(&log->ops, __ATOMIC_ACQUIRE))
         lock_pause();
-    int err = bflush(cache);
+    return bflush(cache);
+}
+
+void log_thaw(struct log *log)
+{
     lock_release(&log->gate);
-    return err;
 }
