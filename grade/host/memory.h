@@ -110,14 +110,14 @@ void code_release(struct exo_page *p)
         page_unpin(page_get(code->page[i]));
 }
 
-static void complete(u32 i)
+static inline void complete(u32 i)
 {
     accts[flying[i].account].requests--;
     page_unpin(page_get(flying[i].ppn));
     flying[i] = flying[--nflying];
 }
 
-static bool submit(u32 account, struct exo_page *p)
+static inline bool submit(u32 account, struct exo_page *p)
 {
     if (nflying == 64 || p->type != PAGE_DATA || p->account != account || (!page_fixed(p) && !fix_room(account, 1)))
         return false;
@@ -128,7 +128,7 @@ static bool submit(u32 account, struct exo_page *p)
     return true;
 }
 
-static bool code_make(struct exo_page *p, struct exo_page *named)
+static inline bool code_make(struct exo_page *p, struct exo_page *named)
 {
     if (p->type != PAGE_DATA || p->binds || p->pins || named->type != PAGE_DATA || named == p ||
         named->account != p->account || !fix_room(p->account, 2))

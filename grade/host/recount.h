@@ -251,10 +251,11 @@ static struct exo_page *pg(u64 ppn)
 #define W PTE_W
 #define X PTE_X
 
-// A fresh machine, its two accounts, and account 2 with `reserve` pages.
-static void start(u64 reserve)
+// A fresh machine of n pages. Account 1 has environment e1 on hart 0 with root r1; its child, account 2, `reserve`
+// pages and e2 on hart 1 with root r2.
+static void start_with(u32 size, u64 reserve)
 {
-    machine_start(1024);
+    machine_start(size);
     u32 n = (u32)do_acct_new(reserve, 4, 4, 4, 0).val;
     struct exo_env loader = {.account = (u8)n};
     accts[n].state = ACCT_RUN;
@@ -263,6 +264,22 @@ static void start(u64 reserve)
     e2 = env_make(n, r2, page(), 1);
     as(e2);
     as(e1);
+}
+
+static void start(u64 reserve)
+{
+    start_with(1024, reserve);
+}
+
+static inline bool zeroed(ppn_t ppn)
+{
+    const u8 *p = ppn_to_va(ppn);
+    return !*p && !memcmp(p, p + 1, EXO_PAGE - 1);
+}
+
+static inline void dirty(ppn_t ppn)
+{
+    memset(ppn_to_va(ppn), 0xa5, EXO_PAGE);
 }
 
 #endif
