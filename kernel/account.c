@@ -60,6 +60,18 @@ struct ret do_acct_new(u64 pages, u64 envs, u64 accounts, u64 extents, u64 a4)
     return done(n);
 }
 
+// Account 1 has no parent: reserve that it gives up is anyone's to use while nobody is promised the pages, and what it
+// takes comes from there.
+static struct ret set_first(i64 up)
+{
+    if (accts[1].fixed > accts[1].reserve + up)
+        return fail(E_FIXED);
+    if ((i64)words->promised + acct_promise(1, up, 0) > (i64)words->free)
+        return fail(E_RESERVE);
+    acct_count(1, up, 0);
+    return done(0);
+}
+
 struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 extents)
 {
     if (pages > AMOUNT_MAX || envs > AMOUNT_MAX || accounts > AMOUNT_MAX || extents > AMOUNT_MAX)
@@ -68,6 +80,8 @@ struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 exten
     if (!a)
         return fail(E_ACCT);
     bool own = account == caller();
+    if (own && !a->parent && envs == a->envs && accounts == a->accts && extents == a->exts)
+        return set_first((i64)pages - a->reserve);
     if (!a->parent || (a->parent != caller() && !own))
         return fail(E_KIN);
     if (a->state == ACCT_ENDING)

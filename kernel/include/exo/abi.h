@@ -619,6 +619,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * acct_set(account, pages, envs, accts, exts)
  *     A child's reserve and quotas, up or down, against the caller's own; or the caller's
  *     own, down only, in favour of its parent. An account that is ending has none to set.
+ *     Account 1 sets its own reserve alone (quotas as they are, else E_KIN): what it gives
+ *     up nobody is promised, and anyone may use.
  *     E_ARG; E_ACCT; E_KIN; E_STATE (ending); E_QUOTA (less than what is in use, more than
  *     the giver's unused, or the caller's own up); E_FIXED; E_RESERVE.
  * acct_end(account)
