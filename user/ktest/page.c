@@ -153,7 +153,6 @@ static void free_errors(void)
     CHECK(exo_page_free(0), E_PPN);
     CHECK(exo_page_free(kt_root), E_TYPE);
     CHECK(exo_page_free(kt_timer), E_TYPE);
-    CHECK(exo_page_free(PTE_PPN(pte_at(kt_root, WIN)) ? page_of(kt_root)->account : 0), E_PPN);
     if (peer_new(&idle, 0, 0, NULL, 0)) {
         CHECK(exo_page_free(idle.ua_ppn), E_TYPE);
         peer_end(&idle);
