@@ -10,7 +10,8 @@
 #include <string.h>
 
 static unsigned long host_time, time_step; // each read of `time` adds the step
-#define csr_read(csr) (host_time += time_step)
+static void (*on_time)(void);                // called at each read, if set
+#define csr_read(csr) (on_time ? on_time() : (void)0, host_time += time_step)
 #include "kernel/kernel.h"
 #undef trap_panic
 

@@ -485,6 +485,10 @@ static void test_ramdisk(void)
     for (u32 i = 0; i < EXO_NREQ; i++)
         id[i] = submit_pages(1, DISK_READ, 1, 1, i).val;
     recount();
+    u64 earliest = ~0UL;
+    for (u32 i = 0; i < DEPTH; i++)
+        earliest = reqs[i].due < earliest ? reqs[i].due : earliest;
+    check("ramdisk, delayed: due when the first is", (i64)earliest, (i64)disk_due());
     check("ramdisk, delayed: nothing is done at once", 0, (i64)words->completions);
     disk_tick();
     check("ramdisk, delayed: nor by a tick too early", 0, (i64)words->completions);

@@ -186,7 +186,7 @@ static void test_load_errors(void)
     check("drop: waiting on something else", 0, drop_it());
     check("drop: all three pins are gone", 0, pages[DATA].pins + accts[1].fixed);
     CHECK(load_it() == 0);
-    envs[7] = (struct exo_env){.eid = 0x87, .account = 1, .state = 0, .code = ppn_at(CODE)};
+    envs[7] = (struct exo_env){.eid = 0x87, .account = 1, .state = ENV_STOPPED, .code = ppn_at(CODE)};
     check("drop: no longer waiting", 0, drop_it());
     CHECK(load_it() == 0);
     envs[7] = (struct exo_env){.eid = 0, .state = ENV_WAITING, .code = ppn_at(CODE)};
@@ -254,6 +254,8 @@ static void test_limits(void)
     check("program: one instruction", 0, load_one(RET(0), 1));
     check("program: none", E_CODE, load_one(RET(0), 0));
     check("program: 32", 0, load_one(RET(0), 32));
+    code_at(CODE)->insn[EXO_NPRED - 1] = RET(0);
+    ((struct pred_insn *)(code_at(CODE) + 1))[0] = RET(0);
     check("program: 33", E_CODE, load_one(RET(0), 33));
     check("program: wild length", E_CODE, load_one(RET(0), ~0u));
     check("program: does not end in RET", E_CODE, load_one(insn(PRED_LI, 0, 0, 0, 0), 1));

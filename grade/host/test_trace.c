@@ -154,8 +154,23 @@ static void *reader(void *unused)
     return unused;
 }
 
+// In the middle of writing, the record that is overwritten has no number.
+static u32 numbered;
+static void look(void)
+{
+    numbered += record(0, evidence.ring[0].head)->seq != 0;
+}
+
 static void test_reader(void)
 {
+    start("trace=ring trace_kb=4", 1);
+    for (u64 i = 0; i < 100; i++)
+        trace(TRACE_SWEEP, i, 0, 0, 0, 0);
+    on_time = look;
+    for (u64 i = 0; i < 100; i++)
+        trace(TRACE_SWEEP, i, 0, 0, 0, 0);
+    on_time = NULL;
+    check("trace: a record being written has no number", 0, numbered);
     start("trace=ring trace_kb=4", 1);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, reader, NULL) == 0);
