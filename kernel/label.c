@@ -64,16 +64,13 @@ static int name_ok(const char name[LABEL_NAME])
     return name[0] && text_ok(name, LABEL_NAME, '!');
 }
 
-// b may be shorter than LABEL_NAME bytes.
-static int name_eq(const char a[LABEL_NAME], const char *b)
+// One of the two at least is terminated.
+static int name_eq(const char *a, const char *b)
 {
-    for (u32 i = 0; i < LABEL_NAME; i++) {
-        if (a[i] != b[i])
-            return 0;
-        if (!a[i])
+    for (; *a == *b; a++, b++)
+        if (!*a)
             return 1;
-    }
-    return 1;
+    return 0;
 }
 
 static enum label_error check_extent(const struct label *l, u32 i)

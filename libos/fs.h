@@ -32,7 +32,7 @@ enum fs_error {
     FS_E_MEMORY = -15,  // mount: no room for a single inode
 };
 
-#define FS_WRITE_MAX (8 * FS_BLOCK_SIZE) // bytes one op may write
+#define FS_WRITE_MAX 32768 // bytes that one op may write: 8 blocks, or parts of 9
 
 // An inode in memory: one for all who use it. Its contents are read at the first inode_lock.
 struct inode {

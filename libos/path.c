@@ -28,7 +28,7 @@ static int walk(struct fs *fs, struct inode *cwd, const char *path, int parent, 
                 struct inode **out)
 {
     struct inode *ip, *next = 0;
-    int err = 0;
+    int err;
     if (*path != '/')
         ip = inode_dup(fs, cwd);
     else if ((err = inode_get(fs, FS_ROOT, &ip)))
@@ -172,12 +172,12 @@ static int add_links(struct fs *fs, struct inode *ip, int n)
 // failing disk leave a name that is not counted.
 int path_link(struct fs *fs, struct inode *cwd, const char *old, const char *new)
 {
-    char name[FS_NAME];
     struct inode *ip, *dp;
     int err = path_find(fs, cwd, old, &ip);
     if (err)
         return err;
     if ((err = add_links(fs, ip, 1)) == 0) {
+        char name[FS_NAME];
         err = lock_parent(fs, cwd, new, name, &dp);
         if (err == 0) {
             err = dir_link(fs, dp, name, ip->inum);

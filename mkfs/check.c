@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fsimage.h"
+#include "host.h"
 
 struct check {
     const u8 *mem;
@@ -28,16 +29,6 @@ static void __attribute__((format(printf, 2, 3))) bad(struct check *c, const cha
     fputc('\n', c->out);
     va_end(args);
     c->violations++;
-}
-
-static void *array(u64 n, u64 size)
-{
-    void *p = calloc(n ? n : 1, size);
-    if (!p) {
-        fprintf(stderr, "out of memory\n");
-        exit(2);
-    }
-    return p;
 }
 
 static const void *block_at(const struct check *c, u32 b)
@@ -133,6 +124,13 @@ static int by_name(const void *a, const void *b)
     return memcmp(*(const char *const *)a, *(const char *const *)b, FS_NAME);
 }
 
+static const char here[FS_NAME] = ".", above[FS_NAME] = "..";
+
+static int is(const char *name, const char *want)
+{
+    return memcmp(name, want, FS_NAME) == 0;
+}
+
 static int good_name(const char *name)
 {
     u32 n = strnlen(name, FS_NAME);
@@ -141,7 +139,7 @@ static int good_name(const char *name)
     for (u32 i = n; i < FS_NAME; i++)
         if (name[i])
             return 0;
-    return strncmp(name, ".", FS_NAME) != 0 && strncmp(name, "..", FS_NAME) != 0;
+    return !is(name, here) && !is(name, above);
 }
 
 static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
@@ -162,9 +160,9 @@ static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
 // Entry i of a directory. Returns whether it is in use and not one of the first two.
 static int check_slot(struct check *c, u32 dir, u64 i, const struct fs_dirent *e)
 {
-    if (i == 0 && (e->inum != dir || strncmp(e->name, ".", FS_NAME)))
+    if (i == 0 && (e->inum != dir || !is(e->name, here)))
         bad(c, "directory %u: its first entry is not \".\"", dir);
-    if (i == 1 && strncmp(e->name, "..", FS_NAME))
+    if (i == 1 && !is(e->name, above))
         bad(c, "directory %u: its second entry is not \"..\"", dir);
     if (i == 1)
         c->up[dir] = e->inum;
@@ -179,7 +177,7 @@ static void check_dir(struct check *c, u32 inum, const u32 *leaf, u64 nblocks)
     u64 n = inode_at(c, inum)->size / sizeof(struct fs_dirent), there = 0, nnames = 0;
     for (u64 b = 0; b < nblocks; b++)
         there += leaf[b] != 0;
-    const char **names = array(there * FS_ENTRIES, sizeof *names);
+    const char **names = grab(there * FS_ENTRIES, sizeof *names);
     for (u64 b = 0; b < nblocks; b++) {
         const struct fs_dirent *e = leaf[b] ? block_at(c, leaf[b]) : 0;
         for (u64 i = b * FS_ENTRIES; e && i < (b + 1) * FS_ENTRIES && i < n; i++, e++)
@@ -216,7 +214,7 @@ static void check_inode(struct check *c, u32 inum)
     if (d->type == FS_DIR && size % sizeof(struct fs_dirent))
         bad(c, "directory %u: size %llu is not whole entries", inum, (unsigned long long)size);
     u64 n = (size + FS_BLOCK_SIZE - 1) / FS_BLOCK_SIZE;
-    u32 *leaf = array(n, sizeof *leaf);
+    u32 *leaf = grab(n, sizeof *leaf);
     claim_blocks(c, inum, leaf, n);
     if (d->type == FS_DIR)
         check_dir(c, inum, leaf, n);
@@ -277,11 +275,11 @@ u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who)
         return c.violations;
     }
     u32 ninodes = c.s->ninodes;
-    c.owner = array(c.s->nblocks, sizeof(u32));
-    c.links = array(ninodes, sizeof(u32));
-    c.subs = array(ninodes, sizeof(u32));
-    c.parent = array(ninodes, sizeof(u32));
-    c.up = array(ninodes, sizeof(u32));
+    c.owner = grab(c.s->nblocks, sizeof(u32));
+    c.links = grab(ninodes, sizeof(u32));
+    c.subs = grab(ninodes, sizeof(u32));
+    c.parent = grab(ninodes, sizeof(u32));
+    c.up = grab(ninodes, sizeof(u32));
 
     if (!zeros(mem + sizeof *c.s, FS_BLOCK_SIZE - sizeof *c.s))
         bad(&c, "superblock: bytes after it are not 0");

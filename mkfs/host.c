@@ -26,7 +26,7 @@ void *grab(u64 n, u64 size)
 {
     void *p = calloc(n ? n : 1, size);
     if (!p)
-        die("out of memory: %llu bytes", (unsigned long long)(n * size));
+        die("out of memory: %llu bytes", (unsigned long long)n * size);
     return p;
 }
 

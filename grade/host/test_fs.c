@@ -9,6 +9,7 @@
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/host.c"
 
 // ---- one operation, one op ----
 

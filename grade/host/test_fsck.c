@@ -10,6 +10,7 @@
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/host.c"
 
 static FILE *out; // what fsck says
 static char said[1 << 14];

@@ -10,6 +10,7 @@
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/host.c"
 
 #define NODES   200
 #define ENTRIES 80
