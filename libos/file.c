@@ -143,7 +143,8 @@ static void close_all(struct fdtable *t)
         if (f)
             file_close(f);
     }
-    inode_close(t->cwd);
+    if (t->cwd)
+        inode_close(t->cwd);
     t->cwd = 0;
 }
 

@@ -70,7 +70,7 @@ static u32 draw(u32 below)
 
 // ---- processes ----
 
-enum why { NOTHING, ON_LOCK, ON_WAKE, ON_INPUT, ON_DISK, DONE };
+enum why { NOTHING, NEW, ON_LOCK, ON_WAKE, ON_INPUT, ON_DISK, DONE };
 
 static struct actor {
     pthread_t thread;
@@ -507,9 +507,13 @@ static u64 cons_clip(const void *p, u64 n)
     return n < EXO_CONS_MAX ? n : EXO_CONS_MAX;
 }
 
+static i64 cons_error; // what both calls answer, if not 0
+
 __attribute__((unused)) static struct exo_ret exo_cons_write(const void *p, u64 n)
 {
     turn(NOTHING);
+    if (cons_error)
+        return (struct exo_ret){.err = cons_error};
     n = cons_clip(p, n);
     if (n > sizeof screen - 1 - screen_used)
         return (struct exo_ret){.err = E_ADDR};
@@ -522,6 +526,8 @@ __attribute__((unused)) static struct exo_ret exo_cons_write(const void *p, u64 
 __attribute__((unused)) static struct exo_ret exo_cons_read(void *p, u64 n)
 {
     turn(NOTHING);
+    if (cons_error)
+        return (struct exo_ret){.err = cons_error};
     n = cons_clip(p, n);
     n = n < ring_used ? n : ring_used;
     memcpy(p, kernel_ring, n);
