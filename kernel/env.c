@@ -1,6 +1,6 @@
 // Environments: their records, and what one may ask for another. Records come and go under the lock; run state
 // is changed on the home hart alone, so a call on an environment at home elsewhere leaves its wish in `posted`
-// and interrupts that hart (SOSP95 5.1.2).
+// and interrupts that hart (SOSP95, Processor Environments).
 #include "kernel.h"
 #include "sbi.h"
 #include <exo/trace.h>

@@ -1,7 +1,7 @@
 // Wakeup predicates: small programs of user code that the kernel runs to see whether a waiting environment wants
 // its slot. Checked once, in the page they lie in, which nobody can write until code_drop: so what runs is what
 // was checked, ends within EXO_NPRED steps (branches go forward), and reads only the word page and pages of its
-// own account, which stay pinned for as long. SOSP95 3.2.
+// own account, which stay pinned for as long. SOSP95, Downloading Code.
 #include "kernel.h"
 
 enum { REGS = 8 };

@@ -1,6 +1,6 @@
 // Fast calls in C: yield, wait, call, send, reply, resume, fp. For yield, call, reply and resume trap.S has a fast
 // path; what it leaves, and all of it while tracing, comes here. No lock: all these touch only environments at home
-// here (SOSP95 5.2, protected control transfer; 5.1.1, yield). Refusals change nothing.
+// here (SOSP95, Protected Control Transfers). Refusals change nothing.
 #include "kernel.h"
 #include <exo/trace.h>
 

@@ -89,7 +89,7 @@ bool force_save(struct exo_env *e)
     return true;
 }
 
-// The abort protocol for the CPU (SOSP95 3.4): it did not let go within its budget.
+// The abort protocol for the CPU (SOSP95, The Abort Protocol): it did not let go within its budget.
 static void abort_slice(struct regs *r)
 {
     struct exo_env *e = this_hart->cur;

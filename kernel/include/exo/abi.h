@@ -13,7 +13,7 @@
  * name, owner or capability, type, state, resource. Pointers are 8-byte aligned and their
  * object lies within one page (console bytes excepted).
  *
- * "SOSP95" is Engler, Kaashoek, O'Toole, "Exokernel", with its section; "Priv" the RISC-V
+ * "SOSP95" is Engler, Kaashoek, O'Toole, "Exokernel", with the title of its section; "Priv" the RISC-V
  * privileged manual.
  */
 #ifndef EXO_ABI_H
@@ -367,7 +367,7 @@ struct exo_words {
 
 /* ---- the u-area -------------------------------------------------------------------------
  * One page an environment, written by the libOS and by the kernel, which trusts nothing in
- * it (SOSP95 5.3: the processor environment). Every upcall enters with t0 = u-area as the
+ * it (SOSP95, Processor Environments). Every upcall enters with t0 = u-area as the
  * environment sees it.
  *
  * FAULT     t0-t2, epc, cause, tval are in `fault`; t1 = cause; all else is as it was. Byte 0
@@ -421,7 +421,7 @@ struct exo_op {
     u64 binds;  /* out: what the call returns in a2 */
 };
 
-/* ---- wakeup predicates (SOSP95 3.2, downloaded code) -------------------------------------
+/* ---- wakeup predicates (SOSP95, Downloading Code) -------------------------------------
  * A page that holds one. Registers r0-r7; r0 = 0 at entry, r1-r3 = the words given to wait,
  * r4 = time. Branches go forward only; the last instruction is PRED_RET. Page 0 is the
  * exported word page; pages 1 to 3 are the account's own, pinned while the code is loaded.
@@ -476,7 +476,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * null()
  *     Nothing; a1 and a2 stay. The floor of a protected call.
  *
- * CPU (SOSP95 5.1.1: slots, explicit yield; 5.3)
+ * CPU (SOSP95, Processor Time Slices)
  *
  * yield(eid or 0)                                              ends the slice if it succeeds
  *     0: this slice is over; the next slot runs. eid: the rest of this slice goes to eid,
@@ -502,7 +502,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     environment was the hart's last user. 0: off.
  *     E_ARG.
  *
- * Protected control transfer (SOSP95 5.2)
+ * Protected control transfer (SOSP95, Protected Control Transfers)
  *
  * call: a0-a4, s0-s11 message, a5 cap, a6 eid                  t6 = 0 or error after
  *     Enters eid at CALL; this slice and the caller's later ones are the callee's until
@@ -524,7 +524,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     Sets the capability that callers from other accounts must show. 0: own account only.
  *     E_EID; E_OWNER.
  *
- * Exceptions (SOSP95 5.3)
+ * Exceptions (SOSP95, Exceptions)
  *
  * resume(frame): t1, t2 = the values a0 and a7 shall have
  *     FAULT, EPILOGUE: t0-t2 and pc come from the frame, a0 and a7 from t1 and t2, all else
@@ -533,7 +533,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     of mask are cleared.
  *     E_ARG; E_STATE (FORCED without PENDING_FORCED).
  *
- * Pages (SOSP95 4.1 exposing allocation; 5.3.1)
+ * Pages (SOSP95, Design Principles: expose allocation and names)
  *
  * page_alloc(ppn or 0, unzeroed) -> a1 ppn
  *     0 takes the head of the exported free list. Zeroed, unless unzeroed = 1 and the caller
@@ -556,7 +556,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_RESERVE.
  * cap_new() -> a1 a capability value no other has. Unguessable; never 0.
  *
- * Tables and bindings (SOSP95 3.1, secure bindings by hardware)
+ * Tables and bindings (SOSP95, Secure Bindings; Address Translations)
  *
  * pt_link(root, va, level, ppn)
  *     level 2: ppn = root, va = 0: the page becomes a root (an address space) with an ASID
@@ -609,7 +609,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     Moves it to another hart, once it is off this one.
  *     E_EID; E_HART; E_OWNER; E_STATE (calling or serving).
  *
- * Accounts and memory revocation (SOSP95 3.3, 3.4)
+ * Accounts and memory revocation (SOSP95, Visible Resource Revocation; The Abort Protocol)
  *
  * acct_new(pages, envs, accts, exts) -> a1 account
  *     A child, with a reserve and quotas split off the caller's own.
@@ -637,7 +637,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     order, sparing fixed pages.
  *     E_ARG (n is 0); E_ACCT; E_KIN (not a child); E_STATE (ending).
  *
- * Disk (SOSP95 3.1; Kaashoek 1997: physical names)
+ * Disk (SOSP95, Secure Bindings; physical names as in Kaashoek and others, SOSP 1997)
  *
  * ext_split(ext, n) -> a1 new extent: all but the first n blocks, with the same capabilities
  *     E_EXT; E_OWNER; E_ARG (n not in 1..count-1); E_BUSY; E_QUOTA.
