@@ -1,5 +1,5 @@
-// The file system used by several processes at once: four threads make, remove, link, write and read the same few
-// names. No deadlock, no reference left over, and a sound file system whenever it is frozen. Clean under
+// The file system used by several processes at once: four threads make, remove, link, write and read the same
+// few names. No deadlock, no reference left over, and a sound file system whenever it is frozen. Clean under
 // ThreadSanitizer too.
 #include "grade/host/strict.h"
 #include "libos/super.c"
