@@ -185,6 +185,8 @@ bool child_does(void (*fn)(u64), u64 arg);
 eid_t child_more(struct child *c, void (*fn)(u64), u64 arg, u32 hart); // one environment more, stopped, before child_run
 
 bool acct_gone(u32 acct); // waits until it is swept
+bool pool_open(u32 pages); // account 1 gives up so much reserve: that many pages are nobody's promise
+void pool_close(void);     // and takes all of it back
 
 // asm.S: all registers but sp and tp are set to REG_PATTERN + number, then one ecall; what they hold after it
 // goes to out[1..31].

@@ -138,13 +138,13 @@ void rt_fault(struct exo_uarea *ua)
 // ---- the run ----
 
 struct count {
-    u64 free, held, fixed, envs, accts, exts, roots, requests;
+    u64 free, held, fixed, reserve, envs, accts, exts, roots, requests;
 };
 
 static void count(struct count *c)
 {
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
-    *c = (struct count){EXO_WORDS->free, a->held,      a->fixed,      a->envs_used,
+    *c = (struct count){EXO_WORDS->free, a->held,       a->fixed,     a->reserve,   a->envs_used,
                         a->accts_used,   a->exts_used, a->roots_used, a->requests};
 }
 
@@ -158,6 +158,7 @@ static void check_leaks(const struct count *before)
     CHECK(after.free, before->free);
     CHECK(after.held, before->held);
     CHECK(after.fixed, before->fixed);
+    CHECK(after.reserve, before->reserve);
     CHECK(after.envs, before->envs);
     CHECK(after.accts, before->accts);
     CHECK(after.exts, before->exts);

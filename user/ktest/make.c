@@ -424,6 +424,27 @@ void child_end(struct child *c)
     *c = (struct child){0};
 }
 
+static u32 pool;
+
+static bool pool_change(i64 by)
+{
+    const volatile struct exo_acct *a = &EXO_ACCTS[1];
+    return CHECK(exo_acct_set(1, a->reserve + (u64)by, a->envs, a->accts, a->exts), 0);
+}
+
+bool pool_open(u32 pages)
+{
+    bool ok = pool_change(-(i64)pages);
+    pool += ok ? pages : 0;
+    return ok;
+}
+
+void pool_close(void)
+{
+    pool_change(pool);
+    pool = 0;
+}
+
 bool child_does(void (*fn)(u64), u64 arg)
 {
     struct child c;

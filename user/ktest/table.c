@@ -241,7 +241,7 @@ static void fixed_child(u64 unused)
     (void)unused;
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     ppn_t p = page_new(), q = page_new();
-    // fewer pages of reserve than it holds: its own may only be lowered
+    // less reserve than it holds: there are pages that nobody is promised
     CHECK(exo_acct_set(self_account(), a->fixed + 1, a->envs, a->accts, a->exts), 0);
     CHECK(exo_pt_link(p, 0, 2, p), 0);
     CHECK(exo_pt_link(p, 0, 1, q), E_FIXED);
@@ -255,7 +255,9 @@ static void fixed_child(u64 unused)
 
 static void fixed(void)
 {
+    pool_open(CHILD_PAGES);
     child_does(fixed_child, 0);
+    pool_close();
 }
 
 // Two spaces of one account see their own memory at the same address, though one runs right after the other.
