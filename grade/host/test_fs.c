@@ -253,6 +253,21 @@ static void test_bytes(void)
     check("write past the largest size", FS_E_RANGE, write_at(f, FS_MAX_SIZE, "x", 1, 0));
     f->d.size = 0;
 
+    // The last block of the largest file, with nothing before it.
+    u32 way[3], saw = 0;
+    op_begin(&fs->log);
+    for (u32 i = 0; i < 3; i++)
+        wrong += block_alloc(fs, &way[i]);
+    op_end(&fs->log);
+    for (u32 i = 0; i < 2; i++)
+        ((u32 *)(dev.disk + (u64)way[i] * FS_BLOCK_SIZE))[1023] = way[i + 1];
+    f->d.addr[11] = way[0];
+    wrong += inode_block(fs, f, FS_MAX_SIZE / FS_BLOCK_SIZE - 1, &saw);
+    check("block 1049609", way[2], saw);
+    f->d.size = FS_MAX_SIZE;
+    check("trunc of it", 0, wrong + trunc_all(f));
+    check("gives all three back", nfree, fs->nfree);
+
     copies_left = 2;
     i64 n = write_at(f, 0, big_buf, sizeof big_buf, failing_copy);
     check("a write stops where memory ends", 2 * FS_BLOCK_SIZE, n);
