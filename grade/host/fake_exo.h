@@ -1,12 +1,7 @@
-// What the libOS stands on, for tests of libos/ on the host: processes that sleep and wake (proc.h), locks
-// (lock.h), the program's memory (vm.h), and the kernel's calls for disk and console. Included by tests as
-// source, before any file of libos/; takes the place of <exo/call.h>.
-//
-// Each process is a thread, but only one runs at a time; at every lock, call and wait it is drawn who goes
-// on, and whether the disk finishes something, which it does late and out of order. So every run with the
-// same seed is the same run, and a test tries many. What must not be (a lock taken twice or held in the wrong
-// place, a page in two requests, one that changes while the disk takes it, nobody able to go on) is counted
-// in `breaches`.
+// What the libOS stands on, for tests of libos/ on the host: the kernel's calls for disk and console here,
+// processes and locks in fake_proc.h. Included by tests as source, before any file of libos/; takes the place
+// of <exo/call.h>. The disk finishes its requests late and out of order, and some not well. A page in two
+// requests, or one that changes while the disk takes it, is counted in `breaches`.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,302 +32,10 @@ static struct shared shared;
 #undef SHARED
 #define SHARED (&shared)
 
-#define ACCOUNT 2 // of the libOS
+#define ACCOUNT 2          // of the libOS
+#define STEPS   (20 << 20) // more than any run takes
 
-// ---- results and chance ----
-
-static int checks, failures, breaches;
-static const char *suite = "";
-static u64 chance = 1;
-
-__attribute__((unused)) static void check(const char *name, long long expected, long long saw)
-{
-    checks++;
-    failures += expected != saw;
-    if (expected == saw)
-        printf("ok %s: %s\n", suite, name);
-    else
-        printf("not ok %s: %s: expected %lld, saw %lld\n", suite, name, expected, saw);
-    fflush(stdout);
-}
-
-static void breach(const char *what)
-{
-    if (breaches++ < 10)
-        printf("# breach: %s\n", what);
-}
-
-static u32 draw(u32 below)
-{
-    chance = chance * 6364136223846793005 + 1442695040888963407;
-    return (u32)(chance >> 33) % below;
-}
-
-// ---- processes ----
-
-enum why { NOTHING, NEW, ON_LOCK, ON_WAKE, ON_INPUT, ON_DISK, DONE };
-
-static struct actor {
-    pthread_t thread;
-    pthread_cond_t turn;
-    void (*body)(void *);
-    void *arg;
-    enum why why; // it does not go on
-    struct lock *lock;
-    u64 counter, seen, word, until;
-    u32 locks; // that it holds
-} actor[NPROC];
-
-static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
-static u32 nactors, running = ~0u;
-static u64 now, steps, steps_max = ~0ul;
-static u32 disk_pace = 8; // the disk does something in one turn of so many
-static __thread u32 self;
-
-static int disk_step(void);
-static int console_step(void);
-
-static int ready(const struct actor *a)
-{
-    switch (a->why) {
-    case ON_LOCK:
-        return a->lock->holder == 0;
-    case ON_WAKE:
-        return a->counter != a->seen || now >= a->until || draw(64) == 0;
-    case ON_INPUT:
-        return a->counter != a->seen || words.input != a->word;
-    case ON_DISK:
-        return words.completions != a->word || draw(64) == 0;
-    default:
-        return a->why == NOTHING;
-    }
-}
-
-static void stuck(void)
-{
-    printf("not ok %s: someone can go on: expected 1, saw 0\n", suite);
-    for (u32 i = 0; i < nactors; i++)
-        printf("# process %u waits for %d\n", i, (int)actor[i].why);
-    fflush(stdout);
-    _Exit(1);
-}
-
-// Who goes on; nactors if all are done.
-static u32 next_actor(void)
-{
-    for (u32 idle = 0;; idle++) {
-        u32 alive = 0, can[NPROC], n = 0;
-        if (draw(disk_pace) == 0 || idle) {
-            disk_step();
-            console_step();
-        }
-        now++;
-        for (u32 i = 0; i < nactors; i++) {
-            alive += actor[i].why != DONE;
-            if (actor[i].why != DONE && ready(&actor[i]))
-                can[n++] = i;
-        }
-        if (n)
-            return can[draw(n)];
-        if (!alive)
-            return nactors;
-        if (idle > 10000 || ++steps > steps_max)
-            stuck();
-    }
-}
-
-// Lets another run, perhaps; returns when this one may go on.
-static void turn(enum why why)
-{
-    struct actor *a = &actor[self];
-    a->why = why;
-    if (++steps > steps_max)
-        stuck();
-    running = next_actor();
-    if (running < nactors)
-        pthread_cond_signal(&actor[running].turn);
-    else if (nactors)
-        pthread_cond_signal(&actor[NPROC - 1].turn); // the test itself
-    while (why != DONE && running != self)
-        pthread_cond_wait(&a->turn, &baton);
-    if (why != DONE)
-        a->why = NOTHING;
-}
-
-static void *begin_actor(void *arg)
-{
-    self = (struct actor *)arg - actor;
-    pthread_mutex_lock(&baton);
-    while (running != self)
-        pthread_cond_wait(&actor[self].turn, &baton);
-    actor[self].why = NOTHING;
-    actor[self].body(actor[self].arg);
-    if (actor[self].locks)
-        breach("a process ends with a lock");
-    turn(DONE);
-    pthread_mutex_unlock(&baton);
-    return 0;
-}
-
-// A process with the next index, at most NPROC - 1 in all.
-static u32 spawn(void (*body)(void *), void *arg)
-{
-    struct actor *a = &actor[nactors];
-    *a = (struct actor){.body = body, .arg = arg};
-    pthread_cond_init(&a->turn, 0);
-    shared.procs.proc[nactors] = (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1};
-    pthread_create(&a->thread, 0, begin_actor, a);
-    return nactors++;
-}
-
-// Runs what was spawned, and what that spawns, to the end.
-static void run(void)
-{
-    pthread_mutex_lock(&baton);
-    running = next_actor();
-    pthread_cond_init(&actor[NPROC - 1].turn, 0);
-    pthread_cond_signal(&actor[running].turn);
-    while (running < nactors)
-        pthread_cond_wait(&actor[NPROC - 1].turn, &baton);
-    pthread_mutex_unlock(&baton);
-    for (u32 i = 0; i < nactors; i++)
-        pthread_join(actor[i].thread, 0);
-    nactors = 0;
-    running = ~0u;
-}
-
-struct proc *me(void)
-{
-    return &shared.procs.proc[self];
-}
-
-u32 proc_index(const struct proc *p)
-{
-    return p - shared.procs.proc;
-}
-
-bool killed(void)
-{
-    return me()->killed;
-}
-
-u64 wake_read(void)
-{
-    return actor[self].counter;
-}
-
-void wake(struct proc *p)
-{
-    actor[proc_index(p)].counter++;
-}
-
-__attribute__((unused)) static void kill_proc(u32 i)
-{
-    shared.procs.proc[i].killed = 1;
-    wake(&shared.procs.proc[i]);
-}
-
-bool wake_wait(u64 seen, u64 until)
-{
-    if (killed())
-        return false;
-    actor[self].seen = seen;
-    actor[self].until = until;
-    turn(ON_WAKE);
-    return !killed();
-}
-
-bool input_wait(u64 seen, u64 input)
-{
-    if (actor[self].locks)
-        breach("a wait for input under a lock");
-    if (killed())
-        return false;
-    actor[self].seen = seen;
-    actor[self].word = input;
-    turn(ON_INPUT);
-    return !killed();
-}
-
-void disk_wait(u64 completions)
-{
-    if (shared.cache.lock.holder == self + 1)
-        breach("a wait for the disk under the cache's lock");
-    actor[self].word = completions;
-    turn(ON_DISK);
-}
-
-void waitq_sleep(struct waitq *q, struct lock *l)
-{
-    u64 seen = wake_read();
-    q->bits |= 1ul << self;
-    lock_release(l);
-    wake_wait(seen, ~0ul);
-    lock_acquire(l);
-    q->bits &= ~(1ul << self);
-}
-
-void waitq_wake(struct waitq *q)
-{
-    for (u32 i = 0; i < NPROC; i++)
-        actor[i].counter += q->bits >> i & 1;
-    q->bits = 0;
-}
-
-// ---- locks ----
-
-void lock_acquire(struct lock *l)
-{
-    turn(NOTHING);
-    if (l->holder == self + 1) {
-        printf("not ok %s: lock taken twice\n", suite);
-        abort();
-    }
-    while (l->holder) {
-        actor[self].lock = l;
-        turn(ON_LOCK);
-    }
-    l->holder = self + 1;
-    actor[self].locks++;
-}
-
-void lock_release(struct lock *l)
-{
-    if (l->holder != self + 1)
-        breach("a lock released that was not held");
-    l->holder = 0;
-    actor[self].locks--;
-    turn(NOTHING);
-}
-
-void lock_pause(void)
-{
-    turn(NOTHING);
-}
-
-// ---- programs' memory: one arena; all else is not there ----
-
-static u8 arena[1 << 20] __attribute__((aligned(4096)));
-
-bool user_ok(const void *p, u64 n, bool write)
-{
-    (void)write;
-    u64 at = (u64)p - (u64)arena;
-    turn(NOTHING); // it may bring in a page
-    return at <= sizeof arena && n <= sizeof arena - at;
-}
-
-int user_str(const char *p, char *out, int max)
-{
-    for (int i = 0; i < max; i++) {
-        if (!user_ok(p + i, 1, false))
-            return -1;
-        out[i] = p[i];
-        if (!out[i])
-            return i;
-    }
-    return -1;
-}
+#include "grade/host/fake_proc.h"
 
 // ---- the disk ----
 
@@ -540,4 +243,16 @@ __attribute__((unused)) static void type_in(const char *text)
 {
     typed = text;
     typed_left = strlen(text);
+}
+
+// ---- the end ----
+
+static int finish_tests(void)
+{
+    check("nothing that must not be", 0, breaches);
+    free(media);
+    free(bad);
+    free(frames);
+    free(in_flight);
+    return failures > 0;
 }
