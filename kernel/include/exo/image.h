@@ -2,9 +2,9 @@
 //
 // The label names extents (runs of 4 KiB blocks) and carries the manifest: which libOS the boot image starts,
 // from which extent, with what. mkfs writes it; the kernel reads the extents, the boot image the manifest. An
-// image is what objcopy -O binary makes of a boot image or a libOS; its linker script and first .S file emit
-// the header. All fields are little-endian; spare bytes are 0. kernel/label.c checks both structures; nothing
-// else should.
+// image is what objcopy -O binary makes of a boot image or a libOS; its linker script and first .S source
+// emit the header. All fields are little-endian; spare bytes are 0. kernel/label.c checks both structures;
+// nothing else should.
 #ifndef EXV6_IMAGE_H
 #define EXV6_IMAGE_H
 
