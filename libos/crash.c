@@ -6,8 +6,8 @@
 #include "exec.h"
 #include "file.h"
 #include "lib.h"
-#include "kernel/syscall.h"
 #include "proc.h"
+#include "space.h"
 #include "upcall.h"
 #include "vm.h"
 
@@ -131,7 +131,7 @@ void crash(const struct trap *t)
     struct symbols s = {0};
     struct fs *fs = the_fs();
     struct inode *ip;
-    if (t->frame.epc >= LIBOS_TABLE) {
+    if (t->frame.epc >= LIBOS_TABLE && t->frame.epc < (va_t)rodata_start) {
         // The libOS itself: it may hold any lock, so the file system is left alone.
         report(&s, t);
         print("    in the libOS, called from 0x%lx\n", t->ra);

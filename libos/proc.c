@@ -152,14 +152,15 @@ void proc_exit(int status)
     space_shrink(p->root, sz, 0);
 
     lock_acquire(&TABLE->lock);
+    struct proc *parent = p->parent;
     give_children(p);
     p->status = status;
     p->state = PROC_ZOMBIE;
-    if (p == INIT)
-        print("init has ended: status %d\n", status);
-    else
-        wake(p->parent);
     lock_release(&TABLE->lock);
+    if (parent)
+        wake(parent); // last of all, as it will wait for this environment to be gone
+    else
+        print("init has ended: status %d\n", status);
     for (;;) {
         exo_env_end(SELF->first.eid);
         lock_pause();
