@@ -1,19 +1,18 @@
-// Bindings: the entries of level-0 tables, each of which lets an address space use a page (SOSP95 3.1). A binding is
+// Bindings: the entries of level-0 tables, each of which lets an address space use a page (SOSP95, Secure Bindings). A binding is
 // authorised here, once; its use needs no kernel. The entry that bind, protect and unbind find comes back to the
 // caller with the number of bindings its page has left, both as of one moment: exactly one of those who drop a page
 // sees 0. Called with the kernel lock held.
 //
-// These are the calls that a libOS makes most often, and bind and unbind are laid out so that the usual case runs
-// straight through: what the last call found out about root and tables is kept in `span`, and a case that needs
-// more than a few loads to check is left to a second function, which makes all checks in order.
+// A libOS makes these calls more often than all others under the lock, so their usual case runs straight through: it
+// is a special case of what bind_slow and unbind_slow do, recognised by what the last of them found out and left in
+// `span`. Every check is made, if only by comparing with one that was.
 #include "kernel.h"
 
-#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define fast        __attribute__((optimize("omit-frame-pointer")))
+#define leaf        __attribute__((optimize("omit-frame-pointer")))
 
-#define NO_PAGE    (~0ul)                       // third result, if the old entry bound none
-#define SPAN_INDEX ((u64)511 * EXO_PAGE)        // the bits of va that select an entry of a level-0 table
+#define NO_PAGE    (~0ul)                // third result, if the old entry bound none
+#define SPAN_INDEX ((u64)511 * EXO_PAGE) // the bits of va that select an entry of a level-0 table
 #define RIGHTS     (PTE_R | PTE_W | PTE_X)
 
 // A level-0 table and the 2 MiB of an address space that it holds: the last one used. It stays true until a table
@@ -21,11 +20,16 @@
 static struct span {
     u64 root; // 0: none
     va_t base;
+    u64 outside; // ~SPAN_INDEX: cheaper to load than to make
     u64 *table;
     struct exo_page *page; // the table's record
     struct root *space;
     u32 asid;
-    u32 account; // the root's
+    u16 own;     // page_kind() of a data page of the root's owner
+    u16 account; // that owner
+    u32 bits;    // that the last bind was found to be allowed to give such a page
+    u32 npages;  // and `pages`: kept here too, within reach
+    struct exo_page *pages;
 } span;
 
 void span_forget(void)
@@ -36,12 +40,17 @@ void span_forget(void)
 // With this, va is page-aligned and a user's, root is a root of the caller's, and the table is there.
 static inline bool span_covers(const struct span *s, u64 root, va_t va)
 {
-    return root == s->root && ((va ^ s->base) & ~SPAN_INDEX) == 0 && s->account == caller();
+    return root == s->root && !((va ^ s->base) & s->outside) && s->account == caller();
 }
 
 static inline u64 *span_entry(const struct span *s, va_t va)
 {
-    return &s->table[(va & SPAN_INDEX) / EXO_PAGE];
+    return (u64 *)((u8 *)s->table + (va - s->base) / (EXO_PAGE / 8));
+}
+
+static inline u16 page_kind(const struct exo_page *p)
+{
+    return (u16)(p->type | p->account << 8);
 }
 
 static bool span_load(const struct exo_page *root, va_t va)
@@ -52,18 +61,28 @@ static bool span_load(const struct exo_page *root, va_t va)
     u64 *table = pte - va / EXO_PAGE % 512;
     span = (struct span){.root = page_ppn(root),
                          .base = va & ~(SPAN_INDEX | (EXO_PAGE - 1)),
+                         .outside = ~SPAN_INDEX,
                          .table = table,
                          .page = page_get(va_to_pa(table) / EXO_PAGE),
                          .space = &roots[root->asid],
                          .asid = root->asid,
-                         .account = root->account};
+                         .own = (u16)(PAGE_DATA | root->account << 8),
+                         .account = root->account,
+                         .npages = npages,
+                         .pages = pages};
     return true;
 }
 
-// What a page was filled with comes before the entry that shows it.
+// What a page was filled with comes before the entry that shows it. (The compiler's own exchange has a fence more.)
 static inline u64 entry_swap(u64 *pte, u64 v)
 {
+#ifdef __riscv
+    u64 old;
+    __asm__ volatile("amoswap.d.rl %0, %2, %1" : "=r"(old), "+A"(*pte) : "r"(v) : "memory");
+    return old;
+#else
     return __atomic_exchange_n(pte, v, __ATOMIC_RELEASE);
+#endif
 }
 
 static inline struct exo_page *page_of(u64 pte)
@@ -217,12 +236,30 @@ static __attribute__((noinline)) struct ret bind_slow(u64 root, va_t va, u64 ppn
     if (e)
         return fail(e);
     u64 old = bind_put(&span, va, ppn, bits);
+    span.bits = bits & PTE_X ? 0 : (u32)bits;
     return changed(va, old, binding_gone(old), bits);
 }
 
-fast struct ret do_bind(u64 root, u64 va, u64 ppn, u64 bits, u64 cap)
+static __attribute__((noinline)) struct ret replaced(va_t va, u64 old)
 {
-    return bind_slow(root, va, ppn, bits, cap);
+    return changed(va, old, binding_gone(old), 0);
+}
+
+// Usual: a data page of the caller's, not executable, where nothing was bound.
+leaf struct ret do_bind(u64 root, u64 va, u64 ppn, u64 bits, u64 cap)
+{
+    const struct span *s = &span;
+    u64 i = ppn - EXO_PPN_BASE;
+    if (unlikely(!span_covers(s, root, va) || bits != s->bits || i >= s->npages || page_kind(&s->pages[i]) != s->own))
+        return bind_slow(root, va, ppn, bits, cap);
+    u64 old = entry_swap(span_entry(s, va), pte_of(ppn, bits | PTE_U | PTE_V));
+    s->pages[i].binds++;
+    if (unlikely(old & PTE_V))
+        return replaced(va, old);
+    s->page->users++;
+    sfence_page(va, s->asid);
+    this_hart->a2 = NO_PAGE;
+    return done(old);
 }
 
 struct ret do_protect(u64 root, u64 va, u64 clear, u64 set, u64 cap)
@@ -243,10 +280,29 @@ static __attribute__((noinline)) struct ret unbind_slow(u64 root, va_t va, u64 w
     return changed(va, old, binding_gone(old), 0);
 }
 
-fast struct ret do_unbind(u64 root, u64 va, u64 word, u64 a3, u64 a4)
+static __attribute__((noinline)) struct ret unbound(va_t va, u64 old)
+{
+    span.page->users -= old & PTE_V;
+    return changed(va, old, binding_gone(old), 0);
+}
+
+// Usual: a binding that no other hart can be using, of a page that is not doomed.
+leaf struct ret do_unbind(u64 root, u64 va, u64 word, u64 a3, u64 a4)
 {
     (void)a3, (void)a4;
-    return unbind_slow(root, va, word);
+    const struct span *s = &span;
+    if (unlikely(!span_covers(s, root, va) || word & PTE_V || s->space->harts & ~(1u << this_hart->index)))
+        return unbind_slow(root, va, word);
+    u64 old = entry_swap(span_entry(s, va), word);
+    if (unlikely(!(old & PTE_V)))
+        return unbound(va, old);
+    struct exo_page *p = &s->pages[(old >> 10) - EXO_PPN_BASE];
+    if (unlikely(p->type == PAGE_DOOMED))
+        return unbound(va, old);
+    s->page->users--;
+    sfence_page(va, s->asid);
+    this_hart->a2 = --p->binds;
+    return done(old);
 }
 
 // ---- many at a time --------------------------------------------------------------------------------------------
