@@ -65,11 +65,11 @@ static int ready(const struct actor *a)
     case ON_LOCK:
         return a->lock->holder == 0;
     case ON_WAKE:
-        return a->counter != a->seen || now >= a->until || draw(64) == 0;
+        return a->counter != a->seen || now >= a->until;
     case ON_INPUT:
         return a->counter != a->seen || words.input != a->word;
     case ON_DISK:
-        return words.completions != a->word || draw(64) == 0;
+        return words.completions != a->word;
     default:
         return a->why == NOTHING;
     }
@@ -98,6 +98,11 @@ static u32 next_actor(void)
             alive += actor[i].why != DONE;
             if (actor[i].why != DONE && ready(&actor[i]))
                 can[n++] = i;
+        }
+        if (n && draw(16) == 0) { // a wakeup for nothing, perhaps; but not when no other could go on
+            u32 i = draw(nactors);
+            if (actor[i].why == ON_WAKE || actor[i].why == ON_DISK)
+                return i;
         }
         if (n)
             return can[draw(n)];
