@@ -23,9 +23,6 @@ static bool code_ok(const struct pred_code *code)
     return code->insn[n - 1].op == PRED_RET;
 }
 
-// Each of them is named by the predicate once more: with all that disk requests can add, the count stays in 16 bits.
-enum { PINS_MAX = 0x8000 };
-
 static enum exo_error named_page_error(const struct exo_page *code, ppn_t ppn)
 {
     const struct exo_page *p = page_get(ppn);
@@ -33,7 +30,7 @@ static enum exo_error named_page_error(const struct exo_page *code, ppn_t ppn)
         return E_PPN;
     if (p->account != code->account)
         return E_OWNER;
-    return p->type != PAGE_DATA || p == code || p->pins >= PINS_MAX ? E_TYPE : E_OK;
+    return p->type != PAGE_DATA || p == code ? E_TYPE : E_OK;
 }
 
 struct ret do_code_load(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)

@@ -67,6 +67,7 @@ struct exo_words *words = &word_page.words;
 struct hart harts[EXO_NHART];
 struct hart *this_hart = harts;
 u32 nharts = 1;
+u32 work;
 struct machine machine;
 static u32 pokes;
 
@@ -103,7 +104,7 @@ void page_settype(struct exo_page *p, u32 type)
 void page_pin(struct exo_page *p)
 {
     bool was = page_fixed(p);
-    CHECK(p->type == PAGE_DATA && p->pins < 0xffff);
+    CHECK(p->type == PAGE_DATA);
     p->pins++;
     fixed_step(p, was);
 }

@@ -153,11 +153,6 @@ static void test_load_errors(void)
     c->npages = 2, c->page[1] = ppn_at(CODE), c->page[2] = 1;
     check("load: errors in the order of the checks", E_PPN, load_it());
     c->npages = 1, c->page[1] = ppn_at(DATA);
-    pages[DATA].pins = 0x8000;
-    accts[1].fixed = 1;
-    check("load: names a page that is pinned too often", E_TYPE, load_it());
-    pages[DATA].pins = 0;
-    accts[1].fixed = 0;
     accts[1].reserve = 1;
     check("load: two more fixed pages where one may be", E_FIXED, load_it());
     pages[DATA].flags = PAGE_KEEP, accts[1].fixed = 1, accts[1].reserve = 2;

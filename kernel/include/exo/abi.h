@@ -673,7 +673,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * code_load(ppn)
  *     Checks the predicate in the page (struct pred_code); the page becomes CODE.
  *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_PINNED; E_CODE; then for its pages E_PPN, E_OWNER
- *     (not the account of ppn), E_TYPE (not data, ppn itself, or pinned 2^15 times); E_FIXED.
+ *     (not the account of ppn), E_TYPE (not data, or ppn itself); E_FIXED.
  * code_drop(ppn)
  *     A data page again.
  *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_BUSY (someone waits on it).
