@@ -59,6 +59,8 @@ static void serve(void)
             trace(TRACE_DISK_START, r->id, what_of(r), r->ext, r->block, r->ppns[0]);
         disk.start(r);
     }
+    if (disk_due() != ~0UL)
+        work = 1; // ticks poll it
 }
 
 // Readers on other harts see the record before they see the count.

@@ -174,6 +174,20 @@ static void idle(void)
     unlock_kernel();
 }
 
+// Where everyone yields early no slice ends by itself, and what ticks do would never be done.
+static void work_on_yield(void)
+{
+    static u64 due;
+    u64 now = csr_read(time);
+    if (!work || now < __atomic_load_n(&due, __ATOMIC_RELAXED))
+        return;
+    lock_kernel();
+    disk_tick();
+    tick_work();
+    unlock_kernel();
+    __atomic_store_n(&due, now + TICK / 10, __ATOMIC_RELAXED);
+}
+
 void dispatch(void)
 {
     struct hart *h = this_hart;
@@ -182,6 +196,7 @@ void dispatch(void)
     leave();
     h->resched = 0;
     h->special &= ~SPECIAL_PHASE;
+    work_on_yield();
     e = next_slot(&slot);
     if (!e) {
         csr_write(satp, satp_of(va_to_pa(kernel_root) / EXO_PAGE, 0));

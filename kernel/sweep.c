@@ -260,7 +260,7 @@ void tick_work(void)
     if (n)
         end_step(ended = n);
     sweep_step();
-    u32 left = words->doomed != 0;
+    u32 left = words->doomed != 0 || disk_due() != ~0ul;
     for (n = 1; n <= EXO_NACCT; n++)
         left |= accts[n].state == ACCT_ENDING || accts[n].revoke_deadline;
     work = left;

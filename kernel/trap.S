@@ -339,6 +339,8 @@ yield_any:
     lw      t1, H_SPECIAL(tp)
     andi    t1, t1, ~SPECIAL_PHASE
     bnez    t1, save_all
+    lw      t1, work
+    bnez    t1, save_all
     ld      t4, H_CUR(tp)
     lw      t2, H_BASE(tp)
     lw      t3, E_WORD(t4)

@@ -7,7 +7,7 @@
 #include "kernel/virtio.c"
 #include "kernel/disk.c"
 
-u32 trace_on = 1;
+u32 trace_on = 1, work;
 static u32 starts[4096], nstarts; // accounts, in the order in which their requests were begun
 static u32 enabled_irq;
 
