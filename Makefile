@@ -5,8 +5,9 @@
 #   make test         every test                       make gdb        a debugger for make qemu-gdb
 #   make bench        the figures                      make clean      remove what was built
 #
-# Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (one more program, user/NAME.c),
-# DISK=FILE, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', DEFS=-DX, BUILD=build.
+# Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
+# disk), DISK=FILE, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', DEFS=-DX,
+# BUILD=build, V=1 (show the commands).
 #
 # The cross compiler is looked for when a recipe first needs it, not while this file is read, so that
 # `make setup qemu` works on a machine that has none yet.
@@ -24,12 +25,12 @@ $(if $(filter-out 1 2 3 4 5 6 7 8,$(CPUS)),$(error CPUS=$(CPUS): it is 1 to 8))
 # Parts of the tree that are there. A part that is missing is not built, and nothing fails.
 there = $(foreach f,$1,$(if $(wildcard $f),$f))
 
-# Programs of the file system image; `make UPROGS+=mine` adds user/mine.c. What several of them share is in ULIB.
+# Programs of the file system; `make UPROGS+=mine` adds user/mine.c. What several of them share is in ULIB.
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
-# Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot others
-# in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
+# Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
+# others in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
 IMAGES := $(foreach i,first ktest minimal bench,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
@@ -41,9 +42,10 @@ FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs
 .SUFFIXES:
 .SECONDARY:
 
-all: $(BUILD)/kernel.elf $(PROGRAMS) $(IMAGES:%=$(BUILD)/%.img) $(UNIX:%=$(BUILD)/%.img) $(FSIMG) compile_commands.json
+all: $(BUILD)/kernel.elf $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX)) $(FSIMG) \
+    compile_commands.json
 
-# ---- tools -----------------------------------------------------------------------------------------------------
+# ---- tools ---------------------------------------------------------------------------------------
 
 setup:
 	@grade/setup install
@@ -80,7 +82,8 @@ UFLAGS := $(TARGET) $(HARD) -fno-builtin -fno-delete-null-pointer-checks -Iuser 
 HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikernel $(DEFS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-flags = $(if $(filter kernel/%,$1),$(KFLAGS),$(if $(filter $(UPROGS:%=user/%.c) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
+flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
+    $(if $(filter $(UPROGS:%=user/%.c) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -92,7 +95,7 @@ $(BUILD)/flags: FORCE | $(FIRST)
 Q   := $(if $(V),,@)
 say = $(if $(V),,@echo '  $1')
 
-# ---- kernel ----------------------------------------------------------------------------------------------------
+# ---- kernel --------------------------------------------------------------------------------------
 
 # offsets.c is not linked: its assembly has a line `->NAME value` for each offset that the .S files use.
 KSRCS := $(filter-out kernel/offsets.c,$(sort $(wildcard kernel/*.c kernel/*.S)))
@@ -125,7 +128,7 @@ $(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
 	$(Q)$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
 	$(Q)$(KLINK) -o $@ $(KOBJS) $(KTABLE).o
 
-# ---- programs, images, disk -----------------------------------------------------------------------------------
+# ---- programs, images, disk ----------------------------------------------------------------------
 
 # The names of the libOS's calls: entry n of the table at LIBOS_TABLE. A program's own functions come first.
 $(BUILD)/calls.ld: user/kernel/syscall.h $(BASIS)
@@ -171,19 +174,27 @@ MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
 
-# The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and all pages and slots that are left.
+# Where the fields of the kernel's records lie, for what reads guest memory: grade/evidence.py.
+RECORDS := kernel/include/exo/abi.h kernel/include/exo/trace.h
+$(BUILD)/offsets.json: grade/offsets.py $(RECORDS) kernel/include/exo/types.h $(BASIS)
+	@mkdir -p $(BUILD)/tools
+	$(Q)$(PYTHON) grade/offsets.py $(RECORDS) >$(BUILD)/tools/offsets.c
+	$(Q)$(HOSTCC) $(HFLAGS) -MF $(BUILD)/tools/offsets.d -o $(BUILD)/tools/offsets $(BUILD)/tools/offsets.c
+	$(Q)$(BUILD)/tools/offsets >$@
+
+# The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and the pages and slots left.
 $(BUILD)/fs.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
 	$(call say,MKFS $@)
 	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M \
 	    $(if $(UNIX),--libos unix=$(BUILD)/unix.img --line 'name=unix envs=100 extents=fs$(comma)swap console') \
 	    $(filter $(PROGRAMS) README,$^)
 
-# ---- run -------------------------------------------------------------------------------------------------------
+# ---- run -----------------------------------------------------------------------------------------
 
 DISK    ?= $(FSIMG)
 GDBPORT ?= 26000
 QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
-    $(if $(RAM),-object memory-backend-file$(comma)id=ram$(comma)size=$(MEM)$(comma)mem-path=$(RAM)$(comma)share=on) \
+    $(if $(RAM),-object $(subst $() ,$(comma),memory-backend-file id=ram size=$(MEM) mem-path=$(RAM) share=on)) \
     $(if $(DISK),-global virtio-mmio.force-legacy=false \
         -drive file=$(DISK)$(comma)if=none$(comma)format=raw$(comma)id=disk \
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
@@ -192,7 +203,7 @@ QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp 
 have-qemu: | $(FIRST)
 	@: $(QEMU)
 
-qemu: have-qemu all
+qemu: have-qemu all $(if $(RAM),$(BUILD)/offsets.json)
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
 qemu-gdb: have-qemu all
@@ -202,7 +213,7 @@ qemu-gdb: have-qemu all
 gdb: all
 	$(Q)$(GDB) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
 
-# ---- tests -----------------------------------------------------------------------------------------------------
+# ---- tests ---------------------------------------------------------------------------------------
 
 # grade/host/test_NAME.c includes the sources it tests and prints lines `ok NAME` and `not ok NAME: ...`.
 HTESTS := $(patsubst grade/host/%.c,$(BUILD)/host/%,$(wildcard grade/host/test_*.c))
@@ -219,27 +230,29 @@ $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
 # Tests in QEMU are grade/run.py's; it prints the same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
-GUESTRUN = $(if $(wildcard grade/run.py),$(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?",:)
+GUESTRUN = $(if $(wildcard grade/run.py),\
+    $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?",:)
 
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk
 
-guest-test: have-qemu all
+guest-test: have-qemu all $(BUILD)/offsets.json
 	@{ $(GUESTRUN); } | awk -f grade/count.awk
 
-test: have-qemu all $(HTESTS)
+test: have-qemu all $(HTESTS) $(BUILD)/offsets.json
 	@{ $(HOSTRUN); $(GUESTRUN); } | awk -f grade/count.awk
 
-bench: have-qemu all
+bench: have-qemu all $(BUILD)/offsets.json
 	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)
 
-# ---- the rest --------------------------------------------------------------------------------------------------
+# ---- the rest ------------------------------------------------------------------------------------
 
 # For clangd: how each source is compiled. A folder is newer than this when files came or went.
 CSRCS := $(filter %.c,$(KSRCS)) $(wildcard libos/*.c) $(wildcard user/*.c user/*/*.c)
 compile_commands.json: $(BASIS) $(wildcard kernel libos user)
 	@{ echo '['; $(foreach f,$(CSRCS),echo '$(if $(filter-out $(firstword $(CSRCS)),$f),$(comma)){"directory":\
-	"$(CURDIR)"$(comma) "file": "$f"$(comma) "command": "$(CC) $(filter-out -MMD -MP,$(call flags,$f)) -c $f"}';) \
+	"$(CURDIR)"$(comma) "file": "$f"$(comma) "command": \
+	"$(CC) $(filter-out -MMD -MP,$(call flags,$f)) -c $f"}';) \
 	echo ']'; } >$@
 
 clean:

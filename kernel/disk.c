@@ -73,7 +73,7 @@ void disk_complete(struct exo_req *r, i32 status)
         return;
     }
     if (trace_on)
-        trace(TRACE_DISK_DONE, r->id, what_of(r), r->ext, r->block, (u64)(i64)status);
+        trace(TRACE_DISK_END, r->id, what_of(r), r->ext, r->block, (u64)(i64)status);
     release(r);
     if (r->state == REQ_ORPHAN) {
         record_free(r);

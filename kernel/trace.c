@@ -20,6 +20,7 @@ static u32 trace_mode(void)
 void trace_init(void)
 {
     struct evidence *e = &evidence;
+    u32 records = (u32)(machine.ram.end / EXO_PAGE) - EXO_PPN_BASE; // of pages: page_init() comes later
     e->version = EVIDENCE_VERSION;
     e->size = sizeof(*e);
     e->nharts = nharts;
@@ -29,7 +30,7 @@ void trace_init(void)
     e->slots = TABLE(slots, nharts * EXO_NSLOT);
     e->exts = TABLE(exts, EXO_NEXT);
     e->reqs = TABLE(reqs, EXO_NACCT * EXO_NREQ);
-    e->pages = TABLE(pages, npages);
+    e->pages = TABLE(pages, records);
     e->mode = trace_mode();
     u64 n = boot_number("trace_kb", 1024) * 1024 / sizeof(struct trace_rec);
     for (u32 i = 0; i < nharts && n && e->mode; i++) {
@@ -39,7 +40,7 @@ void trace_init(void)
     __atomic_store_n(&e->magic, EVIDENCE_MAGIC, __ATOMIC_RELEASE);
     trace_on = n && e->mode;
     if (trace_on)
-        trace(TRACE_BOOT, npages, nharts, words->timebase, 0, 0);
+        trace(TRACE_BOOT, records, nharts, words->timebase, 0, 0);
 }
 
 void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)

@@ -64,6 +64,7 @@ static void start(const char *args, u32 harts_now)
     nharts = harts_now;
     host_time = 0, time_step = 1;
     this_hart = harts;
+    machine.ram.end = (u64)ppn_at(NPAGES) * EXO_PAGE;
     for (u32 i = 0; i < harts_now; i++)
         harts[i].index = (u8)i;
     call_as(1);

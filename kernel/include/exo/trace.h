@@ -52,7 +52,7 @@ enum trace_event {
     TRACE_BROKEN,     /* client, server, error: a call that no reply will end */
     TRACE_PENDING,    /* eid, bits set in its pending */
     TRACE_DISK_START, /* request, op | count << 8 | account << 16, extent, first block, first ppn */
-    TRACE_DISK_DONE,  /* request, op | count << 8 | account << 16, extent, first block, status */
+    TRACE_DISK_END,   /* request, op | count << 8 | account << 16, extent, first block, status */
     TRACE_DOOM,       /* ppn, account: bindings of it are being broken */
     TRACE_SWEEP,      /* ppn, account: a doomed page is free */
     TRACE_REVOKE,     /* account, pages to be held, deadline: the pager hears of it */

@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Reads what the kernel says of itself in a guest's RAM: exported tables and traces (kernel/include/exo/trace.h).
+
+    make qemu RAM=FILE BOOTARGS=trace=ring        in one terminal, and in another, at any moment or after the end:
+    grade/evidence.py FILE [trace|envs|pages|slots|accts|exts|reqs|words|hash]
+
+FILE is the guest's RAM from 0x80000000. Layouts come from the kernel's headers (build/offsets.json). Nothing is
+written, the guest notices nothing, and what is printed is what the kernel wrote, whatever user code did.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import mmap
+import os
+import struct
+import sys
+
+RAM_BASE = 0x80000000
+CODES = {1: 'B', 2: 'H', 4: 'I', 8: 'Q'}
+OFFSETS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'build', 'offsets.json')
+
+
+class NoEvidence(Exception):
+    """The file holds no kernel that has come as far as its tables."""
+
+
+class Layout:
+    """The headers' structures, enumerations and constants, as the compiler laid them out."""
+
+    def __init__(self, path=OFFSETS):
+        with open(path, encoding='utf-8') as f:
+            self.__dict__.update(json.load(f))
+        self.defines = self.defines['all']
+        self.enums = {name: {v: k for k, v in values.items()} for name, values in self.enums.items()}
+        calls = {v: k[4:].lower() for k, v in self.defines.items()
+                 if k.startswith('EXO_') and 0x100 <= v < self.defines['EXO_CALLS_END'] and k != 'EXO_CALLS'}
+        self.calls = {nr: calls[nr] for nr in sorted(calls) if nr >= self.defines['EXO_NULL']}
+
+    def decode(self, name, data, at=0):
+        """The structure `name` at data[at:] as a dict; nested structures as dicts, arrays as lists."""
+        out = {}
+        for field, (offset, size, count, kind) in self.structs[name]['fields'].items():
+            values = [self.value(kind, size, data, at + offset + i * size) for i in range(count)]
+            out[field] = values if count > 1 else values[0]
+        return out
+
+    def value(self, kind, size, data, at):
+        if kind in self.structs:
+            return self.decode(kind, data, at)
+        code = CODES[size]
+        return struct.unpack_from('<' + (code.lower() if kind in ('i32', 'i64') else code), data, at)[0]
+
+    def size(self, name):
+        return self.structs[name]['size']
+
+    def bits(self, prefix, value):
+        """Names of the bits of a word of flags."""
+        named = {v: k[len(prefix):] for k, v in self.defines.items() if k.startswith(prefix)}
+        return '|'.join(named[1 << i] for i in range(64) if value >> i & 1 and 1 << i in named) or '-'
+
+
+class Evidence:
+    """A guest's RAM, running or not."""
+
+    def __init__(self, path, offsets=OFFSETS):
+        self.layout = Layout(offsets)
+        self.file = open(path, 'rb')
+        self.ram = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
+        magic = self.layout.defines['EVIDENCE_MAGIC']
+        at = self.layout.defines['EVIDENCE_HEADER'] - RAM_BASE
+        if len(self.ram) < at + 16 or struct.unpack_from('<Q', self.ram, at)[0] != magic:
+            raise NoEvidence(f'{path}: no kernel in it')
+        self.at = struct.unpack_from('<Q', self.ram, at + 8)[0] - RAM_BASE
+        self.read()
+        if self.head['magic'] != magic:
+            raise NoEvidence(f'{path}: the kernel has not set up its tables')
+        if self.head['version'] != self.layout.defines['EVIDENCE_VERSION'] or \
+                self.head['size'] != self.layout.size('evidence'):
+            raise NoEvidence(f'{path}: another kernel than {offsets} describes')
+
+    def read(self):
+        """struct evidence, anew."""
+        if not 0 <= self.at <= len(self.ram) - self.layout.size('evidence'):
+            raise NoEvidence('no evidence where the kernel points')
+        self.head = self.layout.decode('evidence', self.ram, self.at)
+        return self.head
+
+    def table(self, name):
+        """All records of an exported table: words, envs, accts, slots, exts, reqs, pages."""
+        t = self.head[name]
+        kind = {'words': 'exo_words', 'pages': 'exo_page'}.get(name, 'exo_' + name[:-1])
+        if t['size'] != self.layout.size(kind) or t['pa'] - RAM_BASE + t['n'] * t['size'] > len(self.ram):
+            raise NoEvidence(f'table {name} is not as described')
+        return [self.layout.decode(kind, self.ram, t['pa'] - RAM_BASE + i * t['size']) for i in range(t['n'])]
+
+    def words(self):
+        return self.table('words')[0]
+
+    def record(self, ring, i):
+        """Record i of a ring, raw, or None if it is being written or was overwritten."""
+        size = self.layout.size('trace_rec')
+        at = ring['pa'] - RAM_BASE + i % ring['n'] * size
+        before = struct.unpack_from('<Q', self.ram, at)[0]
+        raw = self.ram[at:at + size]
+        after = struct.unpack_from('<Q', self.ram, at)[0]
+        return raw if before and before == after == struct.unpack_from('<Q', raw)[0] else None
+
+    def trace(self, start=None):
+        """(records in order of seq, number missed). `start`: head of each ring when it was read last; is updated."""
+        start = start if start is not None else {}
+        found, missed = [], 0
+        for hart, ring in enumerate(self.read()['ring'][:self.head['nharts']]):
+            if not ring['pa']:
+                continue
+            first = start.get(hart, 0)
+            oldest = max(first, ring['head'] - ring['n'])
+            raw = [self.record(ring, i) for i in range(oldest, ring['head'])]
+            now = self.layout.decode('evidence', self.ram, self.at)['ring'][hart]['head']
+            keep = max(0, now + 1 - ring['n'] - oldest)  # the writer may have come round to those before
+            found += [r for r in raw[keep:] if r]
+            missed += ring['head'] - first - sum(1 for r in raw[keep:] if r)
+            start[hart] = ring['head']
+        records = [self.decode(r) for r in found]
+        return sorted(records, key=lambda r: r['seq']), missed
+
+    def decode(self, raw):
+        """A record as a dict: its fields, its name, and the error if it is a refusal."""
+        r = self.layout.decode('trace_rec', raw)
+        refused = self.layout.defines['TRACE_REFUSED']
+        number = r['event'] & ~refused
+        r['call'] = number in self.layout.calls
+        r['name'] = self.layout.calls.get(number) or self.layout.enums['trace_event'].get(number, hex(number))
+        r['refused'] = bool(r['event'] & refused)
+        r['error'] = self.error(r['w'][4]) if r['refused'] else None
+        return r
+
+    def error(self, word):
+        value = word - (1 << 64) if word >> 63 else word
+        return self.layout.enums['exo_error'].get(value, str(value))
+
+    def hash(self, times=True):
+        """One value for a whole trace: the same for two runs that did the same. Without `times`: at any times."""
+        records, missed = self.trace()
+        digest = hashlib.sha256()
+        for r in records:
+            digest.update(struct.pack('<QQIHBB5Q', r['seq'], r['time'] if times else 0, r['eid'], r['event'],
+                                      r['hart'], r['account'], *r['w']))
+        return digest.hexdigest(), len(records), missed
+
+
+# ---- printing ----
+
+def show_record(e, r):
+    w = ' '.join(f'{x:x}' for x in r['w'][:4])
+    if r['call']:
+        result = r['error'] if r['refused'] else f"= {r['w'][4]:x}"
+        return f"{r['name']}({w}) {result}"
+    return f"{r['name'][6:].lower()} {w} {r['w'][4]:x}"
+
+
+def print_trace(e):
+    records, missed = e.trace()
+    base = e.words()['timebase'] // 1000000
+    for r in records:
+        print(f"{r['seq']:8} {r['time'] // base:10} us  hart {r['hart']}  account {r['account']:2}  "
+              f"eid {r['eid']:6x}  {show_record(e, r)}")
+    if missed:
+        print(f'({missed} records missed)')
+
+
+def print_envs(e):
+    stops = e.layout.enums['stop_reason']
+    print('   eid account home state                    root uarea   client callee   slices aborts')
+    for v in e.table('envs'):
+        if not v['eid']:
+            continue
+        state = e.layout.bits('ENV_', v['state'])
+        if v['state'] & e.layout.defines['ENV_STOPPED']:
+            state += ' ' + stops.get(v['stop'], '?')
+        print(f"{v['eid']:6x} {v['account']:7} {v['home']:4} {state:24} {v['root']:5x} {v['uarea']:5x} "
+              f"{v['client']:8x} {v['callee']:6x} {v['slices']:8} {v['aborts']:6}")
+
+
+def print_pages(e):
+    types = e.layout.enums['page_type']
+    owned = [(p['account'] if 'FREE' not in types[p['type']] else 0, p['type']) for p in e.table('pages')]
+    print('account type        pages')
+    for (account, kind), n in sorted(collections.Counter(owned).items()):
+        print(f"{account or '-':>7} {types[kind][5:].lower():10} {n:6}")
+
+
+def print_slots(e):
+    per = e.layout.defines['EXO_NSLOT']
+    for i, s in enumerate(e.table('slots')):
+        if s['eid']:
+            print(f"hart {i // per} slot {i % per:2}: eid {s['eid']:6x} account {s['account']}")
+
+
+def print_table(name):
+    def show(e):
+        for i, r in enumerate(e.table(name)):
+            used = {'accts': 'state', 'exts': 'count', 'reqs': 'state'}.get(name)
+            if used and not r[used]:
+                continue
+            fields = []
+            for k, v in r.items():
+                if k in ('pad', 'pad2', 'reserved'):
+                    continue
+                if k in ('name', 'bootargs'):
+                    v = bytes(v).split(b'\0')[0].decode('ascii', 'replace')
+                fields.append(f'{k} {v}')
+            print(f'{i}: ' + ', '.join(fields))
+    return show
+
+
+def print_hash(e):
+    digest, n, missed = e.hash()
+    print(f'{digest} {n} records, {missed} missed')
+
+
+SHOWS = {'trace': print_trace, 'envs': print_envs, 'pages': print_pages, 'slots': print_slots, 'hash': print_hash}
+SHOWS.update({name: print_table(name) for name in ('words', 'accts', 'exts', 'reqs')})
+
+
+def main():
+    parser = argparse.ArgumentParser(description='What the kernel says of itself in a RAM file.')
+    parser.add_argument('ram')
+    parser.add_argument('what', nargs='?', default='trace', choices=sorted(SHOWS))
+    parser.add_argument('--offsets', default=OFFSETS, help='made by `make build/offsets.json`')
+    args = parser.parse_args()
+    try:
+        SHOWS[args.what](Evidence(args.ram, args.offsets))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (NoEvidence, OSError, ValueError) as error:
+        sys.exit(f'evidence: {error}')
+
+
+if __name__ == '__main__':
+    main()
