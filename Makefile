@@ -193,8 +193,9 @@ $(BUILD)/fs.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PRO
 
 DISK    ?= $(FSIMG)
 GDBPORT ?= 26000
-QEMUFLAGS = -machine virt$(if $(RAM),$(comma)memory-backend=ram) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
-    $(if $(RAM),-object $(subst $() ,$(comma),memory-backend-file id=ram size=$(MEM) mem-path=$(RAM) share=on)) \
+SHARED = -machine virt,memory-backend=ram \
+    -object memory-backend-file,id=ram,size=$(MEM),mem-path=$(RAM),share=on
+QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
     $(if $(DISK),-global virtio-mmio.force-legacy=false \
         -drive file=$(DISK)$(comma)if=none$(comma)format=raw$(comma)id=disk \
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \

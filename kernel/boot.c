@@ -1,5 +1,6 @@
-// From entry.S to a machine the rest of the kernel can use: the device tree's words, the kernel's half of every
-// address space, memory for its tables, the other harts. Runs once, on the boot hart, which is harts[0].
+// From entry.S to a machine the rest of the kernel can use: the device tree's words, the kernel's half of
+// every address space, memory for its tables, the other harts. Runs once, on the boot hart, which is
+// harts[0].
 #include "console.h"
 #include "kernel.h"
 #include "sbi.h"
@@ -39,8 +40,8 @@ pa_t boot_end(void)
 #define SPAN(level)      ((u64)EXO_PAGE << 9 * (level))
 #define INDEX(va, level) ((va) / SPAN(level) % 512)
 
-// Whole pages, in leaves as large as alignment and size allow, but none above level `biggest`. Tables are made as
-// needed, so none is missing when user roots copy kernel_root.
+// Whole pages, in leaves as large as alignment and size allow, but none above level `biggest`. Tables are
+// made as needed, so none is missing when user roots copy kernel_root.
 static void map(va_t va, pa_t pa, u64 size, u64 bits, u32 biggest)
 {
     while (size) {

@@ -25,12 +25,13 @@ pa_t boot_end(void);
 // Shows [pa, pa + size) to user code, read-only, at EXO_WINDOW + offset. Whole pages; boot only.
 void window_map(u64 offset, pa_t pa, u64 size);
 
-// A word of the boot arguments: what follows it, "" or a value after "=", up to the next space; NULL if absent.
+// A word of the boot arguments: what follows it, "" or a value after "=", up to the next space; NULL if
+// absent.
 const char *boot_arg(const char *name);
 u64 boot_number(const char *name, u64 otherwise); // decimal
 
-// Nonzero once a hart has panicked. Who may wait long with interrupts off calls panic_check() in the loop; the
-// handler of interrupts from other harts does too.
+// Nonzero once a hart has panicked. Who may wait long with interrupts off calls panic_check() in the loop;
+// the handler of interrupts from other harts does too.
 extern volatile u64 panic_owner;
 _Noreturn void hart_stop(void);
 static inline void panic_check(void)
@@ -47,8 +48,8 @@ const char *symbol_at(va_t pc, u64 *offset);
 
 // entry.S
 extern char kernel_start[], rodata_start[], data_start[], stacks[], kernel_end[]; // kernel.ld
-void hart_entry(void);  // by its pa: where the firmware starts the other harts
-void trap_panic(void);  // a trap from the kernel: with tp, s0 and ra as they were; the rest may be lost
+void hart_entry(void); // by its pa: where the firmware starts the other harts
+void trap_panic(void); // a trap from the kernel: with tp, s0 and ra as they were; the rest may be lost
 #endif
 
 #endif

@@ -58,8 +58,8 @@ int console_getc(void)
     return head == tail ? -1 : ring[head++ % RING];
 }
 
-// The PLIC's registers, in words: a priority for each interrupt, then per context enable bits, and a threshold
-// with the claim register after it. Context 2h + 1 is hart h in S-mode.
+// The PLIC's registers, in words: a priority for each interrupt, then per context enable bits, and a
+// threshold with the claim register after it. Context 2h + 1 is hart h in S-mode.
 static volatile u32 *const plic = (volatile u32 *)(PLIC_PA + KERNEL_BASE);
 static volatile u32 *enable, *threshold;
 

@@ -4,12 +4,13 @@
 
 #include "riscv.h"
 
-#define PLIC_PA    0x0c000000
-#define PLIC_SIZE  0x00600000
-#define UART_PA    0x10000000
-#define UART_IRQ   10
+#define PLIC_PA   0x0c000000
+#define PLIC_SIZE 0x00600000
+#define UART_PA   0x10000000
+#define UART_IRQ  10
 
-// Output only: works as soon as the device can be reached. Input: after plic_init(boot hart), console_listen().
+// Output only: works as soon as the device can be reached. Input: after plic_init(boot hart),
+// console_listen().
 void console_init(void);
 void console_listen(void);
 

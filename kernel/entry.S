@@ -1,6 +1,6 @@
 // From the firmware to C: translation on, a stack, and boot() or hart_main(). Both ways in arrive with
-// translation off, a0 = hart id; the boot hart with a1 = device tree, the others with a1 = their number. And the
-// way out: a trap from the kernel itself.
+// translation off, a0 = hart id; the boot hart with a1 = device tree, the others with a1 = their number. And
+// the way out: a trap from the kernel itself.
 #include <exo/abi.h>
 #include "boot.h"
 #include "riscv.h"
@@ -35,8 +35,8 @@ hart_entry:
     la      t0, kernel_root
     la      t1, hart_high
 
-// t0 = pa of the root table, t1 = pa of the code to go on with, s1 = this hart's number. The lower half of the
-// table is empty, so the write to satp makes the next fetch fault, and the fault goes to stvec: up there.
+// t0 = pa of the root table, t1 = pa of the code to go on with, s1 = this hart's number. The lower half of
+// the table is empty, so the write to satp makes the next fetch fault, and the fault goes to stvec: up there.
 go_high:
     srli    t0, t0, 12
     li      t2, SATP_SV39
@@ -72,8 +72,8 @@ set_up:
     li      s0, 0
     ret
 
-// The kernel takes no trap on purpose, so one ends in a panic. Nothing is assumed of the stack: the first hart
-// to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it.
+// The kernel takes no trap on purpose, so one ends in a panic. Nothing is assumed of the stack: the first
+// hart to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it.
     .balign 4
     .globl trap_panic
 trap_panic:

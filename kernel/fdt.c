@@ -1,6 +1,6 @@
-// The device tree: one walk over the structure block (Devicetree Specification 0.4, chapter 5), which keeps the
-// few properties the kernel wants. Every offset and length is checked against the block that holds it before it
-// is used. Called once, at boot; host tests compile it as it is.
+// The device tree: one walk over the structure block (Devicetree Specification 0.4, chapter 5), which keeps
+// the few properties the kernel wants. Every offset and length is checked against the block that holds it
+// before it is used. Called once, at boot; host tests compile it as it is.
 #include <stdbool.h>
 #include "fdt.h"
 
@@ -218,8 +218,8 @@ const char *fdt_parse(const u8 *blob, u64 size, u64 boot_hart, struct machine *m
     m->ram.end = (m->ram.end < m->reserved ? m->ram.end : m->reserved) & -(u64)EXO_PAGE;
     if (m->ram.end <= KERNEL_PA || boot_hart >= MAX_HART_ID || !m->timebase)
         return "no memory, boot hart or timebase";
-    if (m->initrd.end && (m->initrd.start < KERNEL_PA || m->initrd.start >= m->initrd.end ||
-                          m->initrd.end > m->ram.end))
+    if (m->initrd.end &&
+        (m->initrd.start < KERNEL_PA || m->initrd.start >= m->initrd.end || m->initrd.end > m->ram.end))
         return "initrd outside memory";
     return NULL;
 }

@@ -30,8 +30,8 @@ struct machine {
 // The size of a tree whose first 40 bytes are readable; 0: it is none.
 u64 fdt_size(const u8 *blob);
 
-// Reads `size` bytes at blob, aligned to FDT_ALIGN, and trusts none of them. Returns 0, or what is wrong with it;
-// *m is valid only after 0.
+// Reads `size` bytes at blob, aligned to FDT_ALIGN, and trusts none of them. Returns 0, or what is wrong with
+// it; *m is valid only after 0.
 const char *fdt_parse(const u8 *blob, u64 size, u64 boot_hart, struct machine *m);
 
 #endif

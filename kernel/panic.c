@@ -1,6 +1,6 @@
-// The end, when the kernel finds itself wrong: what is known goes to the console, every hart stops, and QEMU ends
-// if nobody is there to read it. Nothing here follows a pointer it has not checked; were it to fault all the
-// same, entry.S comes straight back to panic_end().
+// The end, when the kernel finds itself wrong: what is known goes to the console, every hart stops, and QEMU
+// ends if nobody is there to read it. Nothing here follows a pointer it has not checked; were it to fault all
+// the same, entry.S comes straight back to panic_end().
 #include "kernel.h"
 #include "sbi.h"
 
@@ -21,16 +21,15 @@ extern const char symbol_names[];
 
 const char *symbol_at(va_t pc, u64 *offset)
 {
-    const struct symbol *s = symbols_end;
     if (pc < (va_t)kernel_start || pc >= (va_t)rodata_start)
         return NULL;
-    u64 at = pc - (va_t)kernel_start;
-    while (s > symbols && s[-1].at > at)
-        s--;
-    if (s == symbols)
+    u64 at = pc - (va_t)kernel_start, n = ((u64)symbols_end - (u64)symbols) / sizeof(*symbols);
+    while (n && symbols[n - 1].at > at)
+        n--;
+    if (!n)
         return NULL;
-    *offset = at - s[-1].at;
-    return symbol_names + s[-1].name;
+    *offset = at - symbols[n - 1].at;
+    return symbol_names + symbols[n - 1].name;
 }
 
 // A return address may be the first after its function's end: `back` = 1 looks for the call instead.
@@ -44,8 +43,8 @@ static void print_place(va_t pc, u32 back)
         kprintf("  %016lx\n", pc);
 }
 
-// fp and what it points to, as the compiler lays frames out: the caller's fp at fp - 16, the return address at
-// fp - 8. All frames must lie on one hart's stack, each above the one before.
+// fp and what it points to, as the compiler lays frames out: the caller's fp at fp - 16, the return address
+// at fp - 8. All frames must lie on one hart's stack, each above the one before.
 static void print_calls(u64 fp)
 {
     u64 i = (fp - 1 - (u64)stacks) / (STACK_GUARD + STACK_SIZE);
@@ -58,19 +57,21 @@ static void print_calls(u64 fp)
     }
 }
 
+// clang-format off
 static const char *const causes[] = {
     "fetch misaligned", "fetch access fault", "illegal instruction", "breakpoint",
-    "load misaligned",  "load access fault",  "store misaligned",    "store access fault",
-    "ecall",            "ecall",              "",                    "",
-    "fetch page fault", "load page fault",    "",                    "store page fault",
+    "load misaligned", "load access fault", "store misaligned", "store access fault",
+    "ecall", "ecall", "", "",
+    "fetch page fault", "load page fault", "", "store page fault",
 };
+// clang-format on
 
 static void print_trap(void)
 {
     u64 cause = csr_read(scause), hart = ((u64)this_hart - (u64)harts) / sizeof(*this_hart);
-    kprintf("  hart %d, last trap: scause 0x%lx (%s), sepc %016lx, stval %016lx\n", hart < EXO_NHART ? (int)hart : -1,
-            cause, cause < sizeof(causes) / sizeof(*causes) ? causes[cause] : "", csr_read(sepc),
-            csr_read(stval));
+    kprintf("  hart %d, last trap: scause 0x%lx (%s), sepc %016lx, stval %016lx\n",
+            hart < EXO_NHART ? (int)hart : -1, cause,
+            cause < sizeof(causes) / sizeof(*causes) ? causes[cause] : "", csr_read(sepc), csr_read(stval));
 }
 
 static void stop_others(void)

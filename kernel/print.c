@@ -1,5 +1,5 @@
-// kprintf: the kernel's messages, on the console, as they are formatted. Nothing is stored, nothing can fail; two
-// harts may interleave. %c %s %p, and %d %u %x with or without l; a width, and a leading 0 (%08x).
+// kprintf: the kernel's messages, on the console, as they are formatted. Nothing is stored, nothing can fail;
+// two harts may interleave. %c %s %p, and %d %u %x with or without l; a width, and a leading 0 (%08x).
 #include "console.h"
 #include "kernel.h"
 

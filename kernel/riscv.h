@@ -27,24 +27,25 @@
 #include <stdbool.h>
 
 #ifdef __riscv
-#define csr_read(csr)                                                                                        \
-    ({                                                                                                       \
-        u64 v_;                                                                                              \
-        __asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                                             \
-        v_;                                                                                                  \
+#define csr_read(csr)                                            \
+    ({                                                           \
+        u64 v_;                                                  \
+        __asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory"); \
+        v_;                                                      \
     })
 #define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"rK"((u64)(v)) : "memory")
 #define csr_set(csr, v)   __asm__ volatile("csrs " #csr ", %0" ::"rK"((u64)(v)) : "memory")
 #define csr_clear(csr, v) __asm__ volatile("csrc " #csr ", %0" ::"rK"((u64)(v)) : "memory")
 
 // sfence.vma: all of it; one address space; one page of one address space.
-#define sfence_all()             __asm__ volatile("sfence.vma" ::: "memory")
-#define sfence_asid(asid)        __asm__ volatile("sfence.vma zero, %0" ::"r"((u64)(asid)) : "memory")
-#define sfence_page(va, asid)    __asm__ volatile("sfence.vma %0, %1" ::"r"((u64)(va)), "r"((u64)(asid)) : "memory")
-#define fence_i()                __asm__ volatile("fence.i" ::: "memory")
-#define fence_io()               __asm__ volatile("fence iorw, iorw" ::: "memory")
-#define wfi()                    __asm__ volatile("wfi" ::: "memory")
-#define cpu_relax()              __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x10" ::: "memory") // pause
+#define sfence_all()      __asm__ volatile("sfence.vma" ::: "memory")
+#define sfence_asid(asid) __asm__ volatile("sfence.vma zero, %0" ::"r"((u64)(asid)) : "memory")
+#define sfence_page(va, asid) \
+    __asm__ volatile("sfence.vma %0, %1" ::"r"((u64)(va)), "r"((u64)(asid)) : "memory")
+#define fence_i()   __asm__ volatile("fence.i" ::: "memory")
+#define fence_io()  __asm__ volatile("fence iorw, iorw" ::: "memory")
+#define wfi()       __asm__ volatile("wfi" ::: "memory")
+#define cpu_relax() __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x10" ::: "memory") // pause
 
 #else
 #include "grade/host/machine.h"

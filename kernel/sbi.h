@@ -1,6 +1,6 @@
-// Calls into the firmware (SBI 0.3 and up): starting harts, interrupts between harts, remote fences, the timer,
-// and the machine's end. Each returns 0 or a negative SBI error; what a kernel cannot go on without is checked
-// by its caller. A mask names hart ids, bit 0 standing for hart `base`.
+// Calls into the firmware (SBI 0.3 and up): starting harts, interrupts between harts, remote fences, the
+// timer, and the machine's end. Each returns 0 or a negative SBI error; what a kernel cannot go on without is
+// checked by its caller. A mask names hart ids, bit 0 standing for hart `base`.
 #ifndef EXV6_SBI_H
 #define EXV6_SBI_H
 

@@ -1,5 +1,5 @@
-// Stands in for kernel/riscv.h's instructions and the firmware in host tests: an access does nothing and reads 0, a
-// call succeeds. A test may define any of these first.
+// Stands in for kernel/riscv.h's instructions and the firmware in host tests: an access does nothing and
+// reads 0, a call succeeds. A test may define any of these first.
 #ifndef GRADE_HOST_MACHINE_H
 #define GRADE_HOST_MACHINE_H
 
@@ -37,7 +37,7 @@
 #define cpu_relax() ((void)0)
 #endif
 #ifndef sbi_call
-#define sbi_call(ext, fn, x0, x1, x2, x3, x4)                                                                \
+#define sbi_call(ext, fn, x0, x1, x2, x3, x4) \
     ((void)(ext), (void)(fn), (void)(x0), (void)(x1), (void)(x2), (void)(x3), (void)(x4), 0L)
 #endif
 

@@ -1,6 +1,6 @@
-// Tests of the kernel's device tree parser on the host: what it finds in a tree like QEMU's, that it refuses what
-// is wrong with its own words, and that no change to any byte makes it read outside the tree. Every tree is
-// parsed in a heap block of exactly its size, so that AddressSanitizer sees the first byte too far.
+// Tests of the kernel's device tree parser on the host: what it finds in a tree like QEMU's, that it refuses
+// what is wrong with its own words, and that no change to any byte makes it read outside the tree. Every tree
+// is parsed in a heap block of exactly its size, so that AddressSanitizer sees the first byte too far.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static void check_text(const char *name, const char *expected, const char *saw)
         return;
     }
     failures++;
-    printf("not ok fdt: %s: expected %s, saw %s\n", name, expected ? expected : "no error", saw ? saw : "no error");
+    printf("not ok fdt: %s: expected %s, saw %s\n", name, expected ? expected : "no error",
+           saw ? saw : "no error");
 }
 
 static void check(const char *name, u64 expected, u64 saw)
@@ -81,8 +82,7 @@ static void put_cells(const char *name, u32 n, const u32 *v)
         b[i] = v[i / 4] >> (24 - i % 4 * 8);
     prop(name, b, n * 4);
 }
-#define CELLS(name, ...)                                                                                     \
-    put_cells(name, sizeof((u32[]){__VA_ARGS__}) / 4, (u32[]){__VA_ARGS__})
+#define CELLS(name, ...) put_cells(name, sizeof((u32[]){__VA_ARGS__}) / 4, (u32[]){__VA_ARGS__})
 
 static void word(u32 at, u32 v)
 {
@@ -384,8 +384,8 @@ static u32 draw(u32 n)
 static int sound(void)
 {
     int ok = m.nharts >= 1 && m.nharts <= EXO_NHART && m.timebase && m.seed_size <= sizeof(m.seed) &&
-             memchr(m.bootargs, 0, sizeof(m.bootargs)) && m.ram.start == KERNEL_PA &&
-             KERNEL_PA < m.ram.end && m.ram.end <= RAM_LIMIT && m.ram.end % EXO_PAGE == 0;
+             memchr(m.bootargs, 0, sizeof(m.bootargs)) && m.ram.start == KERNEL_PA && KERNEL_PA < m.ram.end &&
+             m.ram.end <= RAM_LIMIT && m.ram.end % EXO_PAGE == 0;
     for (u32 i = 0; i < m.nharts; i++)
         ok = ok && m.hart[i] < MAX_HART_ID && (!i || m.hart[i] != m.hart[0]);
     return ok && (!m.initrd.end || (m.initrd.start < m.initrd.end && m.initrd.end <= m.ram.end));
