@@ -1,5 +1,5 @@
 // The instructions C cannot write: control registers, fences, waiting; and the bits of the control
-// registers, named as the privileged manual names them. Included by every kernel file.
+// registers, named as the privileged manual names them. Included everywhere in the kernel.
 // On the host (unit tests) grade/host/machine.h stands in for them.
 #ifndef EXV6_RISCV_H
 #define EXV6_RISCV_H

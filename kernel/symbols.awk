@@ -1,4 +1,4 @@
-# From `nm -n` of a kernel to an assembly file with its functions' places and names, for symbol_at() in panic.c.
+# From `nm -n` of a kernel to assembly text with its functions' places and names, for symbol_at() in panic.c.
 # Labels of one place are all listed; the last is found. Only text addresses are used: they come before this table.
 BEGIN {
     print ".section .symbols, \"a\""
