@@ -32,7 +32,7 @@ static u64 host_time, host_satp, fence_is;
 
 // ---- what the kernel's other files provide ----
 
-enum { HARTS = 4, RAM_PAGES = 4096, KERNEL_PAGES = 16, COMMON = 200 };
+enum { HARTS = 4, RAM_PAGES = 4096, KERNEL_PAGES = 16 };
 
 u8 *host_ram;
 struct hart harts[EXO_NHART], *this_hart;
@@ -263,9 +263,10 @@ static void as(struct exo_env *e)
     this_hart->cur = e;
 }
 
-// ---- a fresh machine of n pages: account 1 with all but COMMON of them promised, its environment e1 on hart 0 ----
+// ---- a fresh machine of n pages: account 1 with all but `common` of them promised, its environment e1 on hart 0 ----
 
 static struct exo_env *e1;
+static u32 unpromised; // pages that no account's reserve counts
 static ppn_t r1;
 
 static ppn_t page(void)
@@ -292,7 +293,7 @@ static ppn_t space(const va_t *va, u32 n)
 }
 #define SPACE(...) space((va_t[]){__VA_ARGS__}, sizeof((va_t[]){__VA_ARGS__}) / sizeof(va_t))
 
-static void machine_start(u32 n)
+static void machine_start(u32 n, u32 common)
 {
     if (!host_ram) {
         host_ram = aligned_alloc(EXO_PAGE, RAM_PAGES * EXO_PAGE);
@@ -323,7 +324,8 @@ static void machine_start(u32 n)
     words->console = 1;
     accts[1] = (struct exo_acct){
         .state = ACCT_RUN, .envs = EXO_NENV, .accts = EXO_NACCT - 1, .exts = EXO_NEXT};
-    acct_count(1, (i64)words->free - COMMON, 0);
+    acct_count(1, (i64)words->free - common, 0);
+    unpromised = common;
     this_hart = &harts[0];
     struct exo_env boot = {.account = 1};
     this_hart->cur = &boot;

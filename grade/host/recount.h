@@ -124,7 +124,7 @@ static void check_records(void)
     differ("all environments", EXO_NENV, envs_all);
     differ("all accounts", EXO_NACCT - 1, accts_all);
     differ("all extents", EXO_NEXT, exts_all);
-    differ("all reserves", npages - KERNEL_PAGES - COMMON, reserves);
+    differ("all reserves", npages - KERNEL_PAGES - unpromised, reserves);
     differ("work", true, work || !words->doomed);
 }
 
@@ -188,44 +188,53 @@ static void expect(const char *name, i64 expected, i64 saw)
 
 // ---- refusals change nothing ----
 
-static struct {
+static struct kept {
     struct exo_page pages[RAM_PAGES];
     struct caps caps[RAM_PAGES];
     struct exo_acct accts[EXO_NACCT + 1];
     struct root roots[ROOTS + 1];
     struct exo_words words;
     struct exo_env envs[EXO_NENV];
+    struct tlb tlb[HARTS][TLB];
     u8 ram[RAM_PAGES * EXO_PAGE];
 } kept;
 
-#define EACH(with)                                                                                           \
-    with(kept.pages, pages, npages * sizeof(*pages)), with(kept.caps, page_caps, npages * sizeof(*page_caps)), \
-        with(kept.accts, accts, sizeof(kept.accts)), with(kept.roots, roots, sizeof(roots)),                 \
-        with(kept.words, words, sizeof(*words)), with(kept.envs, envs, sizeof(kept.envs)),                   \
-        with(kept.ram, host_ram, npages * EXO_PAGE)
+#define EACH(k, with)                                                                                        \
+    with(k->pages, pages, npages * sizeof(*pages)), with(k->caps, page_caps, npages * sizeof(*page_caps)),   \
+        with(k->accts, accts, sizeof(k->accts)), with(k->roots, roots, sizeof(roots)),                       \
+        with(k->words, words, sizeof(*words)), with(k->envs, envs, sizeof(k->envs)),                         \
+        with(k->ram, host_ram, npages * EXO_PAGE)
 
-static void keep(void)
+static inline void keep_in(struct kept *k)
 {
 #define KEEP(to, from, size) memcpy(&to, from, size)
-    EACH(KEEP);
+    EACH(k, KEEP);
+    KEEP(k->tlb, tlb, sizeof(tlb));
 }
 
-static bool same(void)
+static inline void back_to(const struct kept *k)
+{
+#define BACK(from, to, size) memcpy(to, &from, size)
+    EACH(k, BACK);
+    BACK(k->tlb, tlb, sizeof(tlb));
+}
+
+static inline bool same_as(const struct kept *k)
 {
     bool all = true;
 #define SAME(a, b, size) all &= !memcmp(&a, b, size)
-    EACH(SAME);
+    EACH(k, SAME);
     return all;
 }
 
-static void refused(const char *name, i64 error, struct ret r)
+static inline void refused(const char *name, i64 error, struct ret r)
 {
-    if (same())
+    if (same_as(&kept))
         expect(name, error, r.err);
     else
         line(name, false, "nothing changed", "a change");
 }
-#define REFUSED(error, call) (keep(), refused(#call ": " #error, error, call))
+#define REFUSED(error, call) (keep_in(&kept), refused(#call ": " #error, error, call))
 #define DONE(call) expect(#call, 0, (call).err)
 
 static struct exo_env *e2;
@@ -251,11 +260,13 @@ static struct exo_page *pg(u64 ppn)
 #define W PTE_W
 #define X PTE_X
 
-// A fresh machine of n pages. Account 1 has environment e1 on hart 0 with root r1; its child, account 2, `reserve`
+enum { COMMON = 200 };
+
+// A fresh machine of n pages, COMMON of them nobody's. Account 1 has environment e1 on hart 0 with root r1; its child, account 2, `reserve`
 // pages and e2 on hart 1 with root r2.
-static void start_with(u32 size, u64 reserve)
+static inline void start_with(u32 size, u64 reserve)
 {
-    machine_start(size);
+    machine_start(size, COMMON);
     u32 n = (u32)do_acct_new(reserve, 4, 4, 4, 0).val;
     struct exo_env loader = {.account = (u8)n};
     accts[n].state = ACCT_RUN;
@@ -266,7 +277,7 @@ static void start_with(u32 size, u64 reserve)
     as(e1);
 }
 
-static void start(u64 reserve)
+static inline void start(u64 reserve)
 {
     start_with(1024, reserve);
 }
