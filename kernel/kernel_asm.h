@@ -10,6 +10,8 @@
 
 #define CAUSE_ECALL 8
 #define CSR_STIMECMP 0x14d
+#define LOCK_SPINS 500 // looks at the lock before the first nap
+#define LOCK_NAP   200 // in `time`: 20 us
 
 // hart.ready, when it is not a state word
 #define READY_NONE 1           // no environment's word: running, of account 0
@@ -18,6 +20,6 @@
 // hart.special
 #define SPECIAL_PHASE 1  // past the slice's end, within the budget
 #define SPECIAL_SLOW 2   // slices are drawn, or there is no stimecmp
-#define SPECIAL_POSTED 4 // a move of this environment waits until it is left
+#define SPECIAL_POSTED 4 // something asked of this environment waits until it is left
 
 #endif

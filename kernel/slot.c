@@ -33,7 +33,8 @@ void ready_update(void)
         h->ready = h->base;
 }
 
-// Its move to another hart may have waited for this.
+// What was asked of it and had to wait for this is done now; but nothing that was asked of others, since whoever
+// leaves may have chosen already whom to enter.
 void leave(void)
 {
     struct exo_env *e = this_hart->cur;
@@ -44,7 +45,7 @@ void leave(void)
     if (this_hart->special & SPECIAL_POSTED) {
         this_hart->special &= ~SPECIAL_POSTED;
         lock_kernel();
-        env_posted();
+        env_left(e);
         unlock_kernel();
     }
 }
@@ -67,6 +68,8 @@ void enter(struct exo_env *e, va_t pc)
         h->regs.x[i] = 0;
     h->regs.x[5] = e->uva;
     h->regs.pc = pc;
+    if (e->posted)
+        h->special |= SPECIAL_POSTED;
     ready_update();
 }
 
@@ -162,6 +165,10 @@ static void idle(void)
     }
     if (!(why & (SIE_SEIE | SIE_STIE)) && !__atomic_load_n(&h->posted, __ATOMIC_RELAXED))
         return; // poked: to look at the slots, no more
+    if (!(why & SIE_SEIE) && !__atomic_load_n(&h->posted, __ATOMIC_RELAXED) && !work && due > csr_read(time)) {
+        ++*h->tick_word;
+        return;
+    }
     lock_kernel();
     if (why & SIE_SEIE)
         external_interrupt();
@@ -195,7 +202,7 @@ void dispatch(void)
     struct exo_env *e;
     leave();
     h->resched = 0;
-    h->special &= ~SPECIAL_PHASE;
+    h->special &= ~(SPECIAL_PHASE | SPECIAL_POSTED);
     work_on_yield();
     e = next_slot(&slot);
     if (!e) {

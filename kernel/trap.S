@@ -435,11 +435,42 @@ locked_call:
     li      a6, 0
     li      a7, 0
     sret
-2:  lw      t4, 4(t2)
-    bne     t3, t4, 2b
+2:  mv      t6, t1
+    jal     t1, lock_wait
+    mv      t1, t6
     j       1b
 3:  call    dispatch
     j       restore_all
+
+// Until it is ticket t3's turn, t2 = the lock; t1 = return address, t0, t4 and t5 are lost. A hart that waits long
+// sleeps in short steps: there may be more harts than CPUs under them, and the lock's holder wants one. Without
+// stimecmp it can only spin.
+    .globl lock_wait
+lock_wait:
+    li      t5, LOCK_SPINS
+1:  ld      t0, panic_owner
+    bnez    t0, hart_stop
+    lw      t4, 4(t2)
+    beq     t3, t4, 3f
+    addi    t5, t5, -1
+    bgtz    t5, 1b
+    lw      t0, H_SPECIAL(tp)
+    andi    t0, t0, SPECIAL_SLOW
+    bnez    t0, 1b
+    csrr    t0, CSR_STIMECMP
+    csrr    t4, time
+    addi    t4, t4, LOCK_NAP
+    csrw    CSR_STIMECMP, t4
+    csrr    t5, sie
+    li      t4, SIE_STIE
+    csrw    sie, t4
+    wfi
+    csrw    sie, t5
+    csrw    CSR_STIMECMP, t0
+    li      t5, 1
+    j       1b
+3:  fence   r, rw
+    jr      t1
 
 // ---- everything else -----------------------------------------------------------------------------------------------
 

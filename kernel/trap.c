@@ -16,8 +16,9 @@ struct {
 void lock_kernel(void)
 {
     u32 mine = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
-    while (__atomic_load_n(&kernel_lock.turn, __ATOMIC_ACQUIRE) != mine)
-        panic_check();
+    register i64 ticket __asm__("t3") = (i32)mine; // as lw loads it
+    register void *lock __asm__("t2") = &kernel_lock;
+    __asm__ volatile("jal t1, lock_wait" ::"r"(ticket), "r"(lock) : "t0", "t1", "t4", "t5", "memory");
 }
 
 void unlock_kernel(void)
