@@ -44,6 +44,15 @@ static u32 piece(u32 i, u32 n)
     return min(n, PIPE_BYTES - i % PIPE_BYTES);
 }
 
+// What those who sleep want first is the lock: so they are woken after its release.
+static void release_and_wake(struct pipe *p, struct waitq *q)
+{
+    u64 sleepers = q->bits;
+    q->bits = 0;
+    lock_release(&p->lock);
+    wake_all(sleepers);
+}
+
 int pipe_read(struct pipe *p, void *to, int n)
 {
     int done = 0;
@@ -65,8 +74,7 @@ int pipe_read(struct pipe *p, void *to, int n)
         p->head += m;
         done += m;
     }
-    waitq_wake(&p->writers);
-    lock_release(&p->lock);
+    release_and_wake(p, &p->writers);
     return done;
 }
 
@@ -92,7 +100,6 @@ int pipe_write(struct pipe *p, const void *from, int n)
         p->tail += m;
         done += m;
     }
-    waitq_wake(&p->readers);
-    lock_release(&p->lock);
+    release_and_wake(p, &p->readers);
     return done;
 }

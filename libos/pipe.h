@@ -4,14 +4,14 @@
 // Locks: a pipe's lock guards all of it but `used`, and is held while bytes move, even if that brings in a
 // page of the program; nothing of the file system is called under it. Who finds the ring empty (or full)
 // sleeps in `readers` (or `writers`) with the lock let go, and looks again after; who changes what they wait
-// for, bytes or an end that closes, wakes all of them under the lock, so none is missed. `used` is under the
-// table's lock, which is never held together with a pipe's.
+// for, bytes or an end that closes, takes all of them off the list under the lock, and wakes them; so none is
+// missed. `used` is under the table's lock, which is never held together with a pipe's.
 #ifndef EXV6_PIPE_H
 #define EXV6_PIPE_H
 
 #include "proc.h"
 
-#define PIPE_BYTES 1024 // a power of 2
+#define PIPE_BYTES 4096 // a power of 2; the more, the fewer sleeps for many bytes
 #define NPIPE      (NFILE / 2)
 
 struct pipe {

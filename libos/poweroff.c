@@ -10,7 +10,7 @@ int sys_poweroff(int code)
     i64 err;
     if (code < 0 || code > 255)
         return -1;
-    if (fs_sync(the_fs()))
+    if (fs_freeze(the_fs()))
         print("poweroff: not all could be written to the disk\n");
     upcall_fp_save();
     do {
@@ -20,5 +20,6 @@ int sys_poweroff(int code)
             lock_pause(); // the door serves another, or the slice is over
     } while (err == E_STATE || err == E_HOME || err == E_TIME);
     upcall_fp_load();
+    fs_thaw(the_fs());
     return -1;
 }

@@ -199,6 +199,12 @@ void wake(struct proc *p)
     actor[proc_index(p)].counter++;
 }
 
+void wake_all(u64 set)
+{
+    for (u32 i = 0; i < NPROC; i++)
+        actor[i].counter += set >> i & 1;
+}
+
 __attribute__((unused)) static void kill_proc(u32 i)
 {
     shared.procs.proc[i].killed = 1;
@@ -247,9 +253,9 @@ void waitq_sleep(struct waitq *q, struct lock *l)
 
 void waitq_wake(struct waitq *q)
 {
-    for (u32 i = 0; i < NPROC; i++)
-        actor[i].counter += q->bits >> i & 1;
+    u64 bits = q->bits;
     q->bits = 0;
+    wake_all(bits);
 }
 
 // ---- locks ----

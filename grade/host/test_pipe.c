@@ -65,7 +65,7 @@ static void pipes(void *arg)
     pipe_(fds);
     fork_(close_end, fds);
     sys_close(fds[0]);
-    check("a writer that waits for room when the last reader goes", -1, sys_write(fds[1], data(), 5000));
+    check("a writer that waits for room when the last reader goes", -1, sys_write(fds[1], data(), 20000));
     pipe_(more);
     check("a pipe used again is empty", 1, write_(more[1], "new") == 3 && reads(more[0], 100, "new"));
     kill_waiting(fork_(read_once, more));
