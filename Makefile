@@ -67,7 +67,7 @@ OBJCOPY = $(CROSS)objcopy
 NM      = $(CROSS)nm
 
 comma  := ,
-WARN   := -Wall -Wextra $(if $(CI),-Werror)
+WARN   := -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror)
 TARGET := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fno-pie -fno-stack-protector -mcmodel=medany \
           -fno-omit-frame-pointer -fno-strict-aliasing -msmall-data-limit=0 -MMD -MP
 SOFT   := -march=rv64imac_zicsr_zifencei -mabi=lp64

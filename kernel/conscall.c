@@ -1,4 +1,5 @@
-// The console as a resource: one account owns it, reads what is typed and writes. Called with the kernel lock held.
+// The console as a resource: one account owns it, reads what is typed and writes. Called with the kernel lock
+// held.
 #include "console.h"
 #include "kernel.h"
 
@@ -11,46 +12,38 @@ void console_input(void)
     poke_idle();
 }
 
-// As much of [va, va + n) as one call moves.
-static u64 clip(va_t va, u64 n)
+// At most EXO_CONS_MAX bytes, and none past the end of the page.
+static struct ret move(va_t va, u64 n, bool read)
 {
-    u64 page_end = EXO_PAGE - va % EXO_PAGE;
-    n = n < page_end ? n : page_end;
-    return n < EXO_CONS_MAX ? n : EXO_CONS_MAX;
+    u64 most = EXO_PAGE - va % EXO_PAGE, i = 0;
+    most = most < EXO_CONS_MAX ? most : EXO_CONS_MAX;
+    n = n < most ? n : most;
+    volatile u8 *user = user_object(va, n, 1, read);
+    if (!user)
+        return fail(E_ADDR);
+    if (!owns(caller(), (u32)words->console))
+        return fail(E_OWNER);
+    for (int c = 0; i < n && (!read || (c = console_getc()) >= 0); i++) {
+        if (read)
+            user[i] = (u8)c;
+        else
+            console_putc(user[i]);
+    }
+    return done(i);
 }
 
 struct ret do_cons_write(u64 va, u64 n, u64 a2, u64 a3, u64 a4)
 {
-    (void)a2, (void)a3, (void)a4;
-    n = clip(va, n);
-    const volatile u8 *from = user_object(va, n, 1, false);
-    if (!from)
-        return fail(E_ADDR);
-    if (!owns(caller(), (u32)words->console))
-        return fail(E_OWNER);
-    for (u64 i = 0; i < n; i++)
-        console_putc(from[i]);
-    return done(n);
+    return move(va, n, false);
 }
 
 struct ret do_cons_read(u64 va, u64 n, u64 a2, u64 a3, u64 a4)
 {
-    (void)a2, (void)a3, (void)a4;
-    n = clip(va, n);
-    volatile u8 *to = user_object(va, n, 1, true);
-    if (!to)
-        return fail(E_ADDR);
-    if (!owns(caller(), (u32)words->console))
-        return fail(E_OWNER);
-    u64 i = 0;
-    for (int c; i < n && (c = console_getc()) >= 0; i++)
-        to[i] = (u8)c;
-    return done(i);
+    return move(va, n, true);
 }
 
 struct ret do_cons_give(u64 account, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     const struct exo_acct *to = acct_get(account);
     if (!to)
         return fail(E_ACCT);

@@ -1,6 +1,6 @@
 // Disk requests: records that anyone may read, blocks of an extent on one side and pinned pages on the other,
-// served round robin by account, and the two ends of a request that the drivers stand between. Called with the
-// kernel lock held, by disk_submit and disk_done, by the disk's interrupt, and by ticks and idle harts.
+// served round robin by account, and the two ends of a request that the drivers stand between. Called with
+// the kernel lock held, by disk_submit and disk_done, by the disk's interrupt, and by ticks and idle harts.
 #include "boot.h"
 #include "console.h"
 #include "disk.h"
@@ -25,20 +25,16 @@ static void release(struct exo_req *r)
     exts[r->ext].requests--;
 }
 
-static struct exo_acct *account_of(const struct exo_req *r)
-{
-    return &accts[(r - reqs) / EXO_NREQ + 1];
-}
-
 static void record_free(struct exo_req *r)
 {
-    account_of(r)->requests--;
+    accts[r->account].requests--;
     r->state = REQ_FREE;
 }
 
-static u64 what_of(const struct exo_req *r)
+static void trace_req(u32 event, const struct exo_req *r, u64 last)
 {
-    return r->op | (u64)r->count << 8 | (u64)r->account << 16;
+    if (trace_on)
+        trace(event, r->id, r->op | (u64)r->count << 8 | (u64)r->account << 16, r->ext, r->block, last);
 }
 
 static void serve(void)
@@ -55,8 +51,7 @@ static void serve(void)
         empty = 0;
         active++;
         r->state = REQ_ACTIVE;
-        if (trace_on)
-            trace(TRACE_DISK_START, r->id, what_of(r), r->ext, r->block, r->ppns[0]);
+        trace_req(TRACE_DISK_START, r, r->ppns[0]);
         disk.start(r);
     }
     if (disk_due() != ~0UL)
@@ -72,8 +67,7 @@ void disk_complete(struct exo_req *r, i32 status)
         r->state = REQ_DONE;
         return;
     }
-    if (trace_on)
-        trace(TRACE_DISK_END, r->id, what_of(r), r->ext, r->block, (u64)(i64)status);
+    trace_req(TRACE_DISK_END, r, (u64)(i64)status);
     release(r);
     if (r->state == REQ_ORPHAN) {
         record_free(r);
@@ -84,46 +78,23 @@ void disk_complete(struct exo_req *r, i32 status)
     poke_idle();
 }
 
-// The first error, in the order of the checks, that any of these pages has.
-static enum exo_error pages_error(const ppn_t *ppns, u32 n)
+enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more)
 {
-    enum exo_error first = E_OK;
+    enum exo_error first = E_OK; // errors are numbered downwards in the order of the checks
     for (u32 i = 0; i < n; i++) {
         const struct exo_page *p = page_get(ppns[i]);
-        enum exo_error e = !p                              ? E_PPN
-                           : !owns(caller(), p->account)   ? E_OWNER
-                           : p->type != PAGE_DATA          ? E_TYPE
-                                                           : E_OK;
+        enum exo_error e = !p                      ? E_PPN
+                           : p->account != account ? E_OWNER
+                           : p->type != PAGE_DATA  ? E_TYPE
+                                                   : E_OK;
         if (e && (!first || e > first))
             first = e;
-    }
-    return first;
-}
-
-u32 pins_new(const ppn_t *ppns, u32 n, u32 account)
-{
-    u32 fresh = 0;
-    for (u32 i = 0; i < n; i++) {
-        const struct exo_page *p = page_get(ppns[i]);
         u32 j = 0;
         while (ppns[j] != ppns[i])
             j++;
-        fresh += j == i && p->account == account && !page_fixed(p);
+        more += j == i && p && !page_fixed(p);
     }
-    return fresh;
-}
-
-// Room for the pins, in each account whose pages they are: the caller's, or children's not running yet.
-static bool pins_fit(const ppn_t *ppns, u32 n)
-{
-    u32 last = 0;
-    for (u32 i = 0; i < n; i++) {
-        u32 account = page_get(ppns[i])->account;
-        if (account != last && !fix_room(account, pins_new(ppns, n, account)))
-            return false;
-        last = account;
-    }
-    return true;
+    return first ? first : fix_room(account, more) ? E_OK : E_FIXED;
 }
 
 static struct exo_req *record_find(u32 account)
@@ -135,7 +106,7 @@ static struct exo_req *record_find(u32 account)
     return NULL;
 }
 
-static struct ret submit(struct exo_req *r, u32 op, u64 block, struct exo_ext *e, const ppn_t *ppns, u32 count)
+static struct ret submit(struct exo_req *r, u32 op, u32 count, struct exo_ext *e, u64 block, ppn_t *ppns)
 {
     u32 account = caller(), index = (u32)(r - reqs);
     *r = (struct exo_req){.id = ((r->id >> 16) % 0xffff + 1) << 16 | index, // a generation is never 0
@@ -177,20 +148,19 @@ struct ret do_disk_submit(u64 what, u64 ext, u64 offset, u64 array, u64 cap)
         return fail(E_ARG);
     if (!ext_open(e, cap, op != DISK_READ))
         return fail(E_CAP);
-    enum exo_error error = pages_error(ppns, (u32)count);
+    const struct exo_page *p = count ? page_get(ppns[0]) : NULL;
+    u32 account = p && owns(caller(), p->account) ? p->account : caller();
+    enum exo_error error = pins_error(ppns, (u32)count, account, 0);
     if (error)
         return fail(error);
-    if (!pins_fit(ppns, (u32)count))
-        return fail(E_FIXED);
     struct exo_req *r = record_find(caller());
     if (!r)
         return fail(E_FULL);
-    return submit(r, (u32)op, e->start + offset, e, ppns, (u32)count);
+    return submit(r, (u32)op, (u32)count, e, e->start + offset, ppns);
 }
 
 struct ret do_disk_done(u64 id, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     u64 index = id & 0xffff;
     if (index >= EXO_NACCT * EXO_NREQ || reqs[index].id != id || reqs[index].state == REQ_FREE)
         return fail(E_REQ);
@@ -241,13 +211,9 @@ void disk_tick(void)
 
 u64 disk_open(void)
 {
-    const struct range *image = &machine.initrd;
-    if (image->end > image->start) {
-        if (!ramdisk_open(&disk, image->start, image->end, boot_number("disk", 0)))
-            disk.blocks = 0;
-    } else if (!virtio_open(&disk)) {
-        disk.blocks = 0;
-    }
+    disk = (struct disk){0};
+    if (!ramdisk_open(&disk))
+        virtio_open(&disk);
     if (disk.irq)
         plic_enable(disk.irq);
     return disk.blocks;

@@ -1,6 +1,6 @@
-// Extents: runs of disk blocks, the unit in which the disk is owned. They come from the label, belong to account
-// 1 then, and are only split, joined and given, so every block has one owner at any time. All of it is called
-// with the kernel lock held.
+// Extents: runs of disk blocks, the unit in which the disk is owned. They come from the label, belong to
+// account 1 then, and are only split, joined and given, so every block has one owner at any time. All of it
+// is called with the kernel lock held.
 #include "disk.h"
 
 struct exo_ext exts[EXO_NEXT] __attribute__((aligned(EXO_PAGE)));
@@ -36,7 +36,6 @@ static u32 free_record(void)
 
 struct ret do_ext_split(u64 ext, u64 n, u64 a2, u64 a3, u64 a4)
 {
-    (void)a2, (void)a3, (void)a4;
     struct exo_ext *e = ext_get(ext);
     if (!e)
         return fail(E_EXT);
@@ -64,7 +63,6 @@ struct ret do_ext_split(u64 ext, u64 n, u64 a2, u64 a3, u64 a4)
 
 struct ret do_ext_join(u64 ext_a, u64 ext_b, u64 a2, u64 a3, u64 a4)
 {
-    (void)a2, (void)a3, (void)a4;
     struct exo_ext *a = ext_get(ext_a), *b = ext_get(ext_b);
     if (!a || !b)
         return fail(E_EXT);
@@ -86,7 +84,6 @@ struct ret do_ext_join(u64 ext_a, u64 ext_b, u64 a2, u64 a3, u64 a4)
 
 struct ret do_ext_give(u64 ext, u64 account, u64 a2, u64 a3, u64 a4)
 {
-    (void)a2, (void)a3, (void)a4;
     struct exo_ext *e = ext_get(ext);
     struct exo_acct *to = acct_get(account);
     if (!e)
@@ -113,7 +110,6 @@ struct ret do_ext_give(u64 ext, u64 account, u64 a2, u64 a3, u64 a4)
 
 struct ret do_ext_set(u64 ext, u64 rcap, u64 wcap, u64 a3, u64 a4)
 {
-    (void)a3, (void)a4;
     struct exo_ext *e = ext_get(ext);
     if (!e)
         return fail(E_EXT);

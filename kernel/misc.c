@@ -1,8 +1,8 @@
 // Capability values, and the calls that need no file of their own.
 #include "kernel.h"
 
-// SipHash-2-4 (Aumasson, Bernstein 2012) of a counter, under a key that the host drew: nobody can tell a value that
-// was not given to them, and none comes twice.
+// SipHash-2-4 (Aumasson, Bernstein 2012) of a counter, under a key that the host drew: nobody can tell a
+// value that was not given to them, and none comes twice.
 static u64 boot_key[2], counter;
 
 static u64 rotate(u64 v, u32 n)
@@ -46,7 +46,6 @@ void misc_init(const u8 *seed, u32 size)
 
 struct ret do_cap_new(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a0, (void)a1, (void)a2, (void)a3, (void)a4;
     cap_t cap;
     do {
         cap = siphash(boot_key, &counter, 1);
@@ -58,13 +57,11 @@ struct ret do_cap_new(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 // The record is the one that every call leaves.
 struct ret do_mark(u64 a, u64 b, u64 a2, u64 a3, u64 a4)
 {
-    (void)a, (void)b, (void)a2, (void)a3, (void)a4;
     return done(0);
 }
 
 struct ret do_halt(u64 code, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     if (code > 255)
         return fail(E_ARG);
     if (caller() != 1)

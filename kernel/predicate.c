@@ -1,7 +1,7 @@
-// Wakeup predicates: small programs of user code that the kernel runs to see whether a waiting environment wants
-// its slot. Checked once, in the page they lie in, which nobody can write until code_drop: so what runs is what
-// was checked, ends within EXO_NPRED steps (branches go forward), and reads only the word page and pages of its
-// own account, which stay pinned for as long. SOSP95, Downloading Code.
+// Wakeup predicates: small programs of user code that the kernel runs to see whether a waiting environment
+// wants its slot. Checked once, in the page they lie in, which nobody can write until code_drop: so what runs
+// is what was checked, ends within EXO_NPRED steps (branches go forward), and reads only the word page and
+// pages of its own account, which stay pinned for as long. SOSP95, Downloading Code.
 #include "kernel.h"
 
 enum { REGS = 8 };
@@ -23,19 +23,8 @@ static bool code_ok(const struct pred_code *code)
     return code->insn[n - 1].op == PRED_RET;
 }
 
-static enum exo_error named_page_error(const struct exo_page *code, ppn_t ppn)
-{
-    const struct exo_page *p = page_get(ppn);
-    if (!p)
-        return E_PPN;
-    if (p->account != code->account)
-        return E_OWNER;
-    return p->type != PAGE_DATA || p == code ? E_TYPE : E_OK;
-}
-
 struct ret do_code_load(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     struct exo_page *p = page_get(ppn);
     if (!p)
         return fail(E_PPN);
@@ -50,16 +39,9 @@ struct ret do_code_load(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
     const struct pred_code *code = ppn_to_va((ppn_t)ppn);
     if (!code_ok(code))
         return fail(E_CODE);
-    enum exo_error first = E_OK;
-    for (u32 i = 1; i <= code->npages; i++) {
-        enum exo_error e = named_page_error(p, code->page[i]);
-        if (e && (!first || e > first))
-            first = e;
-    }
-    if (first)
-        return fail(first);
-    if (!fix_room(p->account, pins_new(&code->page[1], code->npages, p->account) + !page_fixed(p)))
-        return fail(E_FIXED);
+    enum exo_error error = pins_error(&code->page[1], code->npages, p->account, !page_fixed(p));
+    if (error)
+        return fail(error);
 
     for (u32 i = 1; i <= code->npages; i++)
         page_pin(page_get(code->page[i]));
@@ -74,19 +56,19 @@ void code_release(struct exo_page *p)
         page_unpin(page_get(code->page[i]));
 }
 
-// A wait begins under the lock. It ends without, at home, once the predicate has been looked at: so until this says
-// no, the code may be running there.
+// A wait begins under the lock. It ends without, at home, once the predicate has been looked at: so until
+// this says no, the code may be running there.
 static bool waited_for(ppn_t code)
 {
     for (u32 i = 0; i < EXO_NENV; i++)
-        if (envs[i].eid && __atomic_load_n(&envs[i].state, __ATOMIC_ACQUIRE) & ENV_WAITING && envs[i].code == code)
+        if (envs[i].eid && __atomic_load_n(&envs[i].state, __ATOMIC_ACQUIRE) & ENV_WAITING &&
+            envs[i].code == code)
             return true;
     return false;
 }
 
 struct ret do_code_drop(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-    (void)a1, (void)a2, (void)a3, (void)a4;
     struct exo_page *p = page_get(ppn);
     if (!p)
         return fail(E_PPN);
@@ -110,48 +92,49 @@ static u64 load(const struct pred_code *code, u32 page, u64 offset)
     return *(const volatile u64 *)(base + (offset & 0xff8));
 }
 
+static u64 value(const struct pred_code *code, const struct pred_insn *in, u64 a, u64 b)
+{
+    switch (in->op) {
+    case PRED_LI:
+        return (u64)(i64)in->imm;
+    case PRED_LD:
+        return load(code, in->a, b + (u64)(i64)in->imm);
+    case PRED_ADD:
+        return a + b;
+    case PRED_SUB:
+        return a - b;
+    case PRED_AND:
+        return a & b;
+    default: // PRED_OR
+        return a | b;
+    }
+}
+
+static bool skips(u32 op, u64 a, u64 b)
+{
+    switch (op) {
+    case PRED_BEQ:
+        return a == b;
+    case PRED_BNE:
+        return a != b;
+    case PRED_BLTU:
+        return a < b;
+    default: // PRED_BGEU
+        return a >= b;
+    }
+}
+
 bool predicate_true(ppn_t ppn, const u64 w[3], u64 now)
 {
     const struct pred_code *code = ppn_to_va(ppn);
     u64 r[REGS] = {0, w[0], w[1], w[2], now};
     for (const struct pred_insn *in = code->insn;; in++) {
         u64 a = r[in->a], b = r[in->b];
-        bool skip = false;
-        switch (in->op) {
-        case PRED_LI:
-            r[in->d] = (u64)(i64)in->imm;
-            break;
-        case PRED_LD:
-            r[in->d] = load(code, in->a, b + (u64)(i64)in->imm);
-            break;
-        case PRED_ADD:
-            r[in->d] = a + b;
-            break;
-        case PRED_SUB:
-            r[in->d] = a - b;
-            break;
-        case PRED_AND:
-            r[in->d] = a & b;
-            break;
-        case PRED_OR:
-            r[in->d] = a | b;
-            break;
-        case PRED_BEQ:
-            skip = a == b;
-            break;
-        case PRED_BNE:
-            skip = a != b;
-            break;
-        case PRED_BLTU:
-            skip = a < b;
-            break;
-        case PRED_BGEU:
-            skip = a >= b;
-            break;
-        default: // PRED_RET
+        if (in->op == PRED_RET)
             return a != 0;
-        }
-        if (skip)
+        if (in->op < PRED_BEQ)
+            r[in->d] = value(code, in, a, b);
+        else if (skips(in->op, a, b))
             in += in->imm;
     }
 }

@@ -1,5 +1,7 @@
-// A disk that lies in RAM, where the host has put the image: for runs that must repeat. It completes a request at
-// once or, with a seed, after 50 us to 5 ms drawn from it, so that requests overtake one another as on a device.
+// A disk that lies in RAM, where the host has put the image: for runs that must repeat. It completes a
+// request at once or, with a seed, after 50 us to 5 ms drawn from it, so that requests overtake one another
+// as on a device.
+#include "boot.h"
 #include "disk.h"
 
 enum { DEPTH = 8 };
@@ -17,24 +19,12 @@ static u64 draw(void) // xorshift64
     return rng;
 }
 
-static void copy_page(u64 *restrict to, const u64 *restrict from)
-{
-    for (u32 i = 0; i < EXO_PAGE / 8; i += 8) {
-        u64 a = from[i], b = from[i + 1], c = from[i + 2], d = from[i + 3];
-        to[i] = a, to[i + 1] = b, to[i + 2] = c, to[i + 3] = d;
-        a = from[i + 4], b = from[i + 5], c = from[i + 6], d = from[i + 7];
-        to[i + 4] = a, to[i + 5] = b, to[i + 6] = c, to[i + 7] = d;
-    }
-}
-
 static void finish(struct exo_req *r)
 {
     for (u32 i = 0; i < r->count; i++) {
-        u64 *block = (u64 *)(image + (r->block + i) * EXO_PAGE), *page = ppn_to_va(r->ppns[i]);
-        if (r->op == DISK_READ)
-            copy_page(page, block);
-        else
-            copy_page(block, page);
+        u8 *block = image + (r->block + i) * EXO_PAGE, *page = ppn_to_va(r->ppns[i]);
+        bool in = r->op == DISK_READ;
+        __builtin_memcpy(in ? page : block, in ? block : page, EXO_PAGE);
     }
     disk_complete(r, 0);
 }
@@ -55,24 +45,19 @@ static void ramdisk_start(struct exo_req *r)
         __atomic_store_n(&next_due, r->due, __ATOMIC_RELAXED);
 }
 
-static struct exo_req **first_due(void)
-{
-    struct exo_req **first = NULL;
-    for (u32 i = 0; i < DEPTH; i++)
-        if (flight[i] && (!first || flight[i]->due < (*first)->due))
-            first = &flight[i];
-    return first;
-}
-
 static void ramdisk_poll(u64 now)
 {
-    struct exo_req **f;
-    while ((f = first_due()) && (*f)->due <= now) {
-        struct exo_req *r = *f;
-        *f = NULL;
-        finish(r);
+    u64 next = ~0UL;
+    for (u32 i = 0; i < DEPTH; i++) {
+        struct exo_req *r = flight[i];
+        if (r && r->due <= now) {
+            flight[i] = NULL;
+            finish(r);
+        } else if (r && r->due < next) {
+            next = r->due;
+        }
     }
-    __atomic_store_n(&next_due, f ? (*f)->due : ~0UL, __ATOMIC_RELAXED);
+    __atomic_store_n(&next_due, next, __ATOMIC_RELAXED);
 }
 
 static u64 ramdisk_due(void)
@@ -80,20 +65,16 @@ static u64 ramdisk_due(void)
     return __atomic_load_n(&next_due, __ATOMIC_RELAXED);
 }
 
-bool ramdisk_open(struct disk *d, pa_t start, pa_t end, u64 seed)
+bool ramdisk_open(struct disk *d)
 {
-    if (start % 8) {
-        kprintf("disk: the image in RAM is not aligned\n");
+    const struct range *r = &machine.initrd;
+    if (r->start == r->end)
         return false;
-    }
-    image = pa_to_va(start);
-    rng = seed;
+    if (r->start % 8)
+        panic("the disk's image in RAM is not aligned");
+    image = pa_to_va(r->start);
+    rng = boot_number("disk", 0);
     next_due = ~0UL;
-    *d = (struct disk){.name = "RAM disk",
-                       .blocks = (end - start) / EXO_PAGE,
-                       .depth = DEPTH,
-                       .start = ramdisk_start,
-                       .poll = ramdisk_poll,
-                       .due = ramdisk_due};
+    *d = (struct disk){(r->end - r->start) / EXO_PAGE, 0, DEPTH, ramdisk_start, ramdisk_poll, ramdisk_due};
     return true;
 }

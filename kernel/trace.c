@@ -1,5 +1,5 @@
-// The kernel's evidence: where its tables are, and a ring of records a hart. Each hart writes its own ring, with
-// interrupts off and no lock; the reader is a host program that looks at the guest's RAM, at any moment.
+// The kernel's evidence: where its tables are, and a ring of records a hart. Each hart writes its own ring,
+// with interrupts off and no lock; the reader is a host program that looks at the guest's RAM, at any moment.
 #include "boot.h"
 #include "kernel.h"
 #include <exo/trace.h>
@@ -52,7 +52,8 @@ void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
     struct trace_rec *r = (struct trace_rec *)pa_to_va(ring->pa) + ring->head % ring->n;
     u64 seq = __atomic_add_fetch(&evidence.seq, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&r->seq, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); // from here on a reader that finds the old number finds 0 after it
+    __atomic_thread_fence(
+        __ATOMIC_RELEASE); // from here on a reader that finds the old number finds 0 after it
     r->time = csr_read(time);
     r->eid = cur ? cur->eid : 0;
     r->event = (u16)event;
@@ -67,58 +68,29 @@ void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
     __atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
 }
 
-// Of each call: how many arguments it has, and in bit 3 + i whether argument i is a capability.
+// Of each call, in their order: how many arguments it has, and in bit 3 + i whether argument i is a
+// capability.
 #define CAP(i) (8 << (i))
-static const u8 args_of[EXO_CALLS_END - EXO_CALLS] = {
-#define ARGS(call, what) [call - EXO_CALLS] = (what)
-    ARGS(EXO_NULL, 0),
-    ARGS(EXO_YIELD, 1),
-    ARGS(EXO_WAIT, 5),
-    ARGS(EXO_CALL, 1),
-    ARGS(EXO_SEND, 1),
-    ARGS(EXO_REPLY, 0),
-    ARGS(EXO_RESUME, 1),
-    ARGS(EXO_FP, 1),
-    ARGS(EXO_PAGE_ALLOC, 2),
-    ARGS(EXO_PAGE_FREE, 1),
-    ARGS(EXO_PAGE_SET, 5 | CAP(1) | CAP(2)),
-    ARGS(EXO_PAGE_GIVE, 2),
-    ARGS(EXO_PT_LINK, 4),
-    ARGS(EXO_PT_UNLINK, 3),
-    ARGS(EXO_BIND, 5 | CAP(4)),
-    ARGS(EXO_PROTECT, 5 | CAP(4)),
-    ARGS(EXO_UNBIND, 3),
-    ARGS(EXO_BATCH, 2),
-    ARGS(EXO_ENV_NEW, 4),
-    ARGS(EXO_ENV_CTL, 2),
-    ARGS(EXO_ENV_END, 1),
-    ARGS(EXO_ENV_SPACE, 3),
-    ARGS(EXO_ENV_HOME, 2),
-    ARGS(EXO_ENV_ACCEPT, 2 | CAP(1)),
-    ARGS(EXO_SLOT_SET, 3),
-    ARGS(EXO_SLOT_GIVE, 4),
-    ARGS(EXO_POKE, 1),
-    ARGS(EXO_ACCT_NEW, 4),
-    ARGS(EXO_ACCT_SET, 5),
-    ARGS(EXO_ACCT_END, 1),
-    ARGS(EXO_ACCT_PAGER, 2),
-    ARGS(EXO_REVOKE, 3),
-    ARGS(EXO_EXT_SPLIT, 2),
-    ARGS(EXO_EXT_JOIN, 2),
-    ARGS(EXO_EXT_GIVE, 2),
-    ARGS(EXO_EXT_SET, 3 | CAP(1) | CAP(2)),
-    ARGS(EXO_DISK_SUBMIT, 5 | CAP(4)),
-    ARGS(EXO_DISK_DONE, 1),
-    ARGS(EXO_CONS_WRITE, 2),
-    ARGS(EXO_CONS_READ, 2),
-    ARGS(EXO_CONS_GIVE, 1),
-    ARGS(EXO_CODE_LOAD, 1),
-    ARGS(EXO_CODE_DROP, 1),
-    ARGS(EXO_CAP_NEW, 0),
-    ARGS(EXO_MARK, 2),
-    ARGS(EXO_HALT, 1),
-#undef ARGS
+static const u8 args_of[] = {
+    0,          1,          5,
+    1,          1,          0,
+    1,          1, // null to fp
+    2,          1,          5 | CAP(1) | CAP(2),
+    2,          4,          3,
+    5 | CAP(4), 5 | CAP(4), 3,
+    2, // page_alloc to batch
+    4,          2,          1,
+    3,          2,          2 | CAP(1),
+    3,          4,          1, // env_new to poke
+    4,          5,          1,
+    2,          3,          2,
+    2,          2,          3 | CAP(1) | CAP(2), // acct_new to ext_set
+    5 | CAP(4), 1,          2,
+    2,          1,          1,
+    1,          0,          2,
+    1, // disk_submit to halt
 };
+_Static_assert(sizeof(args_of) == EXO_CALLS_END - EXO_CALLS, "arguments of each call");
 
 void trace_call(u64 nr, const u64 args[5], struct ret ret)
 {

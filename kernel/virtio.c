@@ -1,7 +1,7 @@
 // The virtio block device (Virtual I/O Device 1.1: 2.6 split rings, 4.2 MMIO, 5.2 block), one queue, several
-// requests in flight. The device is believed in nothing it can be caught at: one that names a descriptor it was
-// not given, completes twice or invents a status is reset and off, and its requests end in E_IO. Only disk.c
-// calls it.
+// requests in flight. The device is believed in nothing it can be caught at: one that names a descriptor it
+// was not given, completes twice or invents a status is reset and off, and its requests end in E_IO. Only
+// disk.c calls it.
 #include "boot.h"
 #include "disk.h"
 
@@ -10,28 +10,11 @@
 #define mmio_write(pa, v) (*(volatile u32 *)pa_to_va(pa) = (v))
 #endif
 
-enum {
-    MAGIC = 0x00,
-    VERSION = 0x04,
-    DEVICE = 0x08,
-    OFFERS = 0x10,
-    OFFERS_SEL = 0x14,
-    ACCEPTS = 0x20,
-    ACCEPTS_SEL = 0x24,
-    QUEUE_SEL = 0x30,
-    QUEUE_MAX = 0x34,
-    QUEUE_NUM = 0x38,
-    QUEUE_READY = 0x44,
-    NOTIFY = 0x50,
-    INTERRUPT = 0x60,
-    INTERRUPT_ACK = 0x64,
-    STATUS = 0x70,
-    QUEUE_DESC = 0x80, // of each of these three, 64 bits in two registers
-    QUEUE_AVAIL = 0x90,
-    QUEUE_USED = 0xa0,
-    GENERATION = 0xfc,
-    CAPACITY = 0x100, // sectors, 64 bits
-};
+// Registers. Those of the queue's parts hold 64 bits, each in two of 32; the capacity is in sectors.
+enum { MAGIC = 0x00, VERSION = 0x04, DEVICE = 0x08, OFFERS = 0x10, OFFERS_SEL = 0x14 };
+enum { ACCEPTS = 0x20, ACCEPTS_SEL = 0x24, QUEUE_SEL = 0x30, QUEUE_MAX = 0x34, QUEUE_NUM = 0x38 };
+enum { QUEUE_READY = 0x44, NOTIFY = 0x50, INTERRUPT = 0x60, INTERRUPT_ACK = 0x64, STATUS = 0x70 };
+enum { QUEUE_DESC = 0x80, QUEUE_AVAIL = 0x90, QUEUE_USED = 0xa0, GENERATION = 0xfc, CAPACITY = 0x100 };
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64, FAILED = 128 };
 enum { FEATURE_FLUSH = 1 << 9, FEATURE_VERSION_1 = 1 << 0 }; // the latter among features 32 and up
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, STATUS_UNSUPPORTED = 2, STATUS_NONE = 0xff };
@@ -73,15 +56,8 @@ static u32 num, flying;
 static u16 seen; // used entries looked at
 static bool off, can_flush;
 
-static u32 get(u32 reg)
-{
-    return mmio_read(base + reg);
-}
-
-static void put(u32 reg, u32 v)
-{
-    mmio_write(base + reg, v);
-}
+#define get(reg)    mmio_read(base + (reg))
+#define put(reg, v) mmio_write(base + (reg), v)
 
 static void put_pa(u32 reg, const volatile void *p)
 {
@@ -109,9 +85,8 @@ static void flight_end(struct flight *f, i32 status)
 
 static void broken(const char *how)
 {
-    bool quiet = reset();
     off = true;
-    kprintf("disk: %s; it is off%s\n", how, quiet ? "" : ", but does not reset");
+    kprintf("disk: %s; it is off%s\n", how, reset() ? "" : ", but does not reset");
     for (u32 i = 0; i < FLIGHTS; i++)
         if (flights[i].req)
             flight_end(&flights[i], E_IO);
@@ -170,7 +145,6 @@ static const char *take(u32 id, u32 len)
 
 static void virtio_poll(u64 now)
 {
-    (void)now;
     if (off)
         return;
     put(INTERRUPT_ACK, get(INTERRUPT)); // before looking: what comes later interrupts again
@@ -184,11 +158,6 @@ static void virtio_poll(u64 now)
         wrong = take(used.ring[seen % num].id, used.ring[seen % num].len);
     if (wrong)
         broken(wrong);
-}
-
-static u64 virtio_due(void)
-{
-    return ~0UL;
 }
 
 static u64 capacity(void)
@@ -224,8 +193,6 @@ static const char *set_up(void)
     if (!(get(STATUS) & FEATURES_OK))
         return "does not accept our features";
     put(QUEUE_SEL, 0);
-    if (get(QUEUE_READY))
-        return "has its queue in use";
     u32 most = get(QUEUE_MAX);
     for (num = RING; num > most; num /= 2)
         ;
@@ -253,13 +220,7 @@ bool virtio_open(struct disk *d)
             kprintf("disk: device %u %s\n", i, lacks);
             continue;
         }
-        *d = (struct disk){.name = "virtio-blk",
-                           .blocks = capacity(),
-                           .irq = 1 + i,
-                           .depth = num / CHAIN,
-                           .start = virtio_start,
-                           .poll = virtio_poll,
-                           .due = virtio_due};
+        *d = (struct disk){capacity(), 1 + i, num / CHAIN, virtio_start, virtio_poll, NULL};
         return true;
     }
     return false;

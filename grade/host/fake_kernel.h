@@ -1,6 +1,6 @@
-// The rest of the kernel, for host tests of the parts that hold pages: page records and pins by their contract in
-// kernel/kernel.h, with every misuse of it an abort; a caller; the lists of what was traced and printed. Included
-// once, before the kernel sources under test; those read `time` from host_time.
+// The rest of the kernel, for host tests of the parts that hold pages: page records and pins by their
+// contract in kernel/kernel.h, with every misuse of it an abort; a caller; the lists of what was traced and
+// printed. Included once, before the kernel sources under test; those read `time` from host_time.
 #ifndef GRADE_HOST_FAKE_KERNEL_H
 #define GRADE_HOST_FAKE_KERNEL_H
 
@@ -10,17 +10,17 @@
 #include <string.h>
 
 static unsigned long host_time, time_step; // each read of `time` adds the step
-static void (*on_time)(void);                // called at each read, if set
+static void (*on_time)(void);              // called at each read, if set
 #define csr_read(csr) (on_time ? on_time() : (void)0, host_time += time_step)
 #include "kernel/kernel.h"
 #undef trap_panic
 
-#define CHECK(...)                                                                                           \
-    do {                                                                                                     \
-        if (!(__VA_ARGS__)) {                                                                                \
-            printf("not ok %s: expected %s, saw otherwise (line %d)\n", current, #__VA_ARGS__, __LINE__);    \
-            exit(1);                                                                                         \
-        }                                                                                                    \
+#define CHECK(...)                                                                                        \
+    do {                                                                                                  \
+        if (!(__VA_ARGS__)) {                                                                             \
+            printf("not ok %s: expected %s, saw otherwise (line %d)\n", current, #__VA_ARGS__, __LINE__); \
+            exit(1);                                                                                      \
+        }                                                                                                 \
     } while (0)
 
 static const char *current = "start";
@@ -112,7 +112,7 @@ void page_pin(struct exo_page *p)
 void page_unpin(struct exo_page *p)
 {
     bool was = page_fixed(p);
-    CHECK((p->type == PAGE_DATA || p->type == PAGE_DOOMED) && p->pins > 0);
+    CHECK((p->type == PAGE_DATA || p->type == PAGE_DOOMED || p->type == PAGE_CODE) && p->pins > 0);
     p->pins--;
     fixed_step(p, was);
     if (p->type == PAGE_DOOMED && !p->pins)

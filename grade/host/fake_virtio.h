@@ -1,7 +1,7 @@
-// A virtio block device for host tests: the registers of a version 2 MMIO device, one queue, and a store. It takes
-// requests on notification and completes them only when told to, in any order, honestly or not. It aborts if the
-// driver breaks the rules: the steps of set-up, the rings' limits, descriptors it may not use, blocks outside.
-// Included before kernel/virtio.c.
+// A virtio block device for host tests: the registers of a version 2 MMIO device, one queue, and a store. It
+// takes requests on notification and completes them only when told to, in any order, honestly or not. It
+// aborts if the driver breaks the rules: the steps of set-up, the rings' limits, descriptors it may not use,
+// blocks outside. Included before kernel/virtio.c.
 #ifndef GRADE_HOST_FAKE_VIRTIO_H
 #define GRADE_HOST_FAKE_VIRTIO_H
 
@@ -15,7 +15,7 @@ static void mmio_write(pa_t pa, u32 v);
 enum { STORE = 64, DEVICE_AT = 0x10003000, DEVICE_IRQ = 3, CHAIN_MAX = 20 };
 
 static struct device {
-    u32 version, id, queue_max, refuse_features, in_use, stuck; // how it is
+    u32 version, id, queue_max, refuse_features, stuck; // how it is
     u64 offers, accepts, sectors;
     u32 offers_sel, accepts_sel, num, ready, status, interrupt, generation;
     u64 ring[3];
@@ -59,8 +59,6 @@ static u32 mmio_read(pa_t pa)
         return (u32)(dev.offers >> 32 * dev.offers_sel);
     case 0x34:
         return dev.queue_max;
-    case 0x44:
-        return dev.ready | dev.in_use;
     case 0x60:
         return dev.interrupt;
     case 0x70:
@@ -95,7 +93,8 @@ static void take_chain(u16 head)
         CHECK(d < table + dev.num && d->len == EXO_PAGE && t->blocks < 16);
         CHECK((d->flags & 2) == (t->type == 0 ? 2 : 0));
         t->page[t->blocks++] = at(d->pa);
-        CHECK((u8 *)at(d->pa) >= ram && (u8 *)at(d->pa) <= ram + sizeof(ram) - EXO_PAGE && d->pa % EXO_PAGE == 0);
+        CHECK((u8 *)at(d->pa) >= ram && (u8 *)at(d->pa) <= ram + sizeof(ram) - EXO_PAGE &&
+              d->pa % EXO_PAGE == 0);
     }
     CHECK(d->len == 1 && d->flags == 2);
     t->status = at(d->pa);
@@ -152,7 +151,12 @@ static void mmio_write(pa_t pa, u32 v)
         }
         CHECK(!(v & 8) || !(dev.accepts & ~dev.offers));
         return;
-    case 0x80: case 0x84: case 0x90: case 0x94: case 0xa0: case 0xa4: {
+    case 0x80:
+    case 0x84:
+    case 0x90:
+    case 0x94:
+    case 0xa0:
+    case 0xa4: {
         u64 *r = &dev.ring[(reg - 0x80) / 16];
         *r = reg & 4 ? (*r & 0xffffffff) | (u64)v << 32 : (*r & ~0xffffffffUL) | v;
         return;

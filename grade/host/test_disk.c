@@ -1,6 +1,7 @@
-// Tests of extents, disk requests and both disk drivers, on the host: each call's success and each of its errors,
-// at the edges; requests of accounts that end; fairness; what the RAM disk delays; and a virtio device that cheats.
-// After everything the pins, counts and records are counted anew and must agree.
+// Tests of extents, disk requests and both disk drivers, on the host: each call's success and each of its
+// errors, at the edges; requests of accounts that end; fairness; what the RAM disk delays; and a virtio
+// device that cheats. After everything the pins, counts and records are counted anew and must agree.
+#include <setjmp.h>
 #include "fake_virtio.h"
 #include "kernel/extent.c"
 #include "kernel/ramdisk.c"
@@ -23,8 +24,17 @@ void plic_enable(u32 irq)
     enabled_irq = irq;
 }
 
-// Accounts: 1; its children 2 (running), 3 (new), 4 (ending), 5 (running); 6 is 2's child. Pages go round among 1,
-// 2, 3 and 5; the last 64 are the RAM disk. Extents: 0 = block 0, 1 = blocks 1-31 of account 1, 2 = 32-63 of 2.
+static jmp_buf panicked;
+
+void panic(const char *format, ...)
+{
+    snprintf(said, sizeof(said), "%s", format);
+    longjmp(panicked, 1);
+}
+
+// Accounts: 1; its children 2 (running), 3 (new), 4 (ending), 5 (running); 6 is 2's child. Pages go round
+// among 1, 2, 3 and 5; the last 64 are the RAM disk. Extents: 0 = block 0, 1 = blocks 1-31 of account 1, 2 =
+// 32-63 of 2.
 enum { IMAGE = NPAGES - STORE };
 
 static void world(void)
@@ -53,8 +63,7 @@ static void world(void)
     static const u8 owner[] = {1, 2, 3, 5};
     for (u32 i = 0; i < NPAGES; i++)
         pages[i] = (struct exo_page){.type = i < IMAGE ? PAGE_DATA : PAGE_KERNEL, .account = owner[i % 4]};
-    struct label l = {.nextents = 3,
-                      .extent = {{"label", 0, 1}, {"one", 1, 31}, {"two", 32, 32}}};
+    struct label l = {.nextents = 3, .extent = {{"label", 0, 1}, {"one", 1, 31}, {"two", 32, 32}}};
     ext_init(&l);
     exts[2].account = 2;
     accts[1].exts_used--;
@@ -94,7 +103,8 @@ static void recount(void)
         owned[exts[i].account] += exts[i].count != 0;
     }
     for (u32 i = 1; i <= EXO_NACCT; i++) {
-        CHECK(accts[i].requests == of_acct[i] && accts[i].fixed == fixed[i] && accts[i].exts_used == owned[i]);
+        CHECK(accts[i].requests == of_acct[i] && accts[i].fixed == fixed[i] &&
+              accts[i].exts_used == owned[i]);
         u32 queued = 0;
         for (u32 j = 0; j < EXO_NREQ; j++)
             queued += reqs[(i - 1) * EXO_NREQ + j].state == REQ_QUEUED;
@@ -149,10 +159,10 @@ static i64 finish_as(u32 account, u64 id)
     return r.err ? r.err : (i64)r.val;
 }
 
-#define SPLIT(e, n)   do_ext_split(e, n, 0, 0, 0)
-#define JOIN(a, b)    do_ext_join(a, b, 0, 0, 0)
-#define GIVE(e, a)    do_ext_give(e, a, 0, 0, 0)
-#define SET(e, r, w)  do_ext_set(e, r, w, 0, 0)
+#define SPLIT(e, n)  do_ext_split(e, n, 0, 0, 0)
+#define JOIN(a, b)   do_ext_join(a, b, 0, 0, 0)
+#define GIVE(e, a)   do_ext_give(e, a, 0, 0, 0)
+#define SET(e, r, w) do_ext_set(e, r, w, 0, 0)
 
 static void test_extents(void)
 {
@@ -306,11 +316,14 @@ static void test_submit_errors(void)
     check("submit: and pinned twice", 2, pages[array[0] - EXO_PPN_BASE].pins);
     check("submit: a page that is fixed needs no room", 0, submit_array(DISK_WRITE, 1, 1, 0, 0).err);
     recount();
-    array[0] = page_of(3, 0), array[1] = page_of(1, 0), array[2] = page_of(3, 1);
+    array[0] = page_of(3, 0), array[1] = page_of(3, 1), array[2] = page_of(1, 0);
+    check("submit: pages of two accounts, though both are the caller's", E_OWNER,
+          submit_array(DISK_READ, 3, 1, 0, 0).err);
     accts[3].reserve = 1;
-    check("submit: pages of a child that has not run, its room", E_FIXED, submit_array(DISK_READ, 3, 1, 0, 0).err);
+    check("submit: pages of a child that has not run, its room", E_FIXED,
+          submit_array(DISK_READ, 2, 1, 0, 0).err);
     accts[3].reserve = 2;
-    check("submit: pages of a child that has not run", 0, submit_array(DISK_READ, 3, 1, 0, 0).err);
+    check("submit: pages of a child that has not run", 0, submit_array(DISK_READ, 2, 1, 0, 0).err);
     recount();
     while (dev.npending)
         complete(0, 0);
@@ -369,7 +382,7 @@ static void test_records(void)
 static void test_orphans(void)
 {
     use_virtio();
-    for (u32 i = 0; i < EXO_NREQ; i++) // 14 in flight, 2 queued
+    for (u32 i = 0; i < EXO_NREQ; i++)                         // 14 in flight, 2 queued
         CHECK(!submit_pages(5, DISK_FLUSH, 0, 1, 0).err == 0); // not its extent
     exts[1].account = 5, accts[1].exts_used--, accts[5].exts_used++;
     u64 id[EXO_NREQ];
@@ -541,7 +554,9 @@ static void test_ramdisk(void)
     check("ramdisk: read at boot past the end", 0, disk_read(STORE, ram + EXO_PAGE));
     check("ramdisk: read at boot is no completion", 0, (i64)words->completions);
     machine.initrd.start += 4;
-    check("ramdisk: image not aligned", 0, (i64)disk_open());
+    if (!setjmp(panicked))
+        (void)disk_open();
+    check("ramdisk: image not aligned", 0, strcmp(said, "the disk's image in RAM is not aligned"));
 }
 
 // ---- virtio ----
@@ -574,9 +589,6 @@ static void test_virtio_open(void)
     world(), device_new();
     dev.refuse_features = 1;
     check("virtio: features refused", 0, open_with("accept"));
-    world(), device_new();
-    dev.in_use = 1;
-    check("virtio: queue in use", 0, open_with("in use"));
     world(), device_new();
     dev.queue_max = 31;
     check("virtio: queue of 31", 0, open_with("short"));
@@ -664,14 +676,27 @@ static void test_virtio_works(void)
 }
 
 // Each way to cheat: the device is off after it, all its requests have failed, and so do later ones.
-enum cheat { WILD_ID, ODD_ID, HUGE_ID, NOT_IN_FLIGHT, TWICE, TOO_MANY, BACKWARDS, TOO_LONG, NO_STATUS, RESET_ME, CHEATS };
+enum cheat {
+    WILD_ID,
+    ODD_ID,
+    HUGE_ID,
+    NOT_IN_FLIGHT,
+    TWICE,
+    TOO_MANY,
+    BACKWARDS,
+    TOO_LONG,
+    NO_STATUS,
+    RESET_ME,
+    CHEATS
+};
 
 static void cheat(enum cheat how)
 {
-    static const char *const names[] = {"id past the ring",      "id inside a chain",  "id of 32 bits",
-                                        "id not in flight",      "one request twice",  "more entries than requests",
-                                        "ring index goes back",  "more bytes than asked", "status of its own",
-                                        "asks to be reset"};
+    static const char *const names[] = {"id past the ring",     "id inside a chain",
+                                        "id of 32 bits",        "id not in flight",
+                                        "one request twice",    "more entries than requests",
+                                        "ring index goes back", "more bytes than asked",
+                                        "status of its own",    "asks to be reset"};
     use_virtio();
     u64 id[5];
     for (u32 i = 0; i < 5; i++)
@@ -751,11 +776,14 @@ static void step(void)
         array[i] = draw_below(50) ? page_of(a, (u32)draw_below(8)) : ppn_at((u32)draw_below(NPAGES + 2));
     call_as(a);
     switch (draw_below(8)) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         op = (u32)draw_below(3);
         (void)submit_array(op, op < 2 ? 1 + (u32)draw_below(5) : 0, e, draw_below(exts[e].count + 1), 0);
         break;
-    case 3: case 4: {
+    case 3:
+    case 4: {
         for (u32 i = 0; i < EXO_NREQ; i++)
             if (draw_below(2))
                 (void)do_disk_done(reqs[(a - 1) * EXO_NREQ + i].id, 0, 0, 0, 0);
@@ -815,7 +843,8 @@ static void test_random(bool virtio)
         requests += accts[a].requests;
     }
     check(virtio ? "random, virtio: all pins are gone" : "random, RAM disk: all pins are gone", 0, fixed);
-    check(virtio ? "random, virtio: all records are free" : "random, RAM disk: all records are free", 0, requests);
+    check(virtio ? "random, virtio: all records are free" : "random, RAM disk: all records are free", 0,
+          requests);
     check("random: much was done", 1, words->completions > 5000);
     recount();
 }

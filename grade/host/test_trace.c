@@ -98,7 +98,8 @@ static void test_ring(void)
     check("trace: its words", NPAGES, (i64)record(0, 0)->w[0]);
     trace(TRACE_SWEEP, 1, 2, 3, 4, 5);
     const struct trace_rec *r = record(0, 1);
-    CHECK(r->event == TRACE_SWEEP && r->w[0] == 1 && r->w[1] == 2 && r->w[2] == 3 && r->w[3] == 4 && r->w[4] == 5);
+    CHECK(r->event == TRACE_SWEEP && r->w[0] == 1 && r->w[1] == 2 && r->w[2] == 3 && r->w[3] == 4 &&
+          r->w[4] == 5);
     check("trace: who ran", 0x80, r->eid);
     check("trace: of which account", 1, r->account);
     check("trace: the time", 1, r->time > record(0, 0)->time);
@@ -189,8 +190,9 @@ static void test_calls(void)
     // Where each call takes capabilities, from abi.h.
     static const struct {
         u32 call, args, caps;
-    } table[] = {{EXO_PAGE_SET, 5, 1 << 1 | 1 << 2}, {EXO_BIND, 5, 1 << 4},    {EXO_PROTECT, 5, 1 << 4},
-                 {EXO_ENV_ACCEPT, 2, 1 << 1},        {EXO_DISK_SUBMIT, 5, 1 << 4}, {EXO_EXT_SET, 3, 1 << 1 | 1 << 2}};
+    } table[] = {{EXO_PAGE_SET, 5, 1 << 1 | 1 << 2}, {EXO_BIND, 5, 1 << 4},
+                 {EXO_PROTECT, 5, 1 << 4},           {EXO_ENV_ACCEPT, 2, 1 << 1},
+                 {EXO_DISK_SUBMIT, 5, 1 << 4},       {EXO_EXT_SET, 3, 1 << 1 | 1 << 2}};
     start("trace=ring trace_kb=4", 1);
     u32 leaks = 0, lost = 0;
     for (u32 nr = EXO_CALLS; nr < EXO_CALLS_END; nr++) {
@@ -291,7 +293,8 @@ static void test_console(void)
     check("cons_write: some", 5, moved(do_cons_write(EXO_PAGE + 3, 5, 0, 0, 0)));
     check("cons_write: they are shown", 5, nshown);
     check("cons_write: to the page's end", 2, moved(do_cons_write(2 * EXO_PAGE - 2, 5, 0, 0, 0)));
-    check("cons_write: as much as one call moves", EXO_CONS_MAX, moved(do_cons_write(EXO_PAGE, ~0UL, 0, 0, 0)));
+    check("cons_write: as much as one call moves", EXO_CONS_MAX,
+          moved(do_cons_write(EXO_PAGE, ~0UL, 0, 0, 0)));
     check("cons_write: nothing", 0, moved(do_cons_write(EXO_PAGE, 0, 0, 0, 0)));
     check("cons_write: not mapped", E_ADDR, moved(do_cons_write(0, 5, 0, 0, 0)));
     check("cons_write: wild address", E_ADDR, moved(do_cons_write(~0UL, 5, 0, 0, 0)));

@@ -652,7 +652,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_EXT; E_OWNER.
  * disk_submit(op | count << 8, ext, offset, array of ppn, cap) -> a1 request
  *     READ, WRITE: count (1..16) consecutive blocks from `offset` in ext, to or from as many
- *     data pages of the caller's, pinned until it completes. FLUSH: count 0, no array; all
+ *     data pages of one account, the caller's, pinned until it completes. FLUSH: count 0, no array; all
  *     completed writes are durable when it completes. Another account's extent needs its rcap
  *     to read, its wcap to write or flush. Completion counts in EXO_WORDS->completions. Requests
  *     are not ordered among each other.
@@ -673,7 +673,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * code_load(ppn)
  *     Checks the predicate in the page (struct pred_code); the page becomes CODE.
  *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_PINNED; E_CODE; then for its pages E_PPN, E_OWNER
- *     (not the account of ppn), E_TYPE (not data, or ppn itself); E_FIXED.
+ *     (not the account of ppn), E_TYPE (not data); E_FIXED.
  * code_drop(ppn)
  *     A data page again.
  *     E_PPN; E_OWNER; E_TYPE; E_BOUND; E_BUSY (someone waits on it).

@@ -1,27 +1,28 @@
 /*
- * Evidence: what the kernel records of itself in memory that no environment can reach, for host programs that read
- * the guest's RAM. `struct evidence` says where everything is; a 16-byte header at EVIDENCE_HEADER finds it. The
- * kernel writes, nobody else; user code can put in a mark, which says who made it.
+ * Evidence: what the kernel records of itself in memory that no environment can reach, for host programs that
+ * read the guest's RAM. `struct evidence` says where everything is; a 16-byte header at EVIDENCE_HEADER finds
+ * it. The kernel writes, nobody else; user code can put in a mark, which says who made it.
  *
- * A reader of a running machine takes a record so: read seq, then all of it, then seq again; it is whole if both are
- * the same, are not 0, and head shows that the writer has not come round to it meanwhile. Numbers go up by one in the
- * order in which records were begun, over all harts: what is missing among them was overwritten.
+ * A reader of a running machine takes a record so: read seq, then all of it, then seq again; it is whole if
+ * both are the same, are not 0, and head shows that the writer has not come round to it meanwhile. Numbers go
+ * up by one in the order in which records were begun, over all harts: what is missing among them was
+ * overwritten.
  */
 #ifndef EXO_TRACE_H
 #define EXO_TRACE_H
 
-#define EVIDENCE_HEADER 0x80200010       /* pa: u64 EVIDENCE_MAGIC, u64 pa of struct evidence */
-#define EVIDENCE_MAGIC  0x454349564f583645 /* "E6XOVICE" */
-#define EVIDENCE_VERSION 1
-#define TRACE_FULL_STATUS 4              /* QEMU's exit status when a ring of trace=fill is full */
+#define EVIDENCE_HEADER   0x80200010         /* pa: u64 EVIDENCE_MAGIC, u64 pa of struct evidence */
+#define EVIDENCE_MAGIC    0x454349564f583645 /* "E6XOVICE" */
+#define EVIDENCE_VERSION  1
+#define TRACE_FULL_STATUS 4 /* QEMU's exit status when a ring of trace=fill is full */
 
 #ifndef __ASSEMBLER__
 #include <exo/abi.h>
 
 struct trace_rec {
-    u64 seq;  /* from 1; 0 while the record is being written */
+    u64 seq; /* from 1; 0 while the record is being written */
     u64 time;
-    u32 eid;  /* the environment that ran on the hart, 0: none */
+    u32 eid;   /* the environment that ran on the hart, 0: none */
     u16 event; /* enum trace_event, or a call's number with or without TRACE_REFUSED */
     u8 hart;
     u8 account; /* of eid */
@@ -29,11 +30,12 @@ struct trace_rec {
 };
 
 /*
- * A call that was granted: event = its number, w[0..3] = its first arguments, w[4] = its result (a1). A call that
- * was refused: event = its number | TRACE_REFUSED, w[4] = the error, which says which check refused it. A fifth
- * argument lies in the upper half of w[0], whose lower half has the first. A capability counts as 1, 0 if none was
- * shown. call and send: w[0] is the callee's eid alone. Operations of a batch are recorded one by one, then the
- * batch. Calls below EXO_PAGE_ALLOC are recorded before they are made, and once more if they are refused; null is not.
+ * A call that was granted: event = its number, w[0..3] = its first arguments, w[4] = its result (a1). A call
+ * that was refused: event = its number | TRACE_REFUSED, w[4] = the error, which says which check refused it.
+ * A fifth argument lies in the upper half of w[0], whose lower half has the first. A capability counts as 1,
+ * 0 if none was shown. call and send: w[0] is the callee's eid alone. Operations of a batch are recorded one
+ * by one, then the batch. Calls below EXO_PAGE_ALLOC are recorded before they are made, and once more if they
+ * are refused; null is not.
  */
 #define TRACE_REFUSED 0x8000
 
