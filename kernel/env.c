@@ -154,10 +154,6 @@ static void move_home(struct exo_env *e)
         return;
     root_leave(e->root, e->home);
     root_arrive(e->root, e->post_hart);
-    if (e->posted & POST_SPACE) { // what was asked meanwhile moves along
-        root_leave(e->post_root, e->home);
-        root_arrive(e->post_root, e->post_hart);
-    }
     e->state |= ENV_ARRIVING;
     __atomic_store_n(&e->home, (u8)e->post_hart, __ATOMIC_RELEASE);
 }
@@ -205,17 +201,22 @@ static void apply(struct exo_env *e, bool saved)
     e->posted = what & POST_HOME;
     if (!(what & POST_HOME))
         return;
-    if (this_hart->cur == e) { // it moves when it is left
-        this_hart->special |= SPECIAL_POSTED;
-        this_hart->ready = READY_NONE;
-        this_hart->posted = 1;
+    if (this_hart->cur == e || e->state & (ENV_CALLING | ENV_SERVING)) { // it moves when it is left, its call over
+        if (this_hart->cur == e)
+            this_hart->special |= SPECIAL_POSTED;
+        this_hart->ready = READY_NONE; // so that no fast path enters or leaves it
         return;
     }
     e->posted = 0;
-    if (!(e->state & (ENV_CALLING | ENV_SERVING)))
-        move_home(e);
+    move_home(e);
     if (e->home != this_hart->index)
         hand_over(e);
+}
+
+void env_left(struct exo_env *e)
+{
+    if (e->posted)
+        apply(e, false);
 }
 
 void env_post(struct exo_env *e, u32 what)
@@ -231,7 +232,7 @@ void env_post(struct exo_env *e, u32 what)
         hand_over(e);
 }
 
-// From an interrupt of user code, from an idle hart, or when an environment was left.
+// From an interrupt of user code, or from an idle hart.
 void env_posted(void)
 {
     if (!__atomic_exchange_n(&this_hart->posted, 0, __ATOMIC_ACQ_REL))

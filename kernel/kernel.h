@@ -219,6 +219,7 @@ void env_post(struct exo_env *e, u32 what); // lock held: done at once if e is a
 void env_pending(struct exo_env *e, u64 bits); // sets bits of its u-area's pending; ends a wait
 void env_stop(struct exo_env *e, u32 why, u64 cause, va_t tval, va_t pc); // e runs here: it does so no longer
 void env_posted(void);                      // lock held: what other harts asked for environments at home here
+void env_left(struct exo_env *e);           // lock held: what had to wait until this one, which ran here, was left
 void slot_init(u32 hart);
 void slot_relink(u32 hart);                 // lock held: after slots of that hart changed
 void poke(u32 hart);                        // interrupts it if it idles

@@ -150,13 +150,14 @@ void twin_call(struct regs *r)
         refuse(r, error);
         return;
     }
+    eid_t me = cur->eid; // it may have to end as it is left
     cur->pc = r->pc;
     cur->callee = to->eid;
     cur->state |= ENV_CALLING;
-    to->client = cur->eid;
+    to->client = me;
     to->state = (to->state & ~ENV_WAITING) | ENV_SERVING;
     leave();
-    pass(to, call_entry(to), cur->eid);
+    pass(to, call_entry(to), me);
 }
 
 void twin_send(struct regs *r)
@@ -167,9 +168,10 @@ void twin_send(struct regs *r)
         refuse(r, error);
         return;
     }
+    eid_t me = cur->eid;
     to->state &= ~ENV_WAITING;
     leave();
-    pass(to, call_entry(to), cur->eid);
+    pass(to, call_entry(to), me);
 }
 
 void twin_reply(struct regs *r)
