@@ -256,7 +256,8 @@ void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has 
 
 bool predicate_true(ppn_t code, const u64 w[3], u64 now); // of a CODE page
 void code_release(struct exo_page *p); // unpins the pages a CODE page names: before it becomes anything else
-u32 pins_new(const ppn_t *ppns, u32 n, u32 account); // how many of its pages among these a pin would make fixed
+// May these pages, and `more` others of the account, become fixed? E_PPN, E_OWNER, E_TYPE (not data), E_FIXED.
+enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more);
 void disk_interrupt(u32 irq);
 void disk_tick(void);      // on ticks and idle harts: completes what is due on a RAM disk with delays
 u64 disk_due(void);        // when that is; ~0: it has nothing to do. Needs no lock
