@@ -46,20 +46,22 @@ u64 space_pages(void)
 static void free_pages(const ppn_t *ppn, u32 n)
 {
     for (u32 i = 0; i < n; i++)
-        exo_page_free(ppn[i]);
+        batch.op[i] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = ppn[i]};
+    if (n)
+        exo_batch(batch.op, n);
 }
 
+// All of n pages, or none.
 static bool alloc_pages(ppn_t *ppn, u32 n)
 {
-    for (u32 i = 0; i < n; i++) {
-        struct exo_ret r = exo_page_alloc(0, 1); // a table is zeroed when it becomes one
-        if (r.err) {
-            free_pages(ppn, i);
-            return false;
-        }
-        ppn[i] = (ppn_t)r.val;
-    }
-    return true;
+    for (u32 i = 0; i < n; i++)
+        batch.op[i] = (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
+    struct exo_ret r = exo_batch(batch.op, n);
+    for (u32 i = 0; i < r.val; i++)
+        ppn[i] = batch.op[i].ppn;
+    if (r.err)
+        free_pages(ppn, (u32)r.val);
+    return r.err == 0;
 }
 
 static bool make_tables(ppn_t *root)
@@ -167,11 +169,18 @@ static void unbind(ppn_t root, va_t from, va_t to)
     }
 }
 
-static void drop_table(ppn_t root, va_t va, u32 level)
+// Back to an ordinary page, which is returned; 0 if there is no table.
+static ppn_t unlink_table(ppn_t root, va_t va, u32 level)
 {
     struct exo_ret r = exo_pt_unlink(root, va, level);
-    if (r.err == 0)
-        exo_page_free(r.val);
+    return r.err ? 0 : (ppn_t)r.val;
+}
+
+static void drop_table(ppn_t root, va_t va, u32 level)
+{
+    ppn_t ppn = unlink_table(root, va, level);
+    if (ppn)
+        exo_page_free(ppn);
 }
 
 static u64 table_end(u64 sz)
@@ -232,7 +241,12 @@ void space_free(ppn_t root, u64 sz)
     unbind(root, COPY_VA, SCRATCH_VA + EXO_PAGE);
     unbind(root, SHARED_VA, SHARED_VA + SHARED->pages * EXO_PAGE);
     unbind(root, UA_VA, UA_VA + EXO_PAGE);
+    ppn_t page[TABLES + 1];
+    u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)
-        drop_table(root, tables[i].va, tables[i].level);
-    drop_table(root, 0, 2);
+        if ((page[n] = unlink_table(root, tables[i].va, tables[i].level)))
+            n++;
+    if ((page[n] = unlink_table(root, 0, 2)))
+        n++;
+    free_pages(page, n);
 }
