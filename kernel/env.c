@@ -105,6 +105,14 @@ void env_stop(struct exo_env *e, u32 why, u64 cause, va_t tval, va_t pc)
     stopped(e);
 }
 
+// The hart's last user of floating point is always at home here: so a later environment of the same eid, once
+// generations have come round, does not find its registers.
+static void fp_forget(const struct exo_env *e)
+{
+    if (this_hart->fp_owner == e->eid)
+        this_hart->fp_owner = 0;
+}
+
 static void release(struct exo_env *e)
 {
     struct exo_env *client = e->state & ENV_SERVING ? env_get(e->client) : NULL;
@@ -122,6 +130,7 @@ static void release(struct exo_env *e)
         a->pager = 0;
     a->envs_used--;
     page_get(e->uarea)->users = 0;
+    fp_forget(e);
     root_leave(e->root, e->home);
     if (e->posted & POST_SPACE)
         root_leave(e->post_root, e->home);
@@ -152,6 +161,7 @@ static void move_home(struct exo_env *e)
 {
     if (e->post_hart == e->home)
         return;
+    fp_forget(e);
     root_leave(e->root, e->home);
     root_arrive(e->root, e->post_hart);
     e->state |= ENV_ARRIVING;
