@@ -95,7 +95,8 @@ static void abort_slice(struct regs *r)
 {
     struct exo_env *e = this_hart->cur;
     e->aborts++;
-    e->excess++;
+    if (e->excess <= EXO_OWE) // set running again and again it owes no more, so that next_slot's rounds are few
+        e->excess++;
     e->state |= ENV_OWES;
     if (trace_on)
         trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
