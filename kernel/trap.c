@@ -118,8 +118,20 @@ static void tick(void)
     unlock_kernel();
 }
 
+// An interrupt that was on its way when the timer was set anew: no slice or budget is over. Setting it again ends it.
+static bool timer_early(void)
+{
+    u64 when = machine.sstc ? csr_read(0x14d) : 0; // stimecmp
+    if (csr_read(time) >= when)
+        return false;
+    timer_set(when);
+    return true;
+}
+
 static void timer(struct regs *r)
 {
+    if (timer_early())
+        return;
     if (this_hart->special & SPECIAL_PHASE) {
         abort_slice(r);
         return;
