@@ -206,6 +206,11 @@ static inline struct exo_env *env_get(u64 eid)
     u64 i = eid & EXO_EID_INDEX;
     return i < EXO_NENV && eid && envs[i].eid == eid ? &envs[i] : NULL;
 }
+// Then all that its last home hart wrote of it is seen here.
+static inline bool env_here(const struct exo_env *e)
+{
+    return __atomic_load_n(&e->home, __ATOMIC_ACQUIRE) == this_hart->index;
+}
 static inline struct exo_uarea *env_ua(const struct exo_env *e) { return (struct exo_uarea *)e->ua; }
 
 #define POST_STOP 1

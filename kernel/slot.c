@@ -106,7 +106,7 @@ bool wakes(struct exo_env *e)
 static struct exo_env *slot_runs(u32 s, bool *owes)
 {
     struct exo_env *e = env_get(this_hart->slots[s].eid);
-    if (!e || e->home != this_hart->index)
+    if (!e || !env_here(e))
         return NULL;
     if (e->state & ENV_OWES && !(e->state & ENV_STOPPED)) {
         *owes = true;

@@ -20,7 +20,7 @@ static enum exo_error yield_check(u64 eid, struct exo_env **e)
         return E_EID;
     if (past_end())
         return E_TIME;
-    if ((*e)->home != this_hart->index)
+    if (!env_here(*e))
         return E_HOME;
     return (*e)->posted || !wakes(*e) ? E_STATE : E_OK;
 }
@@ -101,7 +101,7 @@ static enum exo_error transfer_check(u64 eid, cap_t cap, struct exo_env **to, bo
         return E_EID;
     if (past_end())
         return E_TIME;
-    if (e->home != this_hart->index || e->posted & POST_HOME)
+    if (!env_here(e) || e->posted & POST_HOME)
         return E_HOME;
     if (e->account != cur->account && (!cap || env_caps[e - envs] != cap))
         return E_CAP;
