@@ -79,7 +79,7 @@ void call_break(struct exo_env *e, enum exo_error why)
         if (trace_on)
             trace(TRACE_BROKEN, e->eid, other->eid, (u64)(i64)why, 0, 0);
         other->client = 0;
-        other->broken = (u32)why;
+        other->lost = (u32)why;
         e->callee = 0;
         e->broken = (u32)why;
     }

@@ -188,7 +188,7 @@ void twin_reply(struct regs *r)
     client = env_get(cur->client);
     cur->state &= ~ENV_SERVING;
     if (!client) {
-        r->x[10] = (u64)(i64)(i32)cur->broken;
+        r->x[10] = (u64)(i64)(i32)cur->lost;
         ready_update();
         return;
     }

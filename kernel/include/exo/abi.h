@@ -262,7 +262,7 @@ struct exo_env {
     va_t stop_tval;
     va_t stop_pc;
     ppn_t code;     /* predicate and its three words, when ENV_WAITING */
-    u32 pad;
+    u32 lost;       /* when client is 0, why */
     u64 words[3];
     u64 slices;     /* prologues entered */
     u64 aborts;
