@@ -38,6 +38,8 @@ struct ret do_env_new(u64 hart, u64 root, u64 ppn, u64 va, u64 a4)
         return fail(E_PINNED);
     if (u->users)
         return fail(E_BUSY);
+    if (accts[r->account].state == ACCT_ENDING)
+        return fail(E_STATE);
     if (!page_fixed(u) && !fix_room(r->account, 1))
         return fail(E_FIXED);
     struct exo_acct *a = &accts[r->account];
@@ -137,7 +139,7 @@ static void release(struct exo_env *e)
     e->posted = 0;
     e->eid = 0;
     e->state = ENV_FREE;
-    words->stops++;
+    __atomic_fetch_add(&words->stops, 1, __ATOMIC_RELAXED);
     poke_idle();
 }
 

@@ -593,7 +593,7 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     A stopped environment on root, at home on hart, whose u-area is ppn (a data page, or a
  *     u-area that no environment uses) and will be seen at va (bind it there).
  *     E_HART; E_VA; E_PPN (root, ppn); E_OWNER (root, ppn); E_TYPE (root, ppn); E_BOUND (data);
- *     E_PINNED; E_BUSY (u-area in use); E_FIXED; E_QUOTA.
+ *     E_PINNED; E_BUSY (u-area in use); E_STATE (account ending); E_FIXED; E_QUOTA.
  * env_ctl(eid, op)
  *     ENV_RUN: a stopped one runs, a waiting one wakes, at PROLOGUE. ENV_STOP: no longer
  *     entered; what it was running is in its forced frame, and a call it made is recalled. ENV_RECALL: its call is broken
