@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Runs the tests that need QEMU, several at a time, and prints what each found.
+
+    run.py [--build DIR] [--jobs N] [--list] [--verbose] [--only AREA[.NAME]] [RUN...]
+
+A run boots one image in one configuration (RUNS, below). Test images print `ok NAME`, `not ok NAME: why`, `skip NAME` and,
+last, `done`; a run that ends without it, or not at all, is a failure that shows the last lines. What failed comes
+with the command that repeats it. Lines of this program: `ok RUN/NAME`, `not ok RUN/NAME: why`. With names of
+runs, or parts of names, it does only those; --only is handed on to the test image. The last line counts.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import selectors
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ICOUNT = ['-icount', 'shift=0,sleep=off']
+
+
+class Run:
+    """One boot. disk: 'ram' or 'virtio'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
+    talk: lines to type and what must come, for a libOS with a shell (see Talk)."""
+
+    def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=150, status=0, extra=(), talk=None,
+                 twice=False):
+        self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
+        self.wall, self.status, self.extra, self.talk, self.twice = wall, status, list(extra), talk, twice
+
+
+RUNS = [
+    Run('minimal', 'minimal'),
+    Run('minimal-16M', 'minimal', cpus=4, mem='16M', disk='virtio'),
+    Run('ktest-1', 'ktest'),
+    Run('ktest-4', 'ktest', cpus=4, disk='virtio'),
+    Run('ktest-1-virtio', 'ktest', disk='virtio', args='only=disk'),
+    Run('ktest-1-late', 'ktest', args='disk=7 only=disk'),
+    Run('ktest-1-twin', 'ktest', args='twin'),
+    Run('ktest-4-twin', 'ktest', cpus=4, args='twin'),
+    Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
+    Run('ktest-1-trace', 'ktest', args='trace=ring'),
+    Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
+]
+
+
+def mkfs_args(run, build):
+    """What mkfs makes this run's disk of; None: the machine's own image."""
+    if run.image == 'unix':
+        return None
+    return ['-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M', '--fs-size', '0']
+
+
+class Guest:
+    """A QEMU and what it said so far. Ends with it: close() kills it, by its own process id, if it still runs."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, cwd=TOP)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.text = ''
+
+    def read(self, until):
+        """Takes what there is; False when nothing more will come, or it is `until`."""
+        if not self.selector.select(max(0, min(until - time.monotonic(), 1))):
+            return time.monotonic() < until
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.text += data.decode('latin-1').replace('\r', '')
+        return bool(data)
+
+    def wait_for(self, pattern, start, until):
+        """The end of the first match of pattern in what it says from `start` on; None if it does not come."""
+        while True:
+            match = re.compile(pattern, re.M).search(self.text, start)
+            if match:
+                return match.end()
+            if not self.read(until):
+                return None
+
+    def type(self, text):
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def close(self):
+        """Its exit status; None if it had to be killed."""
+        try:
+            return self.process.wait(timeout=5) if self.process.stdout.closed else self.process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
+        finally:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.selector.close()
+
+
+class Results:
+    """Lines of all runs, in whole pieces."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.passed = self.failed = 0
+
+    def put(self, lines):
+        with self.lock:
+            for ok, text in lines:
+                self.passed += ok
+                self.failed += not ok
+                print(text)
+            sys.stdout.flush()
+
+
+def qemu_command(run, build, disk, only):
+    args = ' '.join(['unattended', run.args if not only else re.sub(r'\bonly=\S+', '', run.args)] +
+                    ([f'only={only}'] if only else [])).split()
+    command = [os.environ.get('QEMU', 'qemu-system-riscv64'), '-machine', 'virt', '-m', run.mem, '-smp', str(run.cpus),
+               '-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-no-reboot',
+               '-kernel', f'{build}/kernel.elf', '-append', ' '.join(args), '-seed', '1'] + run.extra
+    if run.disk == 'ram':
+        return command + ['-initrd', disk]
+    return command + ['-global', 'virtio-mmio.force-legacy=false', '-drive', f'file={disk},if=none,format=raw,id=x0',
+                      '-device', 'virtio-blk-device,drive=x0']
+
+
+def make_disk(run, build):
+    os.makedirs(f'{build}/test', exist_ok=True)
+    disk = f'{build}/test/{run.name}.disk'
+    args = mkfs_args(run, build)
+    if args is None:
+        shutil.copyfile(f'{build}/fs.img', disk)
+    else:
+        subprocess.run([f'{build}/mkfs', '-o', disk] + args, check=True)
+    return disk
+
+
+def repeat(run, only):
+    return f'    repeat: grade/run.py --verbose {f"--only {only} " if only else ""}{run.name}'
+
+
+def quote_end(text, n=12):
+    return [f'    | {line}' for line in text.rstrip('\n').split('\n')[-n:]]
+
+
+def read_results(run, text, status, late, options):
+    """(passed, line) for each test the image reported, and for the run itself if it did not end well."""
+    lines = []
+    notes = []
+    done = False
+    for line in text.split('\n'):
+        kind = re.match(r'(ok|not ok|skip) ([\w.]+)(.*)', line)
+        if kind and kind[1] == 'ok':
+            lines.append((True, f'ok {run.name}/{kind[2]}'))
+        elif kind and kind[1] == 'not ok':
+            shown = [f'not ok {run.name}/{kind[2]}{kind[3]}'] + [f'    {n}' for n in notes]
+            lines.append((False, '\n'.join(shown + [repeat(run, options.only or kind[2])])))
+        elif line.startswith('# ') and ': ' in line:
+            notes.append(line[2:])
+            continue
+        elif line == 'done':
+            done = True
+        notes = []
+    failed = any(not ok for ok, _ in lines)
+    if not done or status is None or (status != run.status and not failed):
+        why = (f'no end within {run.wall} s' if late else
+               f'it ended with status {status}, expected {run.status}' if done else
+               f'it ended early, with status {status}')
+        lines.append((False, '\n'.join([f'not ok {run.name}: {why}; its last lines:'] + quote_end(text) +
+                                       [repeat(run, options.only)])))
+    return lines
+
+
+def boot(run, options):
+    disk = make_disk(run, options.build)
+    command = qemu_command(run, options.build, disk, options.only)
+    if options.verbose:
+        print(shlex.join(command), flush=True)
+    guest = Guest(command)
+    until = time.monotonic() + run.wall
+    shown = 0
+    try:
+        if run.talk:
+            lines = run.talk(guest, until)
+        else:
+            lines = None
+            while guest.read(until):
+                if options.verbose:
+                    sys.stdout.write(guest.text[shown:])
+                    sys.stdout.flush()
+                    shown = len(guest.text)
+    finally:
+        late = time.monotonic() >= until
+        status = guest.close()
+    return guest.text, status, late, lines
+
+
+def do_run(run, options, results):
+    try:
+        text, status, late, lines = boot(run, options)
+    except (OSError, subprocess.CalledProcessError) as error:
+        results.put([(False, f'not ok {run.name}: {error}')])
+        return
+    results.put(read_results(run, text, status, late, options))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--build', default='build')
+    parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument('--list', action='store_true')
+    parser.add_argument('--verbose', action='store_true')
+    parser.add_argument('--only')
+    parser.add_argument('run', nargs='*')
+    options = parser.parse_args()
+    os.chdir(TOP)
+    names = [r.name for r in RUNS]
+    runs = [r for r in RUNS if not options.run or
+            any(n == r.name or (n not in names and n in r.name) for n in options.run)]
+    if options.list:
+        print('\n'.join(f'{r.name:16} {r.image:8} cpus={r.cpus} disk={r.disk} {r.args}' for r in runs))
+        return 0
+    results = Results()
+    with concurrent.futures.ThreadPoolExecutor(1 if options.verbose else options.jobs) as pool:
+        for future in [pool.submit(do_run, run, options, results) for run in runs]:
+            future.result()
+    print(f'{results.passed} passed, {results.failed} failed')
+    return 1 if results.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
