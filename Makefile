@@ -113,7 +113,7 @@ $(BUILD)/%.S.o: %.S $(OFFSETS) $(BASIS)
 	$(Q)$(CC) $(call flags,$<) -c -o $@ $<
 
 $(BUILD)/include/offsets.h: kernel/offsets.c $(BASIS)
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) $(BUILD)/kernel
 	$(Q)$(CC) $(KFLAGS) -MF $(BUILD)/kernel/offsets.d -MT $@ -S -o $(BUILD)/offsets.s $<
 	$(Q)sed -n 's/^.*->\([A-Z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
 
