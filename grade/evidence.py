@@ -117,9 +117,12 @@ class Evidence:
             oldest = max(first, ring['head'] - ring['n'])
             raw = [self.record(ring, i) for i in range(oldest, ring['head'])]
             now = self.layout.decode('evidence', self.ram, self.at)['ring'][hart]['head']
-            keep = max(0, now + 1 - ring['n'] - oldest)  # the writer may have come round to those before
-            found += [r for r in raw[keep:] if r]
-            missed += ring['head'] - first - sum(1 for r in raw[keep:] if r)
+            raw = raw[max(0, now - ring['n'] - oldest):]  # the writer has come round to those before
+            if len(raw) > 1 and raw[0] and raw[1] and raw[0][:8][::-1] > raw[1][:8][::-1]:
+                raw = raw[1:]  # and to this one, but has not counted it yet
+            whole = [r for r in raw if r]
+            found += whole
+            missed += ring['head'] - first - len(whole)
             start[hart] = ring['head']
         records = [self.decode(r) for r in found]
         return sorted(records, key=lambda r: r['seq']), missed
