@@ -13,7 +13,7 @@ struct exo_slot slots[EXO_NHART * EXO_NSLOT] __attribute__((aligned(EXO_PAGE)));
 void timer_set(u64 when)
 {
     if (machine.sstc)
-        __asm__ volatile("csrw 0x14d, %0" ::"r"(when)); // stimecmp
+        csr_write(0x14d, when); // stimecmp
     else
         (void)sbi_set_timer(when);
 }

@@ -16,9 +16,7 @@ struct {
 void lock_kernel(void)
 {
     u32 mine = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
-    register i64 ticket __asm__("t3") = (i32)mine; // as lw loads it
-    register void *lock __asm__("t2") = &kernel_lock;
-    __asm__ volatile("jal t1, lock_wait" ::"r"(ticket), "r"(lock) : "t0", "t1", "t4", "t5", "memory");
+    lock_wait(mine, &kernel_lock);
 }
 
 void unlock_kernel(void)

@@ -36,6 +36,9 @@
 #ifndef cpu_relax
 #define cpu_relax() ((void)0)
 #endif
+#ifndef lock_wait
+#define lock_wait(ticket, lock) ((void)(ticket), (void)(lock))
+#endif
 #ifndef sbi_call
 #define sbi_call(ext, fn, x0, x1, x2, x3, x4) \
     ((void)(ext), (void)(fn), (void)(x0), (void)(x1), (void)(x2), (void)(x3), (void)(x4), 0L)
