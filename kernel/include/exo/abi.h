@@ -251,7 +251,7 @@ struct exo_env {
     ppn_t uarea;
     eid_t client;   /* whom it serves, when ENV_SERVING; 0: the call was broken */
     eid_t callee;   /* whom it waits for, when ENV_CALLING; 0: the call was broken */
-    u32 broken;     /* why: E_DEAD or E_TIME, for who goes on after a broken call */
+    u32 broken;     /* when callee is 0, why: E_DEAD or E_TIME */
     va_t uva;       /* its u-area, as it sees it */
     u64 satp;
     u64 ua;         /* its u-area in the kernel's direct map */
