@@ -65,6 +65,7 @@ void trace_call(u64 nr, const u64 args[5], struct ret ret)
     (void)nr, (void)args, (void)ret;
 }
 
+#ifndef REAL_ENVS // who defines it brings kernel/env.c, slot.c and predicate.c, env_make and as
 void poke_idle(void)
 {
     pokes++;
@@ -79,6 +80,7 @@ void env_pending(struct exo_env *e, u64 bits)
 {
     env_ua(e)->pending |= bits;
 }
+#endif
 
 // Requests in flight, all of one account's pages: those it pinned and those of orphans are let go by complete().
 static struct {
@@ -108,12 +110,14 @@ void ext_inherit(u32 from, u32 to)
     accts[from].exts = accts[from].exts_used = 0;
 }
 
+#ifndef REAL_ENVS
 void code_release(struct exo_page *p)
 {
     const struct pred_code *code = ppn_to_va(page_ppn(p));
     for (u32 i = 1; i <= code->npages; i++)
         page_unpin(page_get(code->page[i]));
 }
+#endif
 
 static inline void complete(u32 i)
 {
@@ -167,9 +171,12 @@ static void host_sfence(bool one_asid, u64 asid, bool one_va, va_t va)
 }
 
 static u32 remote_fences, remote_fence_is;
+static long (*other_sbi)(u64 ext, u64 x0); // what is no fence, if set
 
 static long host_sbi(u64 ext, u64 fn, u64 mask, u64 base, u64 start, u64 size, u64 asid)
 {
+    if (ext != SBI_EXT_RFENCE && other_sbi)
+        return other_sbi(ext, mask);
     if (ext != SBI_EXT_RFENCE || fn > 2)
         panic("sbi call %lx %lu", (long)ext, (long)fn);
     remote_fences += fn != 0;
@@ -215,6 +222,10 @@ static void tlb_use(u32 hart, ppn_t root, va_t va, u64 touch)
 
 // ---- environments ----
 
+static struct exo_env *env_make(u32 account, ppn_t root, ppn_t uarea, u32 hart);
+static void as(struct exo_env *e);
+
+#ifndef REAL_ENVS
 static struct exo_env *env_make(u32 account, ppn_t root, ppn_t uarea, u32 hart)
 {
     u32 i = 0;
@@ -262,6 +273,7 @@ static void as(struct exo_env *e)
     this_hart = &harts[e->home];
     this_hart->cur = e;
 }
+#endif
 
 // ---- a fresh machine of n pages: account 1 with all but `common` of them promised, its environment e1 on hart 0 ----
 
