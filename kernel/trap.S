@@ -178,36 +178,49 @@ fast_resume:
     sret
 .endm
 
-// The client t4 waits with its word t2 + CALLING, to go on after its ecall; the callee t0 has word t1, u-area t3.
+// Nothing in the callee's u-area t3 holds a call back, nor might: pending may name a forced frame.
+.macro unmasked
+    ld      t4, UA_MASK(t3)
+    ld      t5, UA_PENDING(t3)
+    or      t4, t4, t5
+    bnez    t4, save_all
+.endm
+
+// The current environment waits with its word t2 + CALLING, to go on after its ecall; the callee t0, with word t1 and
+// u-area t3, runs as after switch_to, but t3 holds its entry. The order leaves no word of the kernel's in t3-t6.
 .macro transfer
-    ld      t4, H_CUR(tp)
+    ld      t5, E_SATP(t0)
+    csrw    satp, t5
     csrr    t5, sepc
     addi    t5, t5, 4
-    sd      t5, E_PC(t4)
+    ld      t6, H_CUR(tp)
+    sd      t5, E_PC(t6)
     addi    t2, t2, ENV_CALLING
-    sw      t2, E_WORD(t4)
-    sw      a6, E_CALLEE(t4)
-    lwu     t6, 0(t4)
+    sw      t2, E_WORD(t6)
+    sw      a6, E_CALLEE(t6)
+    lwu     t6, 0(t6)
     sw      t6, E_CLIENT(t0)
     addi    t1, t1, ENV_RUNNING | ENV_SERVING
     sw      t1, E_WORD(t0)
-    ld      t4, UA_ENTRY_CALL(t3)
-    csrw    sepc, t4
+    sd      t0, H_CUR(tp)
+    sd      t3, H_UA(tp)
+    ld      t3, UA_ENTRY_CALL(t3)
+    csrw    sepc, t3
+    ld      t0, E_UVA(t0)
+    sd      t0, H_UVA(tp)
 .endm
 
-// call: the callee is ready, at home here, of this account, and its mask is 0; the caller serves nobody (one that
-// does goes to C, where the depth is counted).
+// call: the callee is ready, at home here, of this account, and unmasked; the caller serves nobody (one that does
+// goes to C, where the depth is counted).
 fast_call:
     named   a6
     lw      t2, H_READY(tp)
     lw      t1, E_WORD(t0)
     bne     t1, t2, 1f
     ld      t3, E_UA(t0)
-    ld      t4, UA_MASK(t3)
-    bnez    t4, save_all
+    unmasked
     transfer
     sw      t2, H_READY(tp)
-    switch_to
     csrrw   tp, sscratch, tp
     sret
 1:  lw      t4, H_BASE(tp)      // another account's: with the capability it accepts
@@ -223,14 +236,13 @@ fast_call:
     beqz    t3, save_all
     bne     t3, a5, save_all
     ld      t3, E_UA(t0)
-    ld      t4, UA_MASK(t3)
-    bnez    t4, save_all
+    unmasked
     sw      t1, H_BASE(tp)
     transfer
     lui     t4, READY_CROSS >> 12
     or      t2, t2, t4
     sw      t2, H_READY(tp)
-    switch_to
+    li      t3, 0
     scrub_sret
 
 // reply: to the client that called in this very slice, nothing having come between.
