@@ -229,10 +229,11 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
-# Tests in QEMU are grade/run.py's; it prints the same lines.
+# Tests in QEMU are grade/run.py's and bench.py's; they print the same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
 GUESTRUN = $(if $(wildcard grade/run.py),\
-    $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?",:)
+    $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
+    $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
 
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk

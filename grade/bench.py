@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""What each kernel operation costs, in instructions: `make bench`.
+
+    bench.py [--build DIR] [--test] [--accept]
+
+Boots the kernel's tests with only=bench, and the Unix libOS up to its prompt, under -icount shift=0,sleep=off with one
+hart and the disk in RAM, so that the counts repeat. Prints them beside the targets and what was measured elsewhere;
+fails if one is over its target, or over 5 % above the count accepted before (grade/bench.accepted). --accept
+writes that file; --test prints `ok` and `not ok` lines instead of the table.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+import evidence
+import run
+
+TOP = run.TOP
+ACCEPTED = os.path.join(TOP, 'grade', 'bench.accepted')
+
+# name, what, target (0: none), and for comparison: seL4 16 on a RISC-V board's cycles, xv6-riscv, the prototype
+ROWS = [
+    ('empty', 'nothing', 0, '', '', ''),
+    ('null', 'null call', 22, 122, 1128, 20),
+    ('fault', "page fault to the libOS's first instruction", 28, 647, '', 25),
+    ('fault-return', 'page fault to handler and back, nothing done', 40, 1423, '', 32),
+    ('fault-bind', 'page fault, handler binds a page, load completes', 200, 2169, '', ''),
+    ('call-there', "transfer: to the server's first instruction", 45, 249, '', 36),
+    ('call', 'transfer: there and back', 95, 541, '', 76),
+    ('call-account', 'transfer between accounts, s0-s11 saved', 170, '', '', ''),
+    ('yield', 'yield to a named environment: same account', 60, 421, 7400, 51),
+    ('yield-account', 'yield to a named environment: another', 95, 421, 7400, 51),
+    ('quantum', 'timer, epilogue, yield, next prologue', 110, '', 32121, 87),
+    ('bind', 'bind one page', 90, 718, '', ''),
+    ('bind-batch', 'bind a page of a batch of 100', 40, '', '', ''),
+    ('unbind', 'unbind one page', 90, 672, '', ''),
+    ('unbind-batch', 'unbind a page of a batch of 100', 40, '', '', ''),
+    ('page-alloc', 'a page, zeroed', 0, '', '', ''),
+    ('page-alloc-unzeroed', 'a page taken back, not zeroed', 0, '', '', ''),
+    ('page-free', 'a page given back', 0, '', '', ''),
+    ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
+]
+
+
+def kernel_rows(build):
+    config = run.Run('bench', 'ktest', args='only=bench budget=100', extra=run.ICOUNT)
+    text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
+    return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}, text
+
+
+def prompt_row(build):
+    """To the console call that wrote the prompt. The kernel traces this run, so that the count is an upper bound."""
+    config = run.Run('prompt', 'unix', args='trace=ring trace_kb=512', extra=run.ICOUNT)
+    disk = run.make_disk(config, build)
+    ram = f'{build}/test/prompt.ram'
+    command = run.qemu_command(config, build, disk, None)
+    command[command.index('virt')] = 'virt,memory-backend=ram'
+    command += ['-object', f'memory-backend-file,id=ram,size={config.mem},mem-path={ram},share=on']
+    guest = run.Guest(command)
+    try:
+        if guest.wait_for(r'^\$ ', 0, time.monotonic() + config.wall) is None:
+            return None
+        seen = evidence.Evidence(ram, f'{build}/offsets.json')
+        write = seen.layout.defines['EXO_CONS_WRITE']
+        last = max(r['time'] for r in seen.trace()[0] if r['event'] == write)
+        words = seen.words()
+        return (last - words['boot_time']) * (1000000000 // words['timebase'])
+    finally:
+        guest.close()
+        os.unlink(ram)
+
+
+def accepted():
+    if not os.path.exists(ACCEPTED):
+        return {}
+    with open(ACCEPTED, encoding='ascii') as f:
+        return {name: int(n) for name, n in (line.split() for line in f if line.strip())}
+
+
+def verdict(name, target, saw, before):
+    if saw is None:
+        return 'expected a count, saw none'
+    if target and saw > target:
+        return f'expected at most {target}, saw {saw}'
+    if name in before and saw > before[name] * 1.05:
+        return f'expected at most 5 % over the {before[name]} accepted, saw {saw}'
+    return ''
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--build', default='build')
+    parser.add_argument('--test', action='store_true')
+    parser.add_argument('--accept', action='store_true')
+    options = parser.parse_args()
+    os.chdir(TOP)
+    try:
+        saw, text = kernel_rows(options.build)
+        saw['prompt'] = prompt_row(options.build)
+    except (OSError, subprocess.CalledProcessError, evidence.NoEvidence) as error:
+        sys.exit(f'not ok bench: {error}')
+    if len(saw) < 2:
+        print('\n'.join(run.quote_end(text)))
+    before = accepted()
+    failed = False
+    if not options.test:
+        print(f'{"":20}{"":50}{"now":>10}{"target":>10}{"seL4":>7}{"xv6-riscv":>11}{"prototype":>10}')
+    for name, what, target, sel4, xv6, prototype in ROWS:
+        why = verdict(name, target, saw.get(name), before)
+        failed |= bool(why)
+        if options.test:
+            print(f'not ok bench/{name}: {why}' if why else f'ok bench/{name}')
+        else:
+            print(f'{name:20}{what:50}{saw.get(name) or 0:10}{target or "":>10}{sel4:>7}{xv6:>11}{prototype:>10}'
+                  f'{"  over" if why else ""}')
+    if options.accept:
+        with open(ACCEPTED, 'w', encoding='ascii') as f:
+            f.writelines(f'{name} {saw[name]}\n' for name, *_ in ROWS if saw.get(name))
+    return 1 if failed and not options.accept else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
