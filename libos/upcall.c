@@ -38,11 +38,12 @@ void upcall_fault(struct trap *t)
     crash(t);
 }
 
-// A program that an epilogue interrupted is about to go on.
+// A program that was interrupted is about to go on. If it is not to, neither are its frames needed.
 void upcall_resumed(void)
 {
     if (!killed())
         return;
-    ((volatile u8 *)&UAREA->mask)[1] = 0; // its epilogue frame is no longer needed
+    __atomic_fetch_and(&UAREA->pending, ~(u64)PENDING_FORCED, __ATOMIC_RELAXED);
+    __atomic_store_n(&UAREA->mask, 0, __ATOMIC_RELAXED);
     proc_exit(KILLED);
 }
