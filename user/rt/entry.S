@@ -211,6 +211,13 @@ rt_wait:
     li      a7, EXO_WAIT
     j       leave
 
+    .globl  rt_stop
+rt_stop:
+    lwu     a0, UA_LIBOS + FIRST_EID(tp)
+    li      a1, 1 // ENV_STOP
+    li      a7, EXO_ENV_CTL
+    j       leave
+
     .globl  rt_call
 rt_call:
     each_kept sd, tp

@@ -77,6 +77,7 @@ static inline u32 self_account(void)
 extern const u64 rt_entries[4];
 i64 rt_yield(eid_t to);
 i64 rt_wait(u64 code, u64 w0, u64 w1, u64 w2, eid_t to);
+i64 rt_stop(void); // stops itself, until someone sets it running
 i64 rt_call(eid_t eid, cap_t cap, u64 msg[MSG_WORDS]); // the reply replaces the message
 i64 rt_send(eid_t eid, cap_t cap, const u64 msg[MSG_WORDS]);
 i64 rt_reply(const u64 msg[MSG_WORDS]); // returns only an error
