@@ -43,7 +43,6 @@ struct exo_env envs[EXO_EID_INDEX + 1];
 struct exo_slot slots[EXO_NHART * EXO_NSLOT];
 struct exo_ext exts[EXO_NEXT];
 struct caps ext_caps[EXO_NEXT];
-static u32 pokes, relinked;
 
 void panic(const char *format, ...)
 {
@@ -66,6 +65,8 @@ void trace_call(u64 nr, const u64 args[5], struct ret ret)
 }
 
 #ifndef REAL_ENVS // who defines it brings kernel/env.c, slot.c and predicate.c, env_make and as
+static u32 pokes, relinked;
+
 void poke_idle(void)
 {
     pokes++;
@@ -213,7 +214,7 @@ static u64 host_walk(ppn_t root, va_t va, u64 touch)
     return *e;
 }
 
-static void tlb_use(u32 hart, ppn_t root, va_t va, u64 touch)
+static inline void tlb_use(u32 hart, ppn_t root, va_t va, u64 touch)
 {
     u64 pte = host_walk(root, va, touch | PTE_A);
     if (pte)
