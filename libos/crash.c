@@ -11,15 +11,17 @@
 #include "upcall.h"
 #include "vm.h"
 
-#define FRAMES  16 // of a backtrace, at most
-#define SYMBOLS 16 // read at a time
+#define FRAMES 16 // of a backtrace, at most
 
 static const char *cause_name(u64 cause)
 {
     static const char *const names[] = {
-        "misaligned jump", "instruction fetch fault", "illegal instruction", "breakpoint",
-        "misaligned load", "load access fault", "misaligned store", "store access fault",
-        "unknown call", 0, 0, 0, "instruction page fault", "load page fault", 0, "store page fault",
+        [0] = "misaligned jump",     [1] = "instruction fetch fault",
+        [2] = "illegal instruction", [3] = "breakpoint",
+        [4] = "misaligned load",     [5] = "load access fault",
+        [6] = "misaligned store",    [7] = "store access fault",
+        [8] = "unknown call",        [12] = "instruction page fault",
+        [13] = "load page fault",    [15] = "store page fault",
     };
     return cause < sizeof(names) / sizeof(names[0]) && names[cause] ? names[cause] : "exception";
 }
@@ -61,20 +63,11 @@ static bool find_symbols(struct symbols *s)
 }
 
 // The function that pc is in.
-static bool find_symbol(const struct symbols *s, va_t pc, struct elf_symbol *found)
+static bool find_symbol(const struct symbols *s, va_t pc, struct elf_symbol *f)
 {
-    struct elf_symbol some[SYMBOLS];
-    for (u64 i = 0; i < s->n; i += SYMBOLS) {
-        u64 n = s->n - i < SYMBOLS ? s->n - i : SYMBOLS;
-        if (!read_at(s, s->table + i * sizeof(some[0]), some, n * sizeof(some[0])))
-            return false;
-        for (u64 j = 0; j < n; j++) {
-            if ((some[j].info & 15) == ELF_FUNC && pc >= some[j].value && pc - some[j].value < some[j].size) {
-                *found = some[j];
-                return true;
-            }
-        }
-    }
+    for (u64 i = 0; i < s->n && read_at(s, s->table + i * sizeof(*f), f, sizeof(*f)); i++)
+        if ((f->info & 15) == ELF_FUNC && pc >= f->value && pc - f->value < f->size)
+            return true;
     return false;
 }
 
@@ -95,9 +88,10 @@ static void print_pc(const struct symbols *s, const char *what, va_t pc)
 
 // ---- the report ----
 
-// Functions keep a frame pointer: below where it points lie the return address and the caller's frame pointer. One
-// that calls no other keeps the latter alone; that is so for the innermost if no instruction has the address found.
-// After a jump to nowhere the frame pointer is still the caller's.
+// Functions keep a frame pointer: below where it points lie the return address and the caller's frame
+// pointer. One that calls no other keeps only the latter, in the place of the former: the innermost function
+// is such a one if what stands there is no address of code. After a jump to nowhere the frame pointer is
+// still the caller's.
 static void backtrace(const struct symbols *s, const struct trap *t)
 {
     va_t fp = t->s0, end = program()->text_end;

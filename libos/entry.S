@@ -1,5 +1,5 @@
-// What programs and the boot image see of the libOS: the image header, the jump table, the gate behind it, and
-// the entry of the first process. See upcall.h for the stack.
+// What programs and the boot image see of the libOS: the image header, the jump table, the gate behind it,
+// and the entry of the first process. See upcall.h for the stack.
 #include <exo/abi.h>
 #include <exo/image.h>
 #include "kernel/syscall.h"

@@ -1,5 +1,5 @@
-// exec: builds the new program in an address space of its own, moves the environment over, and only then takes the
-// old one apart; so a failure leaves the old program as it was. Nothing in the file is trusted.
+// exec: builds the new program in an address space of its own, moves the environment over, and only then
+// takes the old one apart; so a failure leaves the old program as it was. Nothing in the file is trusted.
 #include "exec.h"
 
 #include <exo/call.h>
@@ -17,8 +17,8 @@
 // A program under construction.
 struct build {
     ppn_t root;
-    u64 sz;      // as it will be
-    u64 tables;  // the size that has tables
+    u64 sz;     // as it will be
+    u64 tables; // the size that has tables
     u64 charged;
     va_t entry, sp;
     u64 argc;
@@ -116,7 +116,8 @@ static bool load_segment(struct build *b, struct inode *ip, const struct elf_seg
             return false;
     }
     // A page that no demand would bring in as it should be: it is not to be written.
-    for (u64 va = page_up(s->vaddr + s->filesz); !(s->flags & ELF_W) && va < s->vaddr + s->memsz; va += EXO_PAGE)
+    for (u64 va = page_up(s->vaddr + s->filesz); !(s->flags & ELF_W) && va < s->vaddr + s->memsz;
+         va += EXO_PAGE)
         if (!add_page(b, va, s->flags))
             return false;
     return true;
@@ -156,8 +157,8 @@ static bool load_file(struct build *b, const char *path)
 
 // ---- arguments ----
 
-// Copies string s to the top of what is free of the stack page, which is at SCRATCH_VA. Its address for the new
-// program, or 0 if it does not fit or is not there.
+// Copies string s to the top of what is free of the stack page, which is at SCRATCH_VA. Its address for the
+// new program, or 0 if it does not fit or is not there.
 static va_t push_string(struct build *b, const char *s, bool user)
 {
     va_t stack = b->program.guard + EXO_PAGE;

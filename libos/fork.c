@@ -1,6 +1,6 @@
-// fork: a new address space, with copies of the libOS's private pages and the program's pages bound in both, and an
-// environment on it that goes on where the parent called upcall_fork(). Nothing is visible to others before the
-// last step, which cannot fail; all that was done before it can be taken back.
+// fork: a new address space, with copies of the libOS's private pages and the program's pages bound in both,
+// and an environment on it that goes on where the parent called upcall_fork(). Nothing is visible to others
+// before the last step, which cannot fail; all that was done before it can be taken back.
 #include "fork.h"
 
 #include <exo/call.h>
@@ -12,8 +12,8 @@
 #include "upcall.h"
 #include "vm.h"
 
-// Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and is
-// marked; either may then be first to write.
+// Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and
+// is marked; either may then be first to write.
 static bool share_pages(ppn_t child, va_t va, va_t end)
 {
     for (; va < end; va += EXO_PAGE) {
@@ -32,8 +32,8 @@ static bool share_pages(ppn_t child, va_t va, va_t end)
     return batch_flush();
 }
 
-// The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled through a
-// binding of our own.
+// The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled
+// through a binding of our own.
 static ppn_t make_uarea(struct proc *child, const u64 kept[16])
 {
     struct exo_ret page = exo_page_alloc(0, 0);

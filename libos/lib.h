@@ -1,5 +1,5 @@
-// What C code cannot do without: the functions that the compiler calls, and messages on the console. The latter
-// go past files and the terminal, so that they work when those do not.
+// What C code cannot do without: the functions that the compiler calls, and messages on the console. The
+// latter go past files and the terminal, so that they work when those do not.
 #ifndef EXV6_LIB_H
 #define EXV6_LIB_H
 

@@ -1,5 +1,6 @@
-// Locks in shared memory; see lock.h. The word is the holder's eid, so that whoever finds it taken can give the
-// processor to the holder, if that is at home on the same hart and can run, or else sleep until the release.
+// Locks in shared memory; see lock.h. The word is the holder's eid, so that whoever finds it taken can give
+// the processor to the holder, if that is at home on the same hart and can run, or else sleep until the
+// release.
 #include "lock.h"
 
 #include <exo/call.h>
@@ -16,11 +17,12 @@ static u32 home(eid_t eid)
 static bool take(struct lock *l)
 {
     u32 none = 0;
-    return __atomic_compare_exchange_n(&l->holder, &none, SELF->first.eid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&l->holder, &none, SELF->first.eid, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
-// The holder clears the word before it looks for waiters, a waiter makes itself known before it looks at the word:
-// so one of them sees the other.
+// The holder clears the word before it looks for waiters, a waiter makes itself known before it looks at the
+// word: so one of them sees the other.
 static void sleep_on(struct lock *l)
 {
     u64 seen = wake_read();

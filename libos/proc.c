@@ -1,5 +1,5 @@
-// The process table, and what ends a process or follows from its end; see proc.h. Called by programs (wait, exit,
-// kill, sleep...), by fork for entries of the table, by whatever finds that a process cannot go on.
+// The process table, and what ends a process or follows from its end; see proc.h. Called by programs (wait,
+// exit, kill, sleep...), by fork for entries of the table, by whatever finds that a process cannot go on.
 #include "proc.h"
 
 #include <exo/call.h>
@@ -37,8 +37,8 @@ static const volatile struct exo_env *env(eid_t eid)
 
 // ---- entries ----
 
-// The hart with the fewest processes that has a slot for one more. What other entries have is theirs, whether the
-// kernel's slot record says so already or not.
+// The hart with the fewest processes that has a slot for one more. What other entries have is theirs, whether
+// the kernel's slot record says so already or not.
 static bool find_slot(struct proc *p)
 {
     u32 count[EXO_NHART] = {0};
@@ -75,7 +75,8 @@ struct proc *proc_new(void)
         lock_release(&TABLE->lock);
         return 0;
     }
-    struct proc fresh = {.state = PROC_NEW, .pid = ++TABLE->last_pid, .parent = me(), .hart = p->hart, .slot = p->slot};
+    struct proc fresh = {
+        .state = PROC_NEW, .pid = ++TABLE->last_pid, .parent = me(), .hart = p->hart, .slot = p->slot};
     memcpy(fresh.name, me()->name, sizeof(fresh.name));
     *p = fresh;
     lock_release(&TABLE->lock);
@@ -129,7 +130,7 @@ void proc_start(void)
 // ---- the end ----
 
 // Children of one that ends are init's.
-static void give_children(struct proc *from)
+static void give_children(const struct proc *from)
 {
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if (p->state != PROC_FREE && p->parent == from) {

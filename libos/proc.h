@@ -1,13 +1,13 @@
 // Processes: the table, the life of an entry, and how one process sleeps until another wakes it.
 //
-// An entry belongs to whoever made it until it is PROC_LIVE, then to the process itself, and from PROC_ZOMBIE on
-// to the parent that reaps it; state, parent, pid, status and killed are under the table's lock. What only the
-// process itself needs is not here but in its u-area (upcall.h) or in its private memory.
+// An entry belongs to whoever made it until it is PROC_LIVE, then to the process itself, and from PROC_ZOMBIE
+// on to the parent that reaps it; state, parent, pid, status and killed are under the table's lock. What only
+// the process itself needs is not here but in its u-area (upcall.h) or in its private memory.
 //
-// Sleeping is built on one counter a process, in the page of wake words that the kernel's wakeup predicates read.
-// Who wants to sleep reads its own counter under the lock that guards the condition, releases the lock, and waits
-// until the counter has changed; so no wakeup is lost. Wakeups may be spurious: the condition is tested again.
-// proc.c has the table and the calls, sleep.c the sleeping.
+// Sleeping is built on one counter a process, in the page of wake words that the kernel's wakeup predicates
+// read. Who wants to sleep reads its own counter under the lock that guards the condition, releases the lock,
+// and waits until the counter has changed; so no wakeup is lost. Wakeups may be spurious: the condition is
+// tested again. proc.c has the table and the calls, sleep.c the sleeping.
 #ifndef EXV6_PROC_H
 #define EXV6_PROC_H
 
@@ -18,7 +18,7 @@
 
 enum proc_state {
     PROC_FREE,
-    PROC_NEW,    // being made by fork
+    PROC_NEW, // being made by fork
     PROC_LIVE,
     PROC_ZOMBIE, // ended; its address space and entry wait for the parent
     PROC_REAPED, // being taken apart by the parent
@@ -48,14 +48,14 @@ struct proc_table {
 struct proc *me(void);
 u32 proc_index(const struct proc *); // 0..NPROC-1: for tables that run beside this one
 struct proc *proc_at(u32 index);
-bool killed(void);                   // this process is to end, at the latest when it leaves the libOS
+bool killed(void); // this process is to end, at the latest when it leaves the libOS
 
-u64 wake_read(void);                 // own counter
+u64 wake_read(void); // own counter
 void wake(struct proc *);
-void wake_all(u64 set);              // a bit for each process, by index
+void wake_all(u64 set); // a bit for each process, by index
 
-// Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at once or
-// after the sleep, if the process has been killed.
+// Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at
+// once or after the sleep, if the process has been killed.
 bool wake_wait(u64 seen, u64 until);
 
 // Sleeps until the own counter is not `seen`; a kill matters only as it changes the counter.
@@ -77,8 +77,8 @@ struct waitq {
 void waitq_sleep(struct waitq *, struct lock *); // releases the lock, sleeps, takes it again
 void waitq_wake(struct waitq *);                 // wakes all; the caller holds the lock
 
-// For fork: an entry in state PROC_NEW with a pid, a hart and a slot there, child of this process, or NULL; it comes
-// to life, and may have ended when its pid is returned; or it is not needed after all.
+// For fork: an entry in state PROC_NEW with a pid, a hart and a slot there, child of this process, or NULL;
+// it comes to life, and may have ended when its pid is returned; or it is not needed after all.
 struct proc *proc_new(void);
 int proc_run(struct proc *);
 void proc_cancel(struct proc *);

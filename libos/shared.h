@@ -1,6 +1,6 @@
-// What all processes of the libOS share, and where: one structure, bound writable at the same address in every
-// process. Each abstraction declares its part in its own header; this file only places them. All bytes are 0
-// when the first process starts.
+// What all processes of the libOS share, and where: one structure, bound writable at the same address in
+// every process. Each abstraction declares its part in its own header; this file only places them. All bytes
+// are 0 when the first process starts.
 //
 // The first page is the wake words, alone because wakeup predicates pin it. The frames of the buffer cache
 // follow the structure.

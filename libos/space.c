@@ -1,5 +1,5 @@
-// Building and taking apart address spaces; see space.h. Called by fork, exec, exit and wait, on roots that nobody
-// else touches: one that is being made, the caller's own, or that of an ended process.
+// Building and taking apart address spaces; see space.h. Called by fork, exec, exit and wait, on roots that
+// nobody else touches: one that is being made, the caller's own, or that of an ended process.
 #include "space.h"
 
 #include <exo/call.h>
@@ -39,7 +39,7 @@ bool batch_add(u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits)
 
 u64 space_pages(void)
 {
-    u64 data = (u64)(bss_end - data_start) / EXO_PAGE;
+    u64 data = ((va_t)bss_end - (va_t)data_start) / EXO_PAGE;
     return 1 + TABLES + 1 + data + STACK_PAGES;
 }
 
@@ -55,7 +55,8 @@ static void free_pages(const ppn_t *ppn, u32 n)
 static bool alloc_pages(ppn_t *ppn, u32 n)
 {
     for (u32 i = 0; i < n; i++)
-        batch.op[i] = (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
+        batch.op[i] =
+            (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
     struct exo_ret r = exo_batch(batch.op, n);
     for (u32 i = 0; i < r.val; i++)
         ppn[i] = batch.op[i].ppn;
@@ -86,8 +87,8 @@ static bool make_tables(ppn_t *root)
 
 static bool bind_common(ppn_t root)
 {
-    u32 text = (u32)(rodata_start - (char *)LIBOS_TABLE) / EXO_PAGE;
-    u32 all = (u32)(data_start - (char *)LIBOS_TABLE) / EXO_PAGE;
+    u32 text = (u32)((va_t)rodata_start - LIBOS_TABLE) / EXO_PAGE;
+    u32 all = (u32)((va_t)data_start - LIBOS_TABLE) / EXO_PAGE;
     for (u32 i = 0; i < all; i++)
         if (!batch_add(EXO_BIND, root, LIBOS_TABLE + i * EXO_PAGE, SHARED->text_ppn[i],
                        i < text ? PTE_R | PTE_X | PTE_A : PTE_R | PTE_A))
@@ -149,8 +150,8 @@ bool space_new(ppn_t *root, bool own)
     return false;
 }
 
-// Unbinds [from, to), which one table covers, and frees each page that nobody else binds. Stops where there is no
-// table, as there is nothing to unbind then.
+// Unbinds [from, to), which one table covers, and frees each page that nobody else binds. Stops where there
+// is no table, as there is nothing to unbind then.
 static void unbind(ppn_t root, va_t from, va_t to)
 {
     struct exo_op *ops = batch.op;

@@ -1,4 +1,5 @@
-// Address spaces: the tables and bindings that every process has, made for fork and exec and taken apart again.
+// Address spaces: the tables and bindings that every process has, made for fork and exec and taken apart
+// again.
 //
 //     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld); near the end of those 2 MiB, scratch pages
@@ -6,8 +7,8 @@
 //     SHARED_VA     shared.h
 //     UA_VA         the u-area
 //
-// The image's text, its constants and the shared pages are the same pages in every process. Whoever takes away the
-// last binding of a page frees it; so it makes no difference here who ends first.
+// The image's text, its constants and the shared pages are the same pages in every process. Whoever takes
+// away the last binding of a page frees it; so it makes no difference here who ends first.
 #ifndef EXV6_SPACE_H
 #define EXV6_SPACE_H
 
@@ -28,18 +29,19 @@
 // The image's parts (unix.ld).
 extern char image_load[], rodata_start[], data_start[], bss_end[], stack_bottom[], stack_top[];
 
-// Pages that a process has for itself beside its program: the root, 8 tables, the u-area, data and bss, stack.
+// Pages that a process has for itself beside its program: the root, 8 tables, the u-area, data and bss,
+// stack.
 u64 space_pages(void);
 
-// A new address space of this libOS without a program. The libOS's private pages are copies, or the caller's own
-// ones if `own`, along with its u-area. False if something ran out; then nothing is left behind.
+// A new address space of this libOS without a program. The libOS's private pages are copies, or the caller's
+// own ones if `own`, along with its u-area. False if something ran out; then nothing is left behind.
 bool space_new(ppn_t *root, bool own);
 
 // Takes it apart, the program's [0, sz) included. No environment runs on it any more.
 void space_free(ppn_t root, u64 sz);
 
-// Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer needs,
-// pages included. Growing fails with nothing done.
+// Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
+// needs, pages included. Growing fails with nothing done.
 bool space_grow(ppn_t root, u64 sz, u64 new_sz);
 void space_shrink(ppn_t root, u64 sz, u64 new_sz);
 

@@ -1,5 +1,5 @@
-// The first process, from the image's entry to /init. It is the libOS's only process then, alone on the address
-// space that the boot image made for it, and makes what all others will share.
+// The first process, from the image's entry to /init. It is the libOS's only process then, alone on the
+// address space that the boot image made for it, and makes what all others will share.
 #include <exo/call.h>
 #include "exec.h"
 #include "file.h"
@@ -73,21 +73,15 @@ static void find_text(void)
 
 // Page 1 is the wake words. r1 = offset of the own counter there, r2 = what it was, r3 = a time.
 static const struct pred_insn until_wake[] = {
-    {PRED_LD, 5, 1, 1, 0},
-    {PRED_BNE, 0, 5, 2, 1}, // changed: true
-    {PRED_BLTU, 0, 4, 3, 2}, // not yet time: false
-    {PRED_LI, 6, 0, 0, 1},
-    {PRED_RET, 0, 6, 0, 0},
-    {PRED_RET, 0, 0, 0, 0},
+    {PRED_LD, 5, 1, 1, 0},   {PRED_BNE, 0, 5, 2, 1}, // changed: true
+    {PRED_BLTU, 0, 4, 3, 2},                         // not yet time: false
+    {PRED_LI, 6, 0, 0, 1},   {PRED_RET, 0, 6, 0, 0}, {PRED_RET, 0, 0, 0, 0},
 };
 
 // r1 = as above, r3 = offset of a word of the kernel's, r2 = the sum of what both were.
 static const struct pred_insn until_event[] = {
-    {PRED_LD, 5, 1, 1, 0},
-    {PRED_LD, 6, 0, 3, 0},
-    {PRED_ADD, 5, 5, 6, 0},
-    {PRED_SUB, 5, 5, 2, 0},
-    {PRED_RET, 0, 5, 0, 0},
+    {PRED_LD, 5, 1, 1, 0},  {PRED_LD, 6, 0, 3, 0},  {PRED_ADD, 5, 5, 6, 0},
+    {PRED_SUB, 5, 5, 2, 0}, {PRED_RET, 0, 5, 0, 0},
 };
 
 static ppn_t load_code(const struct pred_insn *insn, u32 n)
@@ -112,7 +106,8 @@ static void mount(void)
     static const char name[] = "fs";
     for (u32 i = 0; i < EXO_NEXT; i++) {
         const volatile struct exo_ext *e = &EXO_EXTS[i];
-        if (e->count == 0 || e->account != SHARED->account || e->name[0] != name[0] || e->name[1] != name[1] || e->name[2])
+        if (e->count == 0 || e->account != SHARED->account || e->name[0] != name[0] ||
+            e->name[1] != name[1] || e->name[2])
             continue;
         bcache_setup(&SHARED->cache, i, CACHE_FRAMES, (u8 *)CACHE_VA, SHARED->page_ppn + SHARED_PAGES);
         struct inode *root;

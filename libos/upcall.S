@@ -1,15 +1,19 @@
 // Upcall entries, and the calls that give up the processor. Every entry has t0 = u-area.
 //
-// A process that is off the hart is in one of three states, which PROLOGUE tells apart by `pending` and `mask`:
-// taken by force (FORCED), interrupted (the epilogue frame is in use), or in a call of its own (`kept`). The call
-// sets a bit of mask first, so that no epilogue comes between: only one of the last two is ever in use.
+// A process that is off the hart is in one of three states, which PROLOGUE tells apart by `pending` and
+// `mask`: taken by force (FORCED), interrupted (the epilogue frame is in use), or in a call of its own
+// (`kept`). The call sets a bit of mask first, so that no epilogue comes between: only one of the last two is
+// ever in use.
 #include <exo/abi.h>
 #include "kernel/syscall.h"
 #include "upcall.h"
 
     // x1 to x31 without t0-t2
     .macro  each_reg op
-    .irp    r, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp    r, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
+    \op     x\r, SELF_REGS + 8 * \r(t0)
+    .endr
+    .irp    r, 28, 29, 30, 31
     \op     x\r, SELF_REGS + 8 * \r(t0)
     .endr
     .endm
@@ -33,7 +37,10 @@
     .endm
 
     .macro  each_f op
-    .irp    r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp    r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \op     f\r, SELF_F + 8 * \r(t0)
+    .endr
+    .irp    r, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     \op     f\r, SELF_F + 8 * \r(t0)
     .endr
     .endm
@@ -78,8 +85,8 @@ unmask:
     addi    sp, sp, 16
     ret
 
-// If it was the program that was interrupted, the libOS's stack is free, and this is the place to look whether
-// the process was killed. s0 = the frame to go on with.
+// If it was the program that was interrupted, the libOS's stack is free, and this is the place to look
+// whether the process was killed. s0 = the frame to go on with.
 forced:
     li      s0, FRAME_FORCED
     ld      t1, UA_FORCED(t0)
@@ -236,7 +243,10 @@ upcall_enter:
     mv      sp, a1
     mv      a0, a2
     mv      a1, a3
-    .irp    r, 1, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp    r, 1, 3, 4, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28
+    li      x\r, 0
+    .endr
+    .irp    r, 29, 30, 31
     li      x\r, 0
     .endr
     jr      t0

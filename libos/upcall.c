@@ -5,18 +5,18 @@
 #include "proc.h"
 #include "vm.h"
 
-#define CAUSE_ILLEGAL     2
-#define CAUSE_FETCH_PAGE  12
-#define CAUSE_LOAD_PAGE   13
-#define CAUSE_STORE_PAGE  15
+#define CAUSE_ILLEGAL    2
+#define CAUSE_FETCH_PAGE 12
+#define CAUSE_LOAD_PAGE  13
+#define CAUSE_STORE_PAGE 15
 
 _Static_assert(offsetof(struct proc, killed) == PROC_KILLED, "struct proc");
 
 void upcall_fault(struct trap *);
 void upcall_resumed(void);
 
-// An exception of the program, or of libOS code that follows one of the program's pointers. May come while another
-// is served. Returning continues what was interrupted.
+// An exception of the program, or of libOS code that follows one of the program's pointers. May come while
+// another is served. Returning continues what was interrupted.
 void upcall_fault(struct trap *t)
 {
     const struct exo_frame *f = &t->frame;

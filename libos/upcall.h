@@ -1,8 +1,8 @@
 // How a process of the libOS is entered, left and gone on with: the u-area's private part, and the calls that
 // give up the processor. upcall.S is the code; offsets that it uses stand here, beside the structure.
 //
-// One rule keeps it simple: a process has one stack of the libOS's, in use while it is in the libOS. Upcalls from
-// the program start at its top, those from libOS code go on below what is there.
+// One rule keeps it simple: a process has one stack of the libOS's, in use while it is in the libOS. Upcalls
+// from the program start at its top, those from libOS code go on below what is there.
 #ifndef EXV6_UPCALL_H
 #define EXV6_UPCALL_H
 
@@ -36,8 +36,8 @@ struct proc;
 
 struct self {
     struct first_args first; // own eid, and how to ask the boot image to power off
-    u64 fp_on;               // the f registers are the program's, live on this hart: save them when leaving it
-    u64 fp_was;              // fp_on when a call that gives up the hart was made
+    u64 fp_on;  // the f registers are the program's, live on this hart: save them when leaving it
+    u64 fp_was; // fp_on when a call that gives up the hart was made
     struct proc *proc;
     u32 index; // in the process table
     ppn_t root;
@@ -57,14 +57,14 @@ struct trap {
 };
 
 #define UAREA ((struct exo_uarea *)UA_VA)
-#define SELF ((struct self *)(UA_VA + UA_LIBOS))
+#define SELF  ((struct self *)(UA_VA + UA_LIBOS))
 
 // yield and wait of <exo/abi.h>: 0 once this process runs again, or the kernel's error.
 i64 upcall_yield(eid_t to);
 i64 upcall_wait(ppn_t code, u64 w0, u64 w1, u64 w2, eid_t to);
 
-// call, with a0 and a1 as the message: 0 and the reply's a0 in *answer, or the kernel's error. It turns floating
-// point off: upcall_fp_save() first.
+// call, with a0 and a1 as the message: 0 and the reply's a0 in *answer, or the kernel's error. It turns
+// floating point off: upcall_fp_save() first.
 i64 upcall_call(eid_t to, cap_t cap, u64 a0, u64 a1, u64 *answer);
 
 // Stores in kept what a process needs to return from this call a second time: 0 now, `result` then.

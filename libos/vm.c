@@ -1,5 +1,5 @@
-// Page faults, the heap, the commit count, and checks of the program's pointers; see vm.h. All of it acts on the
-// calling process alone, but for the commit count.
+// Page faults, the heap, the commit count, and checks of the program's pointers; see vm.h. All of it acts on
+// the calling process alone, but for the commit count.
 #include "vm.h"
 
 #include <exo/call.h>
@@ -19,9 +19,9 @@ static u64 page_up(u64 n)
 
 // ---- faults ----
 
-// A write to a page that was shared by a fork. The kernel's count of bindings tells whether it still is; if it is
-// not, nobody else can come to share it meanwhile. Two sharers that both copy it find that out when each binds its
-// copy instead: the one that saw the last binding go frees the page.
+// A write to a page that was shared by a fork. The kernel's count of bindings tells whether it still is; if
+// it is not, nobody else can come to share it meanwhile. Two sharers that both copy it find that out when
+// each binds its copy instead: the one that saw the last binding go frees the page.
 static bool copy_on_write(va_t va, u64 pte)
 {
     ppn_t root = SELF->root;

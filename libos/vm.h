@@ -1,11 +1,11 @@
-// The program's part of the address space: [0, sz) below 1 GiB. Code and data are there from exec on; bss, stack
-// and heap pages come, zeroed, when they are first touched; after a fork, pages are shared until one side writes.
-// This file serves page faults, grows and shrinks the heap, and tells the rest of the libOS which of the
-// program's pointers can be followed.
+// The program's part of the address space: [0, sz) below 1 GiB. Code and data are there from exec on; bss,
+// stack and heap pages come, zeroed, when they are first touched; after a fork, pages are shared until one
+// side writes. This file serves page faults, grows and shrinks the heap, and tells the rest of the libOS
+// which of the program's pointers can be followed.
 //
 // The commit count: pages that processes may come to use, all told, never exceed what the account's reserve
-// grants. Whoever makes that possible (sbrk, fork, exec) charges first and fails if it cannot; so a page fault
-// finds its page.
+// grants. Whoever makes that possible (sbrk, fork, exec) charges first and fails if it cannot; so a page
+// fault finds its page.
 #ifndef EXV6_VM_H
 #define EXV6_VM_H
 
@@ -15,7 +15,8 @@
 
 #define PROGRAM_END 0x3fe00000 // a program ends below: the image header of the first process is above
 
-#define PTE_COW PTE_S0 // shared since a fork: to be copied, or made writable if nobody shares it now, by a write
+#define PTE_COW \
+    PTE_S0 // shared since a fork: to be copied, or made writable if nobody shares it now, by a write
 
 struct commit {
     struct lock lock;
@@ -23,12 +24,12 @@ struct commit {
     u64 used;
 };
 
-// Whether [p, p + n) lies within the program and can be read, or read and written. Brings it in if need be, so
-// that following the pointer raises no fault. n may be 0.
+// Whether [p, p + n) lies within the program and can be read, or read and written. Brings it in if need be,
+// so that following the pointer raises no fault. n may be 0.
 bool user_ok(const void *p, u64 n, bool write);
 
-// Copies a NUL-terminated string of at most max bytes, the NUL included. Its length, or -1 if it is too long or
-// not there.
+// Copies a NUL-terminated string of at most max bytes, the NUL included. Its length, or -1 if it is too long
+// or not there.
 int user_str(const char *p, char *out, int max);
 
 // Serves a page fault of this process at va; false if it is one that the program must answer for.
@@ -37,8 +38,8 @@ bool vm_fault(u64 cause, va_t va);
 // Pages that a process with a program of this size may use, all told.
 u64 vm_cost(u64 sz);
 
-// *charged becomes `pages`, the difference coming from or going to the commit count; false, and nothing done, if
-// there are not enough.
+// *charged becomes `pages`, the difference coming from or going to the commit count; false, and nothing done,
+// if there are not enough.
 bool vm_charge(u64 *charged, u64 pages);
 
 char *sys_sbrk(int n);
