@@ -99,7 +99,7 @@ enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more)
 
 static struct exo_req *record_find(u32 account)
 {
-    struct exo_req *r = &reqs[(account - 1) * EXO_NREQ];
+    struct exo_req *r = reqs + (u64)(account - 1) * EXO_NREQ;
     for (u32 i = 0; i < EXO_NREQ; i++, r++)
         if (r->state == REQ_FREE)
             return r;
@@ -162,7 +162,7 @@ struct ret do_disk_submit(u64 what, u64 ext, u64 offset, u64 array, u64 cap)
 struct ret do_disk_done(u64 id, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     u64 index = id & 0xffff;
-    if (index >= EXO_NACCT * EXO_NREQ || reqs[index].id != id || reqs[index].state == REQ_FREE)
+    if (index >= (u64)EXO_NACCT * EXO_NREQ || reqs[index].id != id || reqs[index].state == REQ_FREE)
         return fail(E_REQ);
     struct exo_req *r = &reqs[index];
     if (!owns(caller(), r->account))
@@ -175,7 +175,7 @@ struct ret do_disk_done(u64 id, u64 a1, u64 a2, u64 a3, u64 a4)
 
 void disk_orphans(u32 account)
 {
-    struct exo_req *r = &reqs[(account - 1) * EXO_NREQ];
+    struct exo_req *r = reqs + (u64)(account - 1) * EXO_NREQ;
     for (u32 i = 0; i < EXO_NREQ; i++, r++) {
         if (r->state == REQ_ACTIVE)
             r->state = REQ_ORPHAN;

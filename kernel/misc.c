@@ -42,6 +42,8 @@ void misc_init(const u8 *seed, u32 size)
 {
     for (u32 i = 0; i < size && i < sizeof(boot_key); i++)
         boot_key[i / 8] |= (u64)seed[i] << i % 8 * 8;
+    if (size < sizeof(boot_key))
+        kprintf("no random seed from the host: capabilities can be guessed\n");
 }
 
 struct ret do_cap_new(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)

@@ -52,18 +52,13 @@ void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
     struct trace_rec *r = (struct trace_rec *)pa_to_va(ring->pa) + ring->head % ring->n;
     u64 seq = __atomic_add_fetch(&evidence.seq, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&r->seq, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(
-        __ATOMIC_RELEASE); // from here on a reader that finds the old number finds 0 after it
-    r->time = csr_read(time);
-    r->eid = cur ? cur->eid : 0;
-    r->event = (u16)event;
-    r->hart = (u8)this_hart->index;
-    r->account = cur ? cur->account : 0;
-    r->w[0] = w0;
-    r->w[1] = w1;
-    r->w[2] = w2;
-    r->w[3] = w3;
-    r->w[4] = w4;
+    __atomic_thread_fence(__ATOMIC_RELEASE); // who finds a new word below finds no old number
+    *r = (struct trace_rec){.time = csr_read(time),
+                            .eid = cur ? cur->eid : 0,
+                            .event = (u16)event,
+                            .hart = (u8)this_hart->index,
+                            .account = cur ? cur->account : 0,
+                            .w = {w0, w1, w2, w3, w4}};
     __atomic_store_n(&r->seq, seq, __ATOMIC_RELEASE);
     __atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
 }

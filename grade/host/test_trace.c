@@ -263,6 +263,7 @@ static void test_caps(void)
     memset(boot_key, 0, sizeof(boot_key));
     misc_init(key, 3);
     check("seed: shorter than a key", 0x020100, (i64)boot_key[0]);
+    check("seed: and said so", 1, strstr(said, "can be guessed") != NULL);
 }
 
 static i64 halt_as(u32 account, u64 code)
