@@ -220,6 +220,7 @@ fast_call:
     ld      t3, E_UA(t0)
     unmasked
     transfer
+    not     t2, t2
     sw      t2, H_READY(tp)
     csrrw   tp, sscratch, tp
     sret
@@ -241,6 +242,7 @@ fast_call:
     transfer
     lui     t4, READY_CROSS >> 12
     or      t2, t2, t4
+    not     t2, t2
     sw      t2, H_READY(tp)
     li      t3, 0
     scrub_sret
@@ -255,8 +257,7 @@ fast_reply:
     add     t0, t0, t1
     lw      t2, H_READY(tp)
     lw      t4, E_WORD(t0)
-    andi    t1, t2, ENV_CALLING
-    beqz    t1, save_all
+    not     t2, t2
     bne     t4, t2, 1f
     addi    t1, t2, -ENV_CALLING
     sw      t1, E_WORD(t5)
