@@ -1,4 +1,4 @@
-// Capability values, and the calls that need no file of their own.
+// Capability values, and the calls that belong to no resource.
 #include "kernel.h"
 
 // SipHash-2-4 (Aumasson, Bernstein 2012) of a counter, under a key that the host drew: nobody can tell a
