@@ -192,5 +192,14 @@ void pool_close(void);     // and takes all of it back
 // goes to out[1..31].
 #define REG_PATTERN 0x5a5a5a5a5a5a0000ul
 void ecall_regs(u64 nr, u64 a0, u64 a1, u64 *out);
+u64 hold_regs(volatile u64 *until); // keeps a pattern in all registers until then; not 0: one lost its value
+u64 fp_hold(volatile u64 *until);   // the same for the f registers and fcsr, which must be on
+u64 fp_any(void);                   // these, or-ed
+void regs_at_fault(u64 after[32]);  // a store to 0, the pattern in all registers
+void secrets_yield(eid_t to) __attribute__((noreturn)); // a pattern in every register, then a directed yield
+// Entries for a u-area: they keep what the registers hold in fregs[1..31] of struct rt; go back without the kernel; or
+// never come back.
+extern const char seen_fault[], seen_prologue[], seen_call[], quick_fault[], stuck[], yield_entry[];
+enum { ENTRY_FAULT, ENTRY_EPILOGUE, ENTRY_PROLOGUE, ENTRY_CALL };
 
 #endif

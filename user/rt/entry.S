@@ -66,6 +66,7 @@ image_entry:
     call    main
     call    rt_exit
 
+    .globl  fault_entry, epilogue_entry, prologue_entry, call_entry
 prologue_entry:
     mv      tp, t0
     li      t2, ~PENDING_EPILOGUE // of the last slice: this one is new
