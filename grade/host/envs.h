@@ -1,0 +1,525 @@
+// Environments that run, for tests of kernel/env.c, slot.c, transfer.c and the traps: the machine of memory.h with
+// these files in it, four harts with control registers, a timer and interrupts between them. A test is the user code:
+// it sets registers and traps. A hart with nothing to run leaves the kernel by wfi and goes on there when it is woken.
+//
+// After each step everything is counted anew (recount.h) and every record of an environment must fit the others.
+#ifndef ENVS_H
+#define ENVS_H
+
+#include <setjmp.h>
+#include <exo/types.h>
+
+#define REAL_ENVS
+static const char *host_stvec;
+static u64 host_sstatus, host_sip, host_sie, host_scause, host_stval, host_0x14d;
+static void host_wfi(void), host_lock_wait(u32 ticket, u32 turn);
+#define csr_set(csr, v) (host_##csr |= (v))
+#define csr_clear(csr, v) (host_##csr &= ~(u64)(v))
+#define wfi() host_wfi()
+#define lock_wait(ticket, lock) host_lock_wait(ticket, (lock)->turn)
+
+#include "grade/host/memory.h"
+#include "kernel/predicate.c"
+#define release env_release // page.c has one, too
+#include "kernel/env.c"
+#undef release
+#include "kernel/slot.c"
+#include "kernel/transfer.c"
+#include "kernel/trap.c"
+#include "grade/host/recount.h"
+
+// ---- what the kernel's other files provide ----
+
+struct machine machine;
+volatile u64 panic_owner;
+char trap_fast[1], trap_full[1];
+static u64 seed; // the boot argument
+static u64 f_regs[HARTS][33];
+
+const char *boot_arg(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+u64 boot_number(const char *name, u64 otherwise)
+{
+    return strcmp(name, "seed") || !seed ? otherwise : seed;
+}
+
+void hart_stop(void)
+{
+    panic("hart_stop");
+    abort();
+}
+
+static void need_fp(void)
+{
+    if (!(host_sstatus & SSTATUS_FS))
+        panic("floating-point registers are used while FS is Off");
+}
+
+void fp_zero(void)
+{
+    need_fp();
+    memset(f_regs[this_hart->index], 0, sizeof(*f_regs));
+}
+
+void fp_save(struct exo_forced *f)
+{
+    need_fp();
+    memcpy(f->f, f_regs[this_hart->index], sizeof(f->f));
+    f->fcsr = f_regs[this_hart->index][32];
+}
+
+void fp_load(const struct exo_forced *f)
+{
+    need_fp();
+    memcpy(f_regs[this_hart->index], f->f, sizeof(f->f));
+    f_regs[this_hart->index][32] = f->fcsr;
+}
+
+u32 plic_claim(void)
+{
+    return 0;
+}
+
+void plic_complete(u32 irq)
+{
+    (void)irq;
+}
+
+void console_input(void)
+{
+}
+
+void disk_interrupt(u32 irq)
+{
+    (void)irq;
+}
+
+void disk_tick(void)
+{
+}
+
+enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more) // code_make pins by itself
+{
+    (void)ppns, (void)n, (void)account, (void)more;
+    return E_FIXED;
+}
+
+#define CALLS_HERE(nr, fn) [nr - EXO_PAGE_ALLOC] = fn
+call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC] = {
+    CALLS_HERE(EXO_PAGE_ALLOC, do_page_alloc),   CALLS_HERE(EXO_BIND, do_bind),
+    CALLS_HERE(EXO_UNBIND, do_unbind),           CALLS_HERE(EXO_PT_UNLINK, do_pt_unlink),
+    CALLS_HERE(EXO_ENV_NEW, do_env_new),         CALLS_HERE(EXO_ENV_CTL, do_env_ctl),
+    CALLS_HERE(EXO_ENV_END, do_env_end),         CALLS_HERE(EXO_ENV_SPACE, do_env_space),
+    CALLS_HERE(EXO_ENV_HOME, do_env_home),       CALLS_HERE(EXO_ENV_ACCEPT, do_env_accept),
+    CALLS_HERE(EXO_SLOT_SET, do_slot_set),       CALLS_HERE(EXO_SLOT_GIVE, do_slot_give),
+    CALLS_HERE(EXO_POKE, do_poke),               CALLS_HERE(EXO_ACCT_END, do_acct_end),
+    CALLS_HERE(EXO_CODE_DROP, do_code_drop),
+};
+
+static u64 draw_state = 1;
+static inline u32 draw(u32 n)
+{
+    draw_state ^= draw_state << 13;
+    draw_state ^= draw_state >> 7;
+    draw_state ^= draw_state << 17;
+    return (u32)(draw_state >> 20) % n;
+}
+
+// ---- harts ----
+
+static struct csrs {
+    u64 satp, sstatus, sip, timer;
+} csrs[HARTS]; // of those that are not this_hart
+
+// From here on this hart acts.
+static void on(u32 h)
+{
+    csrs[this_hart->index] = (struct csrs){host_satp, host_sstatus, host_sip, host_0x14d};
+    this_hart = &harts[h];
+    host_satp = csrs[h].satp;
+    host_sstatus = csrs[h].sstatus;
+    host_sip = csrs[h].sip;
+    host_0x14d = csrs[h].timer;
+}
+
+static struct csrs csrs_of(u32 h)
+{
+    return h == this_hart->index ? (struct csrs){host_satp, host_sstatus, host_sip, host_0x14d} : csrs[h];
+}
+
+static u32 ipis[HARTS], timers; // interrupts sent to each; timers set through the firmware
+
+static long firmware(u64 ext, u64 x0)
+{
+    if (ext == SBI_EXT_TIME) {
+        host_0x14d = x0;
+        timers++;
+    }
+    for (u32 i = 0; ext == SBI_EXT_IPI && i < HARTS; i++)
+        if (x0 >> harts[i].id & 1) {
+            *(i == this_hart->index ? &host_sip : &csrs[i].sip) |= SIE_SSIE;
+            ipis[i]++;
+        }
+    return 0;
+}
+
+static void host_lock_wait(u32 ticket, u32 turn)
+{
+    if (ticket != turn)
+        panic("the lock is taken twice");
+}
+
+static jmp_buf asleep;
+static bool waking;
+
+static void host_wfi(void)
+{
+    if (!waking)
+        longjmp(asleep, 1);
+    waking = false;
+}
+
+static void kernel(void (*f)(void))
+{
+    if (!setjmp(asleep))
+        f();
+    if (kernel_lock.next != kernel_lock.turn)
+        panic("the lock is held on the way out");
+}
+
+static void go_on(void)
+{
+    idle();
+    this_hart->idle = 0;
+    dispatch();
+}
+
+// A hart that slept has these interrupts pending.
+static void wake(u32 h, u64 why)
+{
+    on(h);
+    host_sip |= why;
+    waking = true;
+    kernel(go_on);
+    host_sip &= ~SIE_STIE;
+}
+
+static void trap(u64 cause)
+{
+    if (!this_hart->cur)
+        panic("a trap on a hart that runs nobody");
+    host_scause = cause;
+    kernel(trap_c);
+}
+
+// The current environment's call, and what it finds in a0 if it is still the one that runs.
+static i64 ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
+{
+    u64 *x = this_hart->regs.x;
+    x[10] = x0, x[11] = x1, x[12] = x2, x[13] = x3, x[14] = x4, x[17] = nr;
+    trap(CAUSE_ECALL);
+    return (i64)x[10];
+}
+#define yield(eid) ecall(EXO_YIELD, eid, 0, 0, 0, 0)
+#define reply() ecall(EXO_REPLY, 0, 0, 0, 0, 0)
+
+// 0, or the error in t6 if it was refused.
+static inline i64 transfer(u64 nr, u64 eid, cap_t cap)
+{
+    const struct exo_env *e = this_hart->cur;
+    this_hart->regs.x[16] = eid;
+    this_hart->regs.x[15] = cap;
+    (void)ecall(nr, 0, 0, 0, 0, 0);
+    return this_hart->cur == e ? (i64)this_hart->regs.x[31] : 0;
+}
+#define call(eid) transfer(EXO_CALL, eid, 0)
+#define sends(eid) transfer(EXO_SEND, eid, 0)
+
+// The timer goes off on this hart: once is the end of the slice, twice an abort.
+static inline void timer_fires(void)
+{
+    host_time = host_time > host_0x14d ? host_time : host_0x14d;
+    trap(CAUSE_INTERRUPT | 5);
+}
+
+// The interrupts that other harts sent reach hart h.
+static void poked(u32 h)
+{
+    on(h);
+    if (!(host_sip & SIE_SSIE))
+        return;
+    if (this_hart->cur)
+        trap(CAUSE_INTERRUPT | 1);
+    else
+        wake(h, 0);
+}
+
+static inline void all_poked(void)
+{
+    u32 h = this_hart->index;
+    for (u32 n = 0; n < 2 * HARTS; n++)
+        poked(n % HARTS);
+    on(h);
+}
+
+// ---- environments ----
+
+static va_t entry_pc(const struct exo_env *e, u32 which)
+{
+    return 0x10000 * (u64)(e - envs + 1) + 0x100 * which;
+}
+
+static void entries_init(struct exo_env *e)
+{
+    for (u32 i = 0; i < 4; i++)
+        env_ua(e)->entry[i] = entry_pc(e, i);
+}
+
+// A call in the name of an account, none of whose environments may be running.
+static struct exo_env nobody;
+#define IN_NAME_OF(n, call)                                                                                  \
+    ({                                                                                                       \
+        struct exo_env *cur_ = this_hart->cur;                                                               \
+        nobody = (struct exo_env){.account = (u8)(n)};                                                       \
+        this_hart->cur = &nobody;                                                                            \
+        __auto_type r_ = call;                                                                               \
+        this_hart->cur = cur_;                                                                               \
+        r_;                                                                                                  \
+    })
+
+enum { UVA = 0x10000000 };
+
+// Ready to be entered.
+static struct exo_env *env_make(u32 account, ppn_t root, ppn_t uarea, u32 hart)
+{
+    struct ret r = IN_NAME_OF(account, do_env_new(hart, root, uarea, UVA + (u64)uarea % 256 * EXO_PAGE, 0));
+    if (r.err)
+        panic("no environment: %ld", (long)r.err);
+    struct exo_env *e = env_get(r.val);
+    entries_init(e);
+    e->state &= ~ENV_STOPPED;
+    return e;
+}
+
+static inline struct exo_env *env_on(u32 account, ppn_t root, u32 hart)
+{
+    return env_make(account, root, IN_NAME_OF(account, page()), hart);
+}
+
+// It runs, and its hart is the one that acts.
+static void as(struct exo_env *e)
+{
+    on(e->home);
+    if (this_hart->cur == e)
+        return;
+    leave();
+    this_hart->idle = 0;
+    enter_prologue(e);
+}
+
+static inline void fill(u32 hart, u32 slot, const struct exo_env *e)
+{
+    struct ret r = IN_NAME_OF(slots[hart * EXO_NSLOT + slot].account, do_slot_set(hart, slot, e ? e->eid : 0, 0, 0));
+    if (r.err)
+        panic("slot_set: %ld", (long)r.err);
+}
+
+// Account 1 and its child 2 with 30 environments; e1 runs on hart 0, from slot 0; e2 on hart 1, from slot 32; the
+// other harts sleep. Slots 32 to 47 are account 2's.
+static void boot(void)
+{
+    memset(csrs, 0, sizeof(csrs));
+    memset(ipis, 0, sizeof(ipis));
+    host_satp = host_sstatus = host_sip = host_0x14d = 0;
+    memset(&kernel_lock, 0, sizeof(kernel_lock));
+    machine.sstc = true;
+    other_sbi = firmware;
+    seed = 0;
+    this_hart = harts;
+    start_with(768, 150);
+    words->timebase = 10000000;
+    words->slice = 100000;
+    words->budget = 20000;
+    for (u32 i = 0; i < EXO_NENV; i++)
+        if (!envs[i].eid)
+            envs[i].state = ENV_FREE;
+    (void)IN_NAME_OF(1, do_acct_set(2, 150, 30, 4, 4));
+    for (u32 i = 0; i < HARTS; i++) {
+        slot_init(i);
+        (void)IN_NAME_OF(1, do_slot_give(i, 32, 16, 2, 0));
+        on(i);
+        ready_update();
+        if (i > 1)
+            kernel(dispatch);
+    }
+    on(0);
+    fill(0, 0, e1);
+    fill(1, 32, e2);
+}
+
+// ---- every record fits the others ----
+
+static void check_hart(const struct hart *h)
+{
+    const struct exo_env *e = h->cur;
+    struct csrs c = csrs_of(h->index);
+    differ("a hart sleeps if it runs nobody", !e, h->idle);
+    if (!e) {
+        differ("satp of a hart that sleeps", satp_of(va_to_pa(kernel_root) / EXO_PAGE, 0), c.satp);
+        return;
+    }
+    differ("who runs is an environment", true, env_get(e->eid) == e);
+    differ("home of who runs", h->index, e->home);
+    differ("state of who runs", ENV_RUNNING, e->state & ~(u32)(ENV_SERVING | ENV_OWES));
+    differ("satp", e->satp, c.satp);
+    differ("u-area in the direct map", e->ua, (u64)h->ua);
+    differ("u-area's va", e->uva, h->uva);
+    differ("base", h->index << 8 | (u32)e->account << 16, h->base);
+    bool plain = !(c.sstatus & SSTATUS_FS) && !h->special && e->state == ENV_RUNNING;
+    differ("ready", plain && h->ready != READY_NONE ? h->base : READY_NONE, h->ready);
+    if (e->posted & POST_HOME && !(c.sip & SIE_SSIE))
+        differ("a move waits for the end of the slice", SPECIAL_POSTED, h->special & SPECIAL_POSTED);
+    differ("the call has ended", 0, h->resched);
+}
+
+static void check_calls(const struct exo_env *e)
+{
+    const struct exo_env *callee = e->state & ENV_CALLING && e->callee ? env_get(e->callee) : NULL;
+    const struct exo_env *client = e->state & ENV_SERVING && e->client ? env_get(e->client) : NULL;
+    if (e->state & ENV_CALLING && e->callee)
+        differ("a callee serves its client", e->eid, callee && callee->state & ENV_SERVING ? callee->client : 0);
+    if (e->state & ENV_SERVING && e->client)
+        differ("a client waits for its server", e->eid, client && client->state & ENV_CALLING ? client->callee : 0);
+    if (callee)
+        differ("a callee's home", e->home, callee->home);
+    u32 depth = 0;
+    for (const struct exo_env *at = e; at && at->state & ENV_CALLING && at->callee && depth < 9; depth++)
+        at = env_get(at->callee);
+    differ("calls are nested no deeper", true, depth <= EXO_DEPTH);
+}
+
+static u32 seen_at[ROOTS + 1][EXO_NHART];
+
+static void check_env(const struct exo_env *e)
+{
+    const struct exo_page *r = pg(e->root), *u = pg(e->uarea);
+    const struct hart *h = &harts[e->home];
+    u32 busy = ENV_CALLING | ENV_SERVING;
+    differ("an eid names its record", (u64)(e - envs), e->eid & EXO_EID_INDEX);
+    differ("who runs is its hart's", h->cur == e, !!(e->state & ENV_RUNNING));
+    differ("it owes or it does not", e->excess != 0, !!(e->state & ENV_OWES));
+    differ("it is no free record", 0, e->state & ENV_FREE);
+    differ("a root of its account", true, r->type == PAGE_ROOT && r->account == e->account);
+    differ("satp of its root", root_satp(e->root), e->satp);
+    differ("a u-area of its account", true, u->type == PAGE_UAREA && u->account == e->account);
+    differ("its u-area", (u64)ppn_to_va(e->uarea), e->ua);
+    bool later = e->posted == POST_HOME && (h->cur == e || e->state & busy);
+    if (e->posted && !later)
+        differ("a hart hears of what was posted", true, h->posted && csrs_of(e->home).sip & SIE_SSIE);
+    check_calls(e);
+    seen_at[r->asid][e->home]++;
+    if (e->posted & POST_SPACE)
+        seen_at[page_get(e->post_root)->asid][e->home]++;
+}
+
+static void check_counts(void)
+{
+    u32 used[EXO_NACCT + 1] = {0}, of_uarea[RAM_PAGES] = {0};
+    for (u32 i = 0; i < EXO_NENV; i++)
+        if (envs[i].eid) {
+            used[envs[i].account]++;
+            of_uarea[envs[i].uarea - EXO_PPN_BASE]++;
+        }
+    for (u32 n = 1; n <= EXO_NACCT; n++) {
+        differ("environments used", used[n], accts[n].envs_used);
+        differ("environments within quota", true, accts[n].envs_used <= accts[n].envs);
+    }
+    for (u32 i = 0; i < npages; i++)
+        if (pages[i].type == PAGE_UAREA)
+            differ("users of a u-area", of_uarea[i], pages[i].users);
+    for (u32 asid = 1; asid <= ROOTS; asid++)
+        for (u32 h = 0; h < EXO_NHART; h++) {
+            differ("environments of a root on a hart", seen_at[asid][h], roots[asid].at[h]);
+            differ("harts of a root", seen_at[asid][h] != 0, roots[asid].harts >> h & 1);
+        }
+}
+
+static const char *check_envs(void)
+{
+    *wrong = 0;
+    memset(seen_at, 0, sizeof(seen_at));
+    for (u32 i = 0; i < HARTS; i++)
+        check_hart(&harts[i]);
+    for (u32 i = 0; i < EXO_NENV && !*wrong; i++)
+        if (envs[i].eid)
+            check_env(&envs[i]);
+        else
+            differ("a free record", ENV_FREE, envs[i].state);
+    if (!*wrong)
+        check_counts();
+    return *wrong ? wrong : NULL;
+}
+
+// ---- lines ----
+
+static void say(const char *name, bool ok, const char *expected, const char *saw)
+{
+    if (ok)
+        printf("ok %s: %s\n", AREA, name);
+    else
+        printf("not ok %s: %s: expected %s, saw %s\n", AREA, name, expected, saw);
+    failures += !ok;
+}
+
+static void check(const char *name, i64 expected, i64 saw)
+{
+    char e[32], s[32];
+    const char *bad = check_envs();
+    if (!bad)
+        bad = check_all();
+    snprintf(e, sizeof(e), "%lld", (long long)expected);
+    snprintf(s, sizeof(s), "%lld", (long long)saw);
+    if (expected == saw && bad)
+        say(name, false, "records that fit", bad);
+    else
+        say(name, expected == saw, e, s);
+}
+#define GRANTED(call) check(#call, 0, (call).err)
+
+static struct {
+    struct exo_slot slots[EXO_NHART * EXO_NSLOT];
+    struct hart harts[EXO_NHART];
+    cap_t caps[EXO_NENV];
+    u32 ipis[HARTS];
+} before;
+
+static inline void keep_all(void)
+{
+    keep_in(&kept);
+    memcpy(before.slots, slots, sizeof(slots));
+    memcpy(before.harts, harts, sizeof(harts));
+    memcpy(before.caps, env_caps, sizeof(before.caps));
+    memcpy(before.ipis, ipis, sizeof(ipis));
+}
+
+static inline bool nothing_changed(void)
+{
+    return same_as(&kept) && !memcmp(before.slots, slots, sizeof(slots)) && !memcmp(before.harts, harts, sizeof(harts)) &&
+           !memcmp(before.caps, env_caps, sizeof(before.caps)) && !memcmp(before.ipis, ipis, sizeof(ipis));
+}
+
+static inline void refused_all(const char *name, i64 error, struct ret r)
+{
+    bool kept_all = nothing_changed();
+    if (kept_all)
+        check(name, error, r.err);
+    else
+        say(name, false, "nothing changed", "a change");
+}
+#define REFUSE(error, call) (keep_all(), refused_all(#call ": " #error, error, call))
+
+#endif
