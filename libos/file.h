@@ -42,7 +42,8 @@ struct files {
 // The first process's working directory; before that no path is looked up.
 void file_start(struct inode *root);
 
-// A child gets all that this process has; and loses what it still has, if it did not come to life or broke down.
+// A child gets all that this process has; and loses what it still has, if it did not come to life or broke
+// down.
 void file_fork(struct proc *child);
 void file_cancel(struct proc *child);
 
