@@ -195,6 +195,7 @@ void ecall_regs(u64 nr, u64 a0, u64 a1, u64 *out);
 u64 hold_regs(volatile u64 *until); // keeps a pattern in all registers until then; not 0: one lost its value
 u64 fp_hold(volatile u64 *until);   // the same for the f registers and fcsr, which must be on
 u64 fp_any(void);                   // these, or-ed
+void fp_touch(void);                // uses it, no more
 void regs_at_fault(u64 after[32]);  // a store to 0, the pattern in all registers
 void secrets_yield(eid_t to) __attribute__((noreturn)); // a pattern in every register, then a directed yield
 // Entries for a u-area: they keep what the registers hold in fregs[1..31] of struct rt; go back without the kernel; or
