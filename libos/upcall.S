@@ -86,30 +86,31 @@ unmask:
     ret
 
 // If it was the program that was interrupted, the libOS's stack is free, and this is the place to look
-// whether the process was killed. s0 = the frame to go on with.
-forced:
-    li      s0, FRAME_FORCED
-    ld      t1, UA_FORCED(t0)
-    j       1f
-interrupted:
-    li      s0, FRAME_EPILOGUE
-    ld      t1, UA_EPILOGUE + FRAME_EPC(t0)
-1:  li      t2, LIBOS_TABLE
-    bgeu    t1, t2, 2f
+// whether the process was killed.
+    .macro  check_program pc
+    ld      t1, \pc(t0)
+    li      t2, LIBOS_TABLE
+    bgeu    t1, t2, 1f
     lla     sp, stack_top
     call    upcall_resumed
     li      t0, UA_VA
-2:  mv      t1, s0
-    li      t2, FRAME_FORCED
-    each_reg ld // which the forced frame overrides
-    beq     t1, t2, 3f
-    mv      t1, a0
-    mv      t2, a7
-    li      a0, FRAME_EPILOGUE
+1:
+    .endm
+
+// Not long: to be taken by force once more before this is over cannot be gone on from.
+forced:
+    check_program UA_FORCED
+    li      a0, FRAME_FORCED
     li      a7, EXO_RESUME
     ecall
     ebreak
-3:  li      a0, FRAME_FORCED
+
+interrupted:
+    check_program (UA_EPILOGUE + FRAME_EPC)
+    each_reg ld
+    mv      t1, a0
+    mv      t2, a7
+    li      a0, FRAME_EPILOGUE
     li      a7, EXO_RESUME
     ecall
     ebreak
