@@ -101,7 +101,10 @@ static void load_errors(void)
             CHECK(load(ret, 1, 1, own), 0);
         }
     kt_with = 0;
-    ppn_t types[] = {kt_root, kt_timer, env_of(self())->uarea, page_of((ppn_t)EXO_WORDS->free_head)->next};
+    ppn_t head = page_new(), next = page_new(); // load() takes the one freed last
+    page_end(next);
+    page_end(head);
+    ppn_t types[] = {kt_root, kt_timer, env_of(self())->uarea, next};
     for (u32 i = 0; i < 4; i++) {
         kt_with = i;
         CHECK(load(ret, 1, 1, &types[i]), E_TYPE);
