@@ -3,51 +3,29 @@
 // caller with the number of bindings its page has left, both as of one moment: exactly one of those who drop a page
 // sees 0. Called with the kernel lock held.
 //
-// A libOS makes these calls more often than all others under the lock, so their usual case runs straight through: it
-// is a special case of what bind_slow and unbind_slow do, recognised by what the last of them found out and left in
-// `span`. Every check is made, if only by comparing with one that was.
+// A libOS makes these calls more often than all others under the lock: bind.S has the usual case of the single ones,
+// do_batch that of many. Both go by what the checks in full have left in the hart's span.
 #include "kernel.h"
+#include <exo/trace.h>
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define leaf        __attribute__((optimize("omit-frame-pointer")))
 
 #define NO_PAGE    (~0ul)                // third result, if the old entry bound none
 #define SPAN_INDEX ((u64)511 * EXO_PAGE) // the bits of va that select an entry of a level-0 table
 #define RIGHTS     (PTE_R | PTE_W | PTE_X)
 
-// A level-0 table and the 2 MiB of an address space that it holds: the last one used. It stays true until a table
-// is unlinked; a root's owner does not change while it is a root.
-static struct span {
-    u64 root; // 0: none
-    va_t base;
-    u64 outside; // ~SPAN_INDEX: cheaper to load than to make
-    u64 *table;
-    struct exo_page *page; // the table's record
-    struct root *space;
-    u32 asid;
-    u16 own;     // page_kind() of a data page of the root's owner
-    u16 account; // that owner
-    u32 bits;    // that the last bind was found to be allowed to give such a page
-    u32 npages;  // and `pages`: kept here too, within reach
-    struct exo_page *pages;
-} span;
-
 void span_forget(void)
 {
-    span.root = 0;
-}
-
-// With this, va is page-aligned and a user's, root is a root of the caller's, and the table is there.
-static inline bool span_covers(const struct span *s, u64 root, va_t va)
-{
-    return root == s->root && !((va ^ s->base) & s->outside) && s->account == caller();
+    for (u32 i = 0; i < EXO_NHART; i++)
+        harts[i].span.root = 0;
 }
 
 static inline u64 *span_entry(const struct span *s, va_t va)
 {
-    return (u64 *)((u8 *)s->table + (va - s->base) / (EXO_PAGE / 8));
+    return &s->table[(va ^ s->base) / EXO_PAGE];
 }
 
+// The first two bytes of a record.
 static inline u16 page_kind(const struct exo_page *p)
 {
     return (u16)(p->type | p->account << 8);
@@ -59,17 +37,21 @@ static bool span_load(const struct exo_page *root, va_t va)
     if (!pte)
         return false;
     u64 *table = pte - va / EXO_PAGE % 512;
-    span = (struct span){.root = page_ppn(root),
-                         .base = va & ~(SPAN_INDEX | (EXO_PAGE - 1)),
-                         .outside = ~SPAN_INDEX,
-                         .table = table,
-                         .page = page_get(va_to_pa(table) / EXO_PAGE),
-                         .space = &roots[root->asid],
-                         .asid = root->asid,
-                         .own = (u16)(PAGE_DATA | root->account << 8),
-                         .account = root->account,
-                         .npages = npages,
-                         .pages = pages};
+    this_hart->span = (struct span){
+        .root = page_ppn(root),
+        .base = va & ~(SPAN_INDEX | (EXO_PAGE - 1)),
+        .outside = ~SPAN_INDEX,
+        .table = table,
+        .page = page_get(va_to_pa(table) / EXO_PAGE),
+        .space = &roots[root->asid],
+        .records = (u64)pages - EXO_PPN_BASE * sizeof(*pages),
+        .npages = npages,
+        .others = ~(1u << this_hart->index),
+        .asid = root->asid,
+        .bits = PTE_R,
+        .own = (u16)(PAGE_DATA | root->account << 8),
+        .account = root->account,
+    };
     return true;
 }
 
@@ -78,7 +60,7 @@ static inline u64 entry_swap(u64 *pte, u64 v)
 {
 #ifdef __riscv
     u64 old;
-    __asm__ volatile("amoswap.d.rl %0, %2, %1" : "=r"(old), "+A"(*pte) : "r"(v) : "memory");
+    __asm__ volatile("amoswap.d.rl %0, %2, %1" : "=r"(old), "+A"(*pte) : "r"(v));
     return old;
 #else
     return __atomic_exchange_n(pte, v, __ATOMIC_RELEASE);
@@ -158,12 +140,12 @@ static enum exo_error protect_check(u64 root, va_t va, u64 clear, u64 set, cap_t
     enum exo_error e = entry_check(root, va);
     if (e)
         return e;
-    u64 old = __atomic_load_n(span_entry(&span, va), __ATOMIC_RELAXED), new = (old & ~clear) | set;
+    u64 old = __atomic_load_n(span_entry(&this_hart->span, va), __ATOMIC_RELAXED), new = (old & ~clear) | set;
     if (!(old & PTE_V))
         return E_UNBOUND;
     if (page_of(old)->type == PAGE_DOOMED)
         return E_TYPE;
-    e = rights_check(page_of(old), span.account, new & ~old & RIGHTS, cap);
+    e = rights_check(page_of(old), this_hart->span.account, new & ~old & RIGHTS, cap);
     if (e)
         return e;
     return bits_ok(new & PTE_BITS) ? E_OK : E_BITS;
@@ -176,7 +158,49 @@ static enum exo_error unbind_check(u64 root, va_t va, u64 word)
     return va_ok(va) ? entry_check(root, va) : E_VA;
 }
 
-// ---- changes: what must be checked is checked, and the caller sees to the fences -----------------------------------
+// ---- changes, each with the fences it owes ---------------------------------------------------------------------------
+
+// What must be done before the lock is released: the first is here, since it is the only one as a rule.
+struct owed {
+    u32 n;    // changes
+    u32 asid; // of the address space changed ...
+    bool many; // ... or there are several
+    bool code;
+    u32 harts, code_harts; // that have to hear of it
+    va_t va;
+};
+
+static void owe(struct owed *d, va_t va, u64 old, u64 bits)
+{
+    const struct span *s = &this_hart->span;
+    d->many |= d->n && d->asid != s->asid;
+    d->n++;
+    d->asid = s->asid;
+    d->va = va;
+    if (old & PTE_V)
+        d->harts |= s->space->harts;
+    if (bits & PTE_X) {
+        d->code = true;
+        d->code_harts |= s->space->harts;
+    }
+}
+
+static void pay(const struct owed *d)
+{
+    bool one = d->n == 1;
+    if (!d->n)
+        return;
+    if (d->many)
+        sfence_all();
+    else if (one)
+        sfence_page(d->va, d->asid);
+    else
+        sfence_asid(d->asid);
+    if (d->harts)
+        shoot_remote(d->harts, d->many ? 0 : d->asid, one ? d->va : 0, one ? EXO_PAGE : ~0ul);
+    if (d->code)
+        code_shoot(d->code_harts);
+}
 
 // The binding `old` is gone, if it was one: what remains of its page's.
 static inline u64 binding_gone(u64 old)
@@ -190,203 +214,161 @@ static inline u64 binding_gone(u64 old)
     return n;
 }
 
-// Returns the old entry. The new one's page is not yet counted out of it.
-static inline u64 bind_put(const struct span *s, va_t va, u64 ppn, u64 bits)
-{
-    pages[ppn - EXO_PPN_BASE].binds++;
-    u64 old = entry_swap(span_entry(s, va), pte_of(ppn, bits | PTE_U | PTE_V));
-    s->page->users += !(old & PTE_V);
-    return old;
-}
-
-// Rights do not change under us, but the hardware may set A, and then D: so the swap fails twice at most.
-static inline u64 protect_put(const struct span *s, va_t va, u64 clear, u64 set)
-{
-    u64 *pte = span_entry(s, va), old = __atomic_load_n(pte, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(pte, &old, (old & ~clear) | set, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-    return old;
-}
-
-static inline u64 unbind_put(const struct span *s, va_t va, u64 word)
-{
-    u64 old = entry_swap(span_entry(s, va), word);
-    s->page->users -= old & PTE_V;
-    return old;
-}
-
-// ---- one at a time ---------------------------------------------------------------------------------------------
-
-// The fences after a change, here and where the address space runs, and the results.
-static struct ret changed(va_t va, u64 old, u64 left, u64 bits)
-{
-    if (old & PTE_V)
-        shoot(span.asid, va);
-    else
-        sfence_page(va, span.asid);
-    if (bits & PTE_X)
-        code_shoot(span.space->harts);
-    this_hart->a2 = left;
-    return done(old);
-}
-
-static __attribute__((noinline)) struct ret bind_slow(u64 root, va_t va, u64 ppn, u64 bits, cap_t cap)
+static struct ret bind_owing(struct owed *d, u64 root, va_t va, u64 ppn, u64 bits, cap_t cap)
 {
     enum exo_error e = bind_check(root, va, ppn, bits, cap);
     if (e)
         return fail(e);
-    u64 old = bind_put(&span, va, ppn, bits);
-    span.bits = bits & PTE_X ? 0 : (u32)bits;
-    return changed(va, old, binding_gone(old), bits);
-}
-
-static __attribute__((noinline)) struct ret replaced(va_t va, u64 old)
-{
-    return changed(va, old, binding_gone(old), 0);
-}
-
-// Usual: a data page of the caller's, not executable, where nothing was bound.
-leaf struct ret do_bind(u64 root, u64 va, u64 ppn, u64 bits, u64 cap)
-{
-    const struct span *s = &span;
-    u64 i = ppn - EXO_PPN_BASE;
-    if (unlikely(!span_covers(s, root, va) || bits != s->bits || i >= s->npages || page_kind(&s->pages[i]) != s->own))
-        return bind_slow(root, va, ppn, bits, cap);
+    struct span *s = &this_hart->span;
+    if (!(bits & PTE_X))
+        s->bits = (u32)bits;
+    page_get(ppn)->binds++;
     u64 old = entry_swap(span_entry(s, va), pte_of(ppn, bits | PTE_U | PTE_V));
-    s->pages[i].binds++;
-    if (unlikely(old & PTE_V))
-        return replaced(va, old);
-    s->page->users++;
-    sfence_page(va, s->asid);
-    this_hart->a2 = NO_PAGE;
+    s->page->users += !(old & PTE_V);
+    this_hart->a2 = binding_gone(old);
+    owe(d, va, old, bits);
     return done(old);
 }
 
-struct ret do_protect(u64 root, u64 va, u64 clear, u64 set, u64 cap)
+// Rights do not change under us, but the hardware may set A, and then D: so the swap fails twice at most.
+static struct ret protect_owing(struct owed *d, u64 root, va_t va, u64 clear, u64 set, cap_t cap)
 {
     enum exo_error e = protect_check(root, va, clear, set, cap);
     if (e)
         return fail(e);
-    u64 old = protect_put(&span, va, clear, set);
-    return changed(va, old, page_of(old)->binds, set);
+    u64 *pte = span_entry(&this_hart->span, va), old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(pte, &old, (old & ~clear) | set, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    this_hart->a2 = page_of(old)->binds;
+    owe(d, va, old, set);
+    return done(old);
 }
 
-static __attribute__((noinline)) struct ret unbind_slow(u64 root, va_t va, u64 word)
+static struct ret unbind_owing(struct owed *d, u64 root, va_t va, u64 word)
 {
     enum exo_error e = unbind_check(root, va, word);
     if (e)
         return fail(e);
-    u64 old = unbind_put(&span, va, word);
-    return changed(va, old, binding_gone(old), 0);
-}
-
-static __attribute__((noinline)) struct ret unbound(va_t va, u64 old)
-{
-    span.page->users -= old & PTE_V;
-    return changed(va, old, binding_gone(old), 0);
-}
-
-// Usual: a binding that no other hart can be using, of a page that is not doomed.
-leaf struct ret do_unbind(u64 root, u64 va, u64 word, u64 a3, u64 a4)
-{
-    (void)a3, (void)a4;
-    const struct span *s = &span;
-    if (unlikely(!span_covers(s, root, va) || word & PTE_V || s->space->harts & ~(1u << this_hart->index)))
-        return unbind_slow(root, va, word);
-    u64 old = entry_swap(span_entry(s, va), word);
-    if (unlikely(!(old & PTE_V)))
-        return unbound(va, old);
-    struct exo_page *p = &s->pages[(old >> 10) - EXO_PPN_BASE];
-    if (unlikely(p->type == PAGE_DOOMED))
-        return unbound(va, old);
-    s->page->users--;
-    sfence_page(va, s->asid);
-    this_hart->a2 = --p->binds;
+    u64 old = entry_swap(span_entry(&this_hart->span, va), word);
+    this_hart->span.page->users -= old & PTE_V;
+    this_hart->a2 = binding_gone(old);
+    owe(d, va, old, 0);
     return done(old);
 }
 
-// ---- many at a time --------------------------------------------------------------------------------------------
+// ---- calls -----------------------------------------------------------------------------------------------------
 
-// The fences that a batch owes: none of them is needed before the lock is released.
-struct owed {
-    u32 asid;  // of the one address space changed; 0: none yet
-    bool many; // several
-    bool remote, code;
-    u32 harts, code_harts;
-};
-
-static void owe(struct owed *d, u64 old, u64 bits)
+struct ret do_bind(u64 root, u64 va, u64 ppn, u64 bits, u64 cap)
 {
-    d->many |= d->asid && d->asid != span.asid;
-    d->asid = span.asid;
-    if (old & PTE_V)
-        d->harts |= span.space->harts;
-    if (bits & PTE_X) {
-        d->code = true;
-        d->code_harts |= span.space->harts;
-    }
+    struct owed owed = {0};
+    struct ret r = bind_owing(&owed, root, va, ppn, bits, cap);
+    pay(&owed);
+    return r;
 }
 
-static void pay(const struct owed *d)
+struct ret do_protect(u64 root, u64 va, u64 clear, u64 set, u64 cap)
 {
-    if (!d->asid)
-        return;
-    if (d->many)
-        sfence_all();
-    else
-        sfence_asid(d->asid);
-    if (d->harts)
-        shoot_remote(d->harts, d->many ? 0 : d->asid, 0, ~0ul);
-    if (d->code)
-        code_shoot(d->code_harts);
+    struct owed owed = {0};
+    struct ret r = protect_owing(&owed, root, va, clear, set, cap);
+    pay(&owed);
+    return r;
 }
 
-// What the caller wrote; it may change while we look, so each field is read once.
-static enum exo_error batch_op(volatile struct exo_op *o, struct owed *d)
+struct ret do_unbind(u64 root, u64 va, u64 word, u64 a3, u64 a4)
 {
-    u32 op = o->op, bits = o->bits;
-    u64 root = o->root, ppn = o->ppn, word = o->word, old, left;
-    va_t va = o->va;
+    (void)a3, (void)a4;
+    struct owed owed = {0};
+    struct ret r = unbind_owing(&owed, root, va, word);
+    pay(&owed);
+    return r;
+}
+
+// ---- batches -----------------------------------------------------------------------------------------------------
+
+// The caller may be changing what we look at, so each word is read once.
+#define READ(word) (*(const volatile u64 *)&(word))
+
+static struct ret op_in_full(struct exo_op *o, struct owed *d)
+{
+    u64 what = READ(o->op), page = READ(o->ppn), va = READ(o->va), word = READ(o->word);
+    u32 op = (u32)what, root = (u32)(what >> 32), ppn = (u32)page, bits = (u32)(page >> 32);
     struct ret r;
-    enum exo_error e;
     switch (op) {
     case EXO_BIND:
-        e = bind_check(root, va, ppn, bits, word);
-        if (e)
-            return e;
-        old = bind_put(&span, va, ppn, bits);
-        left = binding_gone(old);
-        owe(d, old, bits);
+        r = bind_owing(d, root, va, ppn, bits, word);
         break;
     case EXO_PROTECT:
-        e = protect_check(root, va, bits >> 16, bits & 0xffff, word);
-        if (e)
-            return e;
-        old = protect_put(&span, va, bits >> 16, bits & 0xffff);
-        left = page_of(old)->binds;
-        owe(d, old, bits & 0xffff);
+        r = protect_owing(d, root, va, bits >> 16, bits & 0xffff, word);
         break;
     case EXO_UNBIND:
-        e = unbind_check(root, va, word);
-        if (e)
-            return e;
-        old = unbind_put(&span, va, word);
-        left = binding_gone(old);
-        owe(d, old, 0);
+        r = unbind_owing(d, root, va, word);
         break;
     case EXO_PAGE_ALLOC:
         r = do_page_alloc(ppn, bits != 0, 0, 0, 0);
         if (!r.err)
             o->ppn = (ppn_t)r.val;
-        return r.err;
+        return r;
     case EXO_PAGE_FREE:
-        return do_page_free(ppn, 0, 0, 0, 0).err;
+        return do_page_free(ppn, 0, 0, 0, 0);
     default:
-        return E_ARG;
+        return fail(E_ARG);
     }
-    o->word = old;
-    o->binds = left;
-    return E_OK;
+    if (!r.err) {
+        o->word = r.val;
+        o->binds = this_hart->a2;
+    }
+    return r;
+}
+
+_Static_assert(offsetof(struct exo_op, root) == 4 && offsetof(struct exo_op, bits) == offsetof(struct exo_op, ppn) + 4,
+               "halves of words");
+
+// Does operations as long as they are usual ones, as in bind.S, in the span of the last one made in full. How many?
+static __attribute__((noinline)) u64 ops_usual(struct exo_op *o, u64 n, struct owed *d)
+{
+    const struct span *s = &this_hart->span;
+    const u64 bind = s->root << 32 | EXO_BIND, unbind = s->root << 32 | EXO_UNBIND;
+    const u64 base = s->base, outside = s->outside, bits = s->bits, flags = bits | PTE_U | PTE_V;
+    const u64 records = s->records, own = s->own, count = s->npages;
+    u64 first = EXO_PPN_BASE, cut = 0;
+    u8 *table = (u8 *)s->table;
+    struct exo_op *start = o, *end = o + n;
+    u32 users = 0;
+    __asm__("" : "+r"(first)); // keeps it in a register
+    for (; o < end; o++) {
+        u64 what = READ(o->op), at = READ(o->va) ^ base, old;
+        u64 *pte = (u64 *)(table + at / (EXO_PAGE / sizeof(*pte)));
+        if (unlikely(at & outside))
+            break;
+        if (what == bind) {
+            u64 page = READ(o->ppn), ppn = (u32)page;
+            struct exo_page *p = (struct exo_page *)(records + ppn * sizeof(*p));
+            if (unlikely(page >> 32 != bits || ppn - first >= count || page_kind(p) != own))
+                break;
+            p->binds++;
+            users++;
+            old = entry_swap(pte, pte_of(ppn, flags));
+        } else {
+            u64 word = READ(o->word);
+            if (unlikely(what != unbind || word & PTE_V))
+                break;
+            old = entry_swap(pte, word);
+        }
+        o->word = old;
+        o->binds = NO_PAGE;
+        if (!(old & PTE_V))
+            continue;
+        struct exo_page *was = (struct exo_page *)(records + (old >> 10) * sizeof(*was));
+        o->binds = (u64)(i32)--was->binds;
+        users--;
+        cut = old;
+        if (unlikely(was->type == PAGE_DOOMED))
+            page_drop(was);
+    }
+    s->page->users += (u16)users;
+    if (cut)
+        d->harts |= s->space->harts;
+    return (u64)(o - start);
 }
 
 struct ret do_batch(u64 array, u64 n, u64 a2, u64 a3, u64 a4)
@@ -394,14 +376,18 @@ struct ret do_batch(u64 array, u64 n, u64 a2, u64 a3, u64 a4)
     (void)a2, (void)a3, (void)a4;
     if (n == 0 || n > EXO_BATCH_MAX)
         return fail(E_ARG);
-    volatile struct exo_op *ops = user_object(array, n * sizeof(*ops), 8, true);
+    struct exo_op *ops = user_object(array, n * sizeof(*ops), 8, true);
     if (!ops)
         return fail(E_ADDR);
     struct owed owed = {0};
-    enum exo_error e = E_OK;
+    struct ret r = done(0);
     u64 i = 0;
-    while (i < n && !(e = batch_op(&ops[i], &owed)))
+    while (i < n && !(r = op_in_full(&ops[i], &owed)).err) {
         i++;
+        if (owed.n && !trace_on) // the span is then one of this batch
+            i += ops_usual(&ops[i], n - i, &owed);
+    }
+    owed.n = owed.n ? (u32)i : 0;
     pay(&owed);
-    return (struct ret){e, i};
+    return (struct ret){r.err, i};
 }

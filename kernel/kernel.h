@@ -43,6 +43,25 @@ struct regs {
     u64 x[32]; // x[0] is not used
 };
 
+// The level-0 table that bind, protect and unbind used last on a hart, and the 2 MiB of an address space that it
+// holds; what was checked on the way there, so that it need not be checked again. It stays true until a table is
+// unlinked: a root's owner does not change while it is a root. Assembly uses it.
+struct span {
+    u64 root; // 0: none
+    va_t base;
+    u64 outside; // the bits in which no va of the span differs from base
+    u64 *table;
+    struct exo_page *page; // the table's record
+    struct root *space;
+    u64 records; // where the record of ppn 0 would be; this and npages do not change
+    u32 npages;
+    u32 others; // all harts but this one
+    u32 asid;
+    u32 bits;    // that the last bind gave; 0 if it was one that wants more than the usual
+    u16 own;     // the first two bytes of the record of a data page of the root's owner
+    u16 account; // the root's owner
+};
+
 // One a hart, found through tp in the kernel and through sscratch exactly while user code runs. Assembly uses the
 // fields down to `regs` (offsets.c).
 //
@@ -68,6 +87,7 @@ struct hart {
     u32 resched;          // set by a call after which its environment does not go on
     u32 index;            // of this hart
     u8 next[EXO_NSLOT];   // the next filled slot after each, cyclic; itself if there is none other
+    struct span span;     // written by this hart; all forget theirs (root = 0) when a table is unlinked
     struct regs regs;     // of user code, on the paths that save all
 
     u64 id;               // the firmware's name for it
@@ -173,7 +193,7 @@ void shoot_remote(u32 harts, u32 asid, va_t va, u64 size); // not here; asid 0: 
 void root_release(struct exo_page *p);    // a root that nobody uses is a data page again, its ASID free
 void shoot_all(void);                     // everything, on every hart
 void code_shoot(u32 harts);               // fence.i here and on those harts
-void span_forget(void);                   // a table is unlinked: bind.c's memory of the last one is void
+void span_forget(void);                   // a table is unlinked: what any hart remembers of the last one is void
 
 // ---- sweep.c: doomed pages and ended accounts, in steps -------------------------------------------------------------
 

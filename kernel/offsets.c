@@ -29,6 +29,19 @@ void offsets(void)
     HART(H_SLOT, slot);
     HART(H_RESCHED, resched);
     HART(H_NEXT, next);
+    HART(H_SPAN_ROOT, span.root);
+    HART(H_SPAN_BASE, span.base);
+    HART(H_SPAN_OUTSIDE, span.outside);
+    HART(H_SPAN_TABLE, span.table);
+    HART(H_SPAN_PAGE, span.page);
+    HART(H_SPAN_SPACE, span.space);
+    HART(H_SPAN_RECORDS, span.records);
+    HART(H_SPAN_NPAGES, span.npages);
+    HART(H_SPAN_OTHERS, span.others);
+    HART(H_SPAN_ASID, span.asid);
+    HART(H_SPAN_BITS, span.bits);
+    HART(H_SPAN_OWN, span.own);
+    HART(H_SPAN_ACCOUNT, span.account);
     HART(H_PC, regs.pc);
     HART(H_X, regs.x);
     ENV(E_WORD, state);
@@ -39,10 +52,18 @@ void offsets(void)
     ENV(E_UA, ua);
     ENV(E_PC, pc);
     ENV(E_SLICES, slices);
+    SET(P_TYPE, offsetof(struct exo_page, type));
+    SET(P_USERS, offsetof(struct exo_page, users));
+    SET(P_BINDS, offsetof(struct exo_page, binds));
+    SET(P_DOOMED, PAGE_DOOMED);
+    SET(ROOT_HARTS, offsetof(struct root, harts));
     SET(FORCED_F, offsetof(struct exo_forced, f));
     SET(FORCED_FCSR, offsetof(struct exo_forced, fcsr));
 }
 
 _Static_assert(sizeof(struct exo_env) == 256, "trap.S shifts by 8");
+_Static_assert(sizeof(struct exo_page) == 32, "bind.S shifts by 5");
+_Static_assert(offsetof(struct exo_page, account) == offsetof(struct exo_page, type) + 1, "bind.S loads both");
+_Static_assert(offsetof(struct exo_env, account) == offsetof(struct exo_env, state) + 2, "bind.S: byte 2 of base");
 _Static_assert(sizeof(struct exo_slot) == 8, "trap.S shifts by 3");
 _Static_assert(offsetof(struct exo_env, eid) == 0 && offsetof(struct exo_slot, eid) == 0, "trap.S: first");

@@ -26,7 +26,7 @@ trap_fast:
     addi    t0, t0, EXO_REPLY - EXO_NULL
     beqz    t0, fast_null
     addi    t0, t0, EXO_NULL - EXO_PAGE_ALLOC
-    bgez    t0, locked_call
+    bgez    t0, under_lock
     addi    t0, t0, EXO_PAGE_ALLOC - EXO_RESUME
     beqz    t0, fast_resume
     addi    t0, t0, EXO_RESUME - EXO_YIELD
@@ -188,14 +188,20 @@ fast_resume:
 
 // The current environment waits with its word t2 + CALLING, to go on after its ecall; the callee t0, with word t1 and
 // u-area t3, runs as after switch_to, but t3 holds its entry. The order leaves no word of the kernel's in t3-t6.
-.macro transfer
+.macro transfer cross=0
+    addi    t2, t2, ENV_CALLING
+    not     t5, t2
+    .if     \cross
+    lui     t4, READY_CROSS >> 12
+    xor     t5, t5, t4
+    .endif
+    sw      t5, H_READY(tp)
     ld      t5, E_SATP(t0)
     csrw    satp, t5
     csrr    t5, sepc
     addi    t5, t5, 4
     ld      t6, H_CUR(tp)
     sd      t5, E_PC(t6)
-    addi    t2, t2, ENV_CALLING
     sw      t2, E_WORD(t6)
     sw      a6, E_CALLEE(t6)
     lwu     t6, 0(t6)
@@ -220,8 +226,6 @@ fast_call:
     ld      t3, E_UA(t0)
     unmasked
     transfer
-    not     t2, t2
-    sw      t2, H_READY(tp)
     csrrw   tp, sscratch, tp
     sret
 1:  lw      t4, H_BASE(tp)      // another account's: with the capability it accepts
@@ -239,11 +243,7 @@ fast_call:
     ld      t3, E_UA(t0)
     unmasked
     sw      t1, H_BASE(tp)
-    transfer
-    lui     t4, READY_CROSS >> 12
-    or      t2, t2, t4
-    not     t2, t2
-    sw      t2, H_READY(tp)
+    transfer cross=1
     li      t3, 0
     scrub_sret
 
@@ -400,6 +400,12 @@ yield_any:
 
 // t0 = number past EXO_PAGE_ALLOC. C keeps s0-s11, gp and tp; the rest is dead, and zeroed, so that no value of
 // the kernel's is left in it.
+under_lock:
+    addi    t1, t0, EXO_PAGE_ALLOC - EXO_BIND
+    beqz    t1, fast_bind
+    addi    t1, t1, EXO_BIND - EXO_UNBIND
+    beqz    t1, fast_unbind
+    .globl  locked_call
 locked_call:
     addi    t1, t0, EXO_PAGE_ALLOC - EXO_CALLS_END
     bgez    t1, save_all

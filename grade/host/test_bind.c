@@ -35,8 +35,11 @@ static void test_bind(void)
     REFUSED(E_VA, bind(r1, 1ul << 63, a, R, 0));
     static const u64 bad[] = {0,     W,         R | W | X, W | X, PTE_A | PTE_D, R | PTE_V, R | PTE_U,
                               R | PTE_G, R | 1 << 10, R | 1ul << 63, R | 1ul << 32, ~0ul};
-    for (u32 i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+    for (u32 i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         REFUSED(E_BITS, bind(r1, 0, a, bad[i], 0));
+        DONE(unbind(r1, 0x200000, 0));
+        REFUSED(E_BITS, bind(r1, 0x200000, a, bad[i], 0));
+    }
     REFUSED(E_PPN, bind(END, 0, a, R, 0));
     REFUSED(E_PPN, bind(r1, 0, END, R, 0));
     REFUSED(E_PPN, bind(r1, 0, EXO_PPN_BASE, R, 0));

@@ -109,10 +109,10 @@ static i64 changed_from(u64 old, struct ret r, enum exo_error e)
 }
 
 #define PREDICT(e, check)                                                                                    \
-    struct span kept_span = span;                                                                            \
+    struct span kept_span = this_hart->span;                                                                            \
     enum exo_error e = check;                                                                                \
     if (rnd(4))                                                                                              \
-    span = kept_span
+    this_hart->span = kept_span
 
 static i64 binding(u32 what)
 {
@@ -174,14 +174,14 @@ static i64 many(void)
     // First one by one, for comparison; but A and D of their page are as the batch sets them.
     (void)user_object(at, 8, 8, true);
     static struct kept after;
-    struct span span_was = span;
+    struct span span_was = this_hart->span;
     u32 k = 0;
     keep_in(&kept);
     while (k < n && !one(&ops[k]))
         k++;
     keep_in(&after);
     back_to(&kept);
-    span = span_was;
+    this_hart->span = span_was;
     struct ret r = do_batch(at, n, 0, 0, 0);
     fail_with("operations done", n ? k : 0, r.val);
     fail_with("a batch and its operations one by one", true, !n || same_as(&after));

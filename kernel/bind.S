@@ -1,0 +1,142 @@
+// bind and unbind in the case that libOSes make of them all day, under the lock: the twins of do_bind and do_unbind
+// (bind.c), which make all checks in full and leave what they found in this hart's span. Here each check is made by
+// comparing with one of those, or by a load. Whatever is unusual goes to the twin, nothing having changed.
+//
+//   bind      a data page of the root's owner, not executable, with bits as in the bind before, to an entry that
+//             binds nothing
+//   unbind    an entry that binds a page, which is not doomed; no other hart can be using it
+//
+// On entry a0-a4 are the arguments and t0-t6 free; tp is the hart's record, sscratch the user's tp. Nothing traps.
+// t6 is not touched, t0 ends as the user's pc, and a0 and a2 also serve between arguments and results: so there is
+// less to scrub.
+#include "kernel_asm.h"
+
+// t1 = the lock, t2 = our ticket.
+.macro take_lock
+    la      t1, kernel_lock
+    li      t2, 1
+    amoadd.w.aq t2, t2, (t1)
+1:  lw      t3, 4(t1)
+    bne     t2, t3, 1b
+    fence   r, rw
+.endm
+
+.macro leave_lock
+    addiw   t2, t2, 1
+    fence   rw, w
+    sw      t2, 4(t1)
+.endm
+
+// The root in a0 is the caller's, va in a1 a page's, and the span holds its table. t3 = va - base.
+.macro in_span
+    ld      t3, H_SPAN_ROOT(tp)
+    bne     t3, a0, unusual
+    ld      t3, H_SPAN_BASE(tp)
+    xor     t3, t3, a1
+    ld      t4, H_SPAN_OUTSIDE(tp)
+    and     t4, t4, t3
+    bnez    t4, unusual
+    lbu     t4, H_SPAN_ACCOUNT(tp)
+    lbu     t5, H_BASE+2(tp)
+    bne     t4, t5, unusual
+.endm
+
+// t3 = the entry's address, \to = what it holds.
+.macro find_entry to
+    srli    t3, t3, 9
+    ld      t5, H_SPAN_TABLE(tp)
+    add     t3, t3, t5
+    ld      \to, 0(t3)
+.endm
+
+// The table's count of valid entries goes up or down, and this hart's TLB forgets va. Uses a0.
+.macro count_and_fence by
+    ld      t5, H_SPAN_PAGE(tp)
+    lhu     a0, P_USERS(t5)
+    addi    a0, a0, \by
+    sh      a0, P_USERS(t5)
+    lwu     a0, H_SPAN_ASID(tp)
+    sfence.vma a1, a0
+.endm
+
+.macro return_done
+    csrr    t0, sepc
+    addi    t0, t0, 4
+    csrw    sepc, t0
+    li      a0, 0
+    li      t1, 0
+    li      t2, 0
+    li      t3, 0
+    li      t4, 0
+    li      t5, 0
+    csrrw   tp, sscratch, tp
+    sret
+.endm
+
+    .section .text
+    .globl  fast_bind
+fast_bind:
+    take_lock
+    in_span
+    lwu     t4, H_SPAN_BITS(tp)
+    bne     t4, a3, unusual
+    li      t4, EXO_PPN_BASE
+    sub     t4, a2, t4
+    lwu     t5, H_SPAN_NPAGES(tp)
+    bgeu    t4, t5, unusual
+    slli    t4, a2, 5
+    ld      t5, H_SPAN_RECORDS(tp)
+    add     t4, t4, t5
+    lhu     t5, P_TYPE(t4)          // and account
+    lhu     t0, H_SPAN_OWN(tp)
+    bne     t5, t0, unusual
+    find_entry t0
+    andi    t5, t0, PTE_V
+    bnez    t5, unusual
+    slli    a2, a2, 10
+    or      a2, a2, a3
+    ori     a2, a2, PTE_U | PTE_V
+    amoswap.d.rl a2, a2, (t3)       // the page's contents come first
+    lw      a0, P_BINDS(t4)
+    addi    a0, a0, 1
+    sw      a0, P_BINDS(t4)
+    count_and_fence 1
+    mv      a1, a2
+    li      a2, -1
+    leave_lock
+    return_done
+
+    .globl  fast_unbind
+fast_unbind:
+    take_lock
+    in_span
+    andi    t4, a2, PTE_V
+    bnez    t4, unusual
+    ld      t4, H_SPAN_SPACE(tp)
+    lw      t4, ROOT_HARTS(t4)
+    lw      t5, H_SPAN_OTHERS(tp)
+    and     t4, t4, t5
+    bnez    t4, unusual
+    find_entry t0
+    andi    t4, t0, PTE_V
+    beqz    t4, unusual
+    srli    t0, t0, 10
+    slli    t0, t0, 5
+    ld      t4, H_SPAN_RECORDS(tp)
+    add     t4, t4, t0
+    lbu     t5, P_TYPE(t4)
+    addi    t5, t5, -P_DOOMED
+    beqz    t5, unusual
+    amoswap.d.rl a2, a2, (t3)
+    count_and_fence -1
+    mv      a1, a2
+    lw      a2, P_BINDS(t4)
+    addi    a2, a2, -1
+    sw      a2, P_BINDS(t4)
+    leave_lock
+    return_done
+
+unusual:
+    leave_lock
+    addi    t0, a7, -EXO_PAGE_ALLOC
+    j       locked_call
