@@ -105,7 +105,7 @@ static void hog_prologue(void)
         hog(&p);
 }
 
-// While its forced frame is in use, another abort stops it: nothing of it could be saved.
+// While its forced frame is in use, another abort saves nothing: the frame stays, and PROLOGUE begins again.
 static void forced_twice(void)
 {
     struct peer p;
@@ -113,10 +113,14 @@ static void forced_twice(void)
         return;
     peer_start(&p);
     WAIT(env_of(p.eid)->aborts);
+    u64 pc = p.ua->forced.pc, aborts = env_of(p.eid)->aborts;
     p.ua->entry[ENTRY_PROLOGUE] = (va_t)stuck; // it does not resume
-    WAIT(env_of(p.eid)->state & ENV_STOPPED);
-    CHECK(env_of(p.eid)->stop, STOP_FORCED);
+    WAIT(env_of(p.eid)->aborts >= aborts + 2);
+    CHECK(env_of(p.eid)->state & ENV_STOPPED, 0);
     CHECK(p.ua->pending & PENDING_FORCED, PENDING_FORCED);
+    CHECK(p.ua->forced.pc, pc);
+    p.ua->entry[ENTRY_PROLOGUE] = rt_entries[ENTRY_PROLOGUE];
+    WAIT(!(p.ua->pending & PENDING_FORCED));
     peer_end(&p);
 }
 
