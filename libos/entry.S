@@ -82,12 +82,18 @@ gate:
 1:  li      a0, -1
     call    proc_exit
 
+// The other entries come first, and mask holds the end of the slice back until they and the u-area are where
+// they belong.
     .globl  image_entry
 image_entry:
+    ld      t1, UA_PENDING(t0)
+    andi    t1, t1, PENDING_FORCED
+    bnez    t1, upcall_forced
     .irp    i, 0, 8, 16, 24
     lla     t1, upcall_entries
     ld      t1, \i(t1)
     sd      t1, UA_ENTRY_FAULT + \i(t0)
     .endr
     lla     sp, stack_top
+    mv      a0, t0
     call    start

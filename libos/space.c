@@ -11,8 +11,7 @@ static const struct {
     va_t va;
     u32 level;
 } tables[] = {
-    {0, 1},           {LIBOS_TABLE, 1}, {SHARED_VA, 1}, {UA_VA & ~(u64)0x3fffffff, 1},
-    {LIBOS_TABLE, 0}, {WINDOW_VA, 0},   {SHARED_VA, 0}, {UA_VA & ~(u64)(TABLE_SPAN - 1), 0},
+    {0, 1}, {LIBOS_TABLE, 1}, {SHARED_VA, 1}, {LIBOS_TABLE, 0}, {WINDOW_VA, 0}, {SHARED_VA, 0},
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -239,9 +238,8 @@ void space_free(ppn_t root, u64 sz)
 {
     space_shrink(root, sz, 0);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
-    unbind(root, COPY_VA, SCRATCH_VA + EXO_PAGE);
+    unbind(root, UA_VA, SCRATCH_VA + EXO_PAGE);
     unbind(root, SHARED_VA, SHARED_VA + SHARED->pages * EXO_PAGE);
-    unbind(root, UA_VA, UA_VA + EXO_PAGE);
     ppn_t page[TABLES + 1];
     u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)

@@ -2,10 +2,10 @@
 // again.
 //
 //     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
-//     LIBOS_TABLE   the libOS's image and its stack (unix.ld); near the end of those 2 MiB, scratch pages
+//     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
+//     UA_VA         the u-area, and after it two scratch pages
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h
-//     UA_VA         the u-area
 //
 // The image's text, its constants and the shared pages are the same pages in every process. Whoever takes
 // away the last binding of a page frees it; so it makes no difference here who ends first.
@@ -29,7 +29,7 @@
 // The image's parts (unix.ld).
 extern char image_load[], rodata_start[], data_start[], bss_end[], stack_bottom[], stack_top[];
 
-// Pages that a process has for itself beside its program: the root, 8 tables, the u-area, data and bss,
+// Pages that a process has for itself beside its program: the root, 6 tables, the u-area, data and bss,
 // stack.
 u64 space_pages(void);
 

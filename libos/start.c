@@ -11,7 +11,7 @@
 
 #define SPARE 8 // pages of the reserve that nobody may charge
 
-void start(void);
+void start(struct exo_uarea *);
 
 static void fail(const char *what)
 {
@@ -25,6 +25,27 @@ static void fail(const char *what)
 static ppn_t own_root(void)
 {
     return EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].root;
+}
+
+static void drop_table(va_t va, u32 level)
+{
+    struct exo_ret table = exo_pt_unlink(own_root(), va, level);
+    if (table.err == 0)
+        exo_page_free(table.val);
+}
+
+// The boot image has put the u-area elsewhere. SELF is not there before this is done.
+static void move_uarea(struct exo_uarea *ua)
+{
+    struct first_args *first = (struct first_args *)ua->libos;
+    va_t old = (va_t)ua;
+    eid_t eid = first_self(first);
+    ppn_t root = EXO_ENVS[eid & EXO_EID_INDEX].root;
+    exo_bind(root, UA_VA, first->uarea, SPACE_RW, 0);
+    exo_env_space(eid, root, UA_VA);
+    exo_unbind(root, old, 0);
+    drop_table(old & ~(u64)(TABLE_SPAN - 1), 0);
+    drop_table(old & ~(u64)(TABLE_SPAN * 512 - 1), 1);
 }
 
 static ppn_t new_page(void)
@@ -120,16 +141,13 @@ static void mount(void)
     fail("no extent of its own is named fs");
 }
 
-// The page below the jump table has served; with it goes the only table that no other process has.
+// The page below the jump table has served; with it goes a table that no other process has.
 static void drop_header(void)
 {
-    ppn_t root = own_root();
-    struct exo_ret page = exo_unbind(root, (va_t)image_load, 0);
+    struct exo_ret page = exo_unbind(own_root(), (va_t)image_load, 0);
     if (page.err == 0 && page.val2 == 0)
         exo_page_free(PTE_PPN(page.val));
-    struct exo_ret table = exo_pt_unlink(root, (va_t)image_load & ~(u64)(TABLE_SPAN - 1), 0);
-    if (table.err == 0)
-        exo_page_free(table.val);
+    drop_table((va_t)image_load & ~(u64)(TABLE_SPAN - 1), 0);
 }
 
 // What is held now stays held; what the reserve has beyond that is to be charged.
@@ -139,10 +157,11 @@ static void open_account(void)
     SHARED->commit.limit = a->reserve > a->held + SPARE ? a->reserve - a->held - SPARE : 0;
 }
 
-void start(void)
+void start(struct exo_uarea *ua)
 {
     char *argv[] = {"init", 0};
-    first_self(&SELF->first);
+    move_uarea(ua);
+    upcall_unmask();
     make_shared();
     proc_start();
     find_text();

@@ -60,7 +60,7 @@ prologue:
     addi    t1, t0, UA_PENDING
     amoand.d t1, t2, (t1)
     andi    t1, t1, PENDING_FORCED
-    bnez    t1, forced
+    bnez    t1, upcall_forced
     lbu     t1, UA_MASK + 1(t0)
     bnez    t1, interrupted
     each_kept ld, t0, SELF_KEPT
@@ -68,7 +68,9 @@ prologue:
 
 // The end of a call that gave up the hart, or could not: a0 is its result. If the slice ended while mask held
 // the epilogue back, this is the place to end it.
-unmask:
+    .globl  upcall_unmask, upcall_forced
+upcall_unmask:
+    li      t0, UA_VA
     li      t1, ~MASK_LIBOS
     amoand.d zero, t1, (t0)
     ld      t1, UA_PENDING(t0)
@@ -97,8 +99,8 @@ unmask:
 1:
     .endm
 
-// Not long: to be taken by force once more before this is over cannot be gone on from.
-forced:
+// Taken by force once more before this is over, it begins again.
+upcall_forced:
     check_program UA_FORCED
     li      a0, FRAME_FORCED
     li      a7, EXO_RESUME
@@ -183,7 +185,7 @@ leave:
     li      t0, UA_VA // refused: floating point is still on
     ld      t1, SELF_FP_WAS(t0)
     sd      t1, SELF_FP_ON(t0)
-    j       unmask
+    j       upcall_unmask
 
 // Nothing but t0, t6 and the message comes back from a call.
     .globl  upcall_call
@@ -236,7 +238,7 @@ upcall_fp_load:
     fscsr   t1
     li      t1, 1
     sd      t1, SELF_FP_ON(t0)
-    j       unmask
+    j       upcall_unmask
 
     .globl  upcall_enter
 upcall_enter:

@@ -9,7 +9,8 @@
 #include <exo/abi.h>
 #include "user/first.h"
 
-#define UA_VA 0x3ffffff000 // of the u-area, in every process
+// Of the u-area, in every process: beside the libOS, so that it needs no table of its own.
+#define UA_VA 0x401fd000
 
 // Offsets from the u-area.
 #define SELF_FP_ON  0x4b0
@@ -73,6 +74,9 @@ u64 upcall_fork(u64 kept[16]) __attribute__((returns_twice));
 // Floating point off, the program's registers in SELF->f; and back.
 void upcall_fp_save(void);
 void upcall_fp_load(void);
+
+// Clears the libOS's bit of mask, and ends the slice here if it ended while that was set.
+void upcall_unmask(void);
 
 // Leaves the libOS for a program that starts.
 void upcall_enter(va_t pc, va_t sp, u64 argc, va_t argv) __attribute__((noreturn));
