@@ -145,6 +145,7 @@ void first_start(void)
     struct exo_uarea *u = ppn_to_va((ppn_t)ua);
     u64 eid = must("environment", do_env_new(0, root, ua, FIRST_UVA, 0));
     map_page(root, FIRST_UVA, ua, PTE_R | PTE_W);
+    u->mask = MASK_LIBOS; // until its entries are in place: the first slice may be short
     u->entry[2] = h.entry;
     *(eid_t *)u->libos = (eid_t)eid;
     slots[0].eid = (eid_t)eid;

@@ -70,6 +70,7 @@ static void fault(struct regs *r, u64 cause, u64 tval)
     upcall(r, 0, cause, cause, tval);
 }
 
+// A forced frame in use stays: what runs is on its way to resume it, and begins that again at its next PROLOGUE.
 bool force_save(struct exo_env *e)
 {
     struct exo_uarea *ua = env_ua(e);
@@ -99,9 +100,8 @@ static void abort_slice(struct regs *r)
     if (trace_on)
         trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
     __atomic_fetch_and(&this_hart->ua->pending, ~(u64)PENDING_EPILOGUE, __ATOMIC_RELAXED);
-    if (!force_save(e))
-        env_stop(e, STOP_FORCED, 0, 0, r->pc);
-    else if (e->excess > EXO_OWE)
+    (void)force_save(e);
+    if (e->excess > EXO_OWE)
         env_stop(e, STOP_OWES, 0, 0, r->pc);
     dispatch();
 }

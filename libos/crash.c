@@ -153,8 +153,7 @@ void crash(const struct trap *t)
 void crash_stopped(const struct proc *p)
 {
     const volatile struct exo_env *e = &EXO_ENVS[p->eid & EXO_EID_INDEX];
-    static const char *const why[] = {"", "", "a fault while one was taken", "it overran its slices",
-                                      "it was taken by force twice"};
-    print("pid %d (%s): stopped: %s\n", p->pid, p->name, e->stop <= STOP_FORCED ? why[e->stop] : "");
+    static const char *const why[] = {"", "", "a fault while one was taken", "it overran its slices"};
+    print("pid %d (%s): stopped: %s\n", p->pid, p->name, e->stop <= STOP_OWES ? why[e->stop] : "");
     print("    %s at 0x%lx, pc 0x%lx\n", cause_name(e->stop_cause), e->stop_tval, e->stop_pc);
 }

@@ -239,6 +239,7 @@ static i64 load_env(struct libos *l, ppn_t to, va_t entry, eid_t *eid)
         return page.err;
     struct exo_uarea *ua = look((ppn_t)page.val);
     struct first_args *args = (struct first_args *)ua->libos;
+    ua->mask = MASK_LIBOS;
     ua->entry[2] = entry;
     memcpy(args->args, l->line->args, LABEL_ARGS);
     args->uarea = (ppn_t)page.val;

@@ -119,6 +119,7 @@ static void forced_twice(void)
     CHECK(env_of(p.eid)->state & ENV_STOPPED, 0);
     CHECK(p.ua->pending & PENDING_FORCED, PENDING_FORCED);
     CHECK(p.ua->forced.pc, pc);
+    sh->w[10] = 1; // what it holds on for
     p.ua->entry[ENTRY_PROLOGUE] = rt_entries[ENTRY_PROLOGUE];
     WAIT(!(p.ua->pending & PENDING_FORCED));
     peer_end(&p);

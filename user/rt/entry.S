@@ -55,7 +55,10 @@ rt_entries:
 
     .text
     .globl  image_entry
-image_entry:
+image_entry:                // mask holds the end of the slice back until all entries are there
+    ld      t1, UA_PENDING(t0)
+    andi    t1, t1, PENDING_FORCED
+    bnez    t1, go_forced
     mv      tp, t0
     la      sp, stack_top
     la      t1, rt_entries
@@ -63,7 +66,14 @@ image_entry:
     ld      t2, \i(t1)
     sd      t2, UA_ENTRY_FAULT + \i(tp)
     .endr
-    call    main
+    li      t1, ~MASK_LIBOS
+    amoand.d zero, t1, (tp)
+    ld      t1, UA_PENDING(tp)
+    andi    t1, t1, PENDING_EPILOGUE
+    beqz    t1, 1f
+    li      a0, 0
+    call    rt_yield
+1:  call    main
     call    rt_exit
 
     .globl  fault_entry, epilogue_entry, prologue_entry, call_entry

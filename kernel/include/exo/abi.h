@@ -235,8 +235,7 @@ enum stop_reason {
     STOP_NEW,    /* never run yet */
     STOP_CTL,    /* env_ctl(stop) */
     STOP_DOUBLE, /* a fault while the fault frame was in use */
-    STOP_OWES,   /* owed more than EXO_OWE */
-    STOP_FORCED  /* an abort while the forced frame was in use */
+    STOP_OWES    /* owed more than EXO_OWE */
 };
 
 /* One an environment, at EXO_ENVS[eid & EXO_EID_INDEX]. 256 bytes. */
@@ -376,7 +375,8 @@ struct exo_words {
  *           was set; resume(EPILOGUE) clears it, or the libOS. The environment has the budget
  *           to save what is live and yield.
  * PROLOGUE  start of slice: registers hold nothing (zero where the account changed). The
- *           libOS looks at pending, then picks what to run.
+ *           libOS looks at pending, then picks what to run. With a forced frame to resume it
+ *           does that first: an abort before then saves nothing, and PROLOGUE begins again.
  * CALL      a0-a4 and s0-s11 from the caller, t6 = the caller's eid.
  */
 struct exo_frame {
