@@ -85,7 +85,7 @@ void call_break(struct exo_env *e, enum exo_error why)
         e->callee = 0;
         e->broken = (u32)why;
     }
-    if (READY_CALLED(this_hart->ready))
+    if (this_hart->ready != this_hart->base)
         this_hart->ready = READY_NONE;
 }
 

@@ -68,8 +68,8 @@ struct span {
 // The fast paths compare whole state words (exo_env: state, home, account, 0). `base` is the word of a ready
 // environment of the current account at home here. `ready` is the same while the current environment may be left
 // by a fast path, and no environment's word otherwise: past the end of a slice, with floating point on, while
-// serving. After a fast call it is the complement of the client's word (with ENV_CALLING), for the fast reply, and
-// so no environment's word either; READY_CROSS is clear in it if the client's account is another.
+// serving. After a fast call it is none either, but tells the fast reply what the client's word is if nothing came
+// between: READY_SAME, or that word with READY_CROSS if the client's account is another.
 struct hart {
     struct exo_uarea *ua; // of the environment that runs, in the direct map
     va_t uva;             // the same as the environment sees it

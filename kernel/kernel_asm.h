@@ -15,8 +15,8 @@
 
 // hart.ready, when it is not a state word
 #define READY_NONE 1           // no environment's word: running, of account 0
-#define READY_CROSS 0x80000000 // in the word of a client of another account, before its complement is taken
-#define READY_CALLED(ready) ((ready) >> 24) // nonzero: it is the complement of a client's word
+#define READY_SAME 0           // likewise: a client of this account, its word that of `base` with ENV_CALLING
+#define READY_CROSS 0x80000000 // added to the word of a client of another account
 
 // hart.special
 #define SPECIAL_PHASE 1  // past the slice's end, within the budget

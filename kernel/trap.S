@@ -178,7 +178,7 @@ fast_resume:
     sret
 .endm
 
-// Nothing in the callee's u-area t3 holds a call back, nor might: pending may name a forced frame.
+// Nothing in the callee's u-area t3 holds a call back, nor might: pending may name a forced frame. t4 = 0.
 .macro unmasked
     ld      t4, UA_MASK(t3)
     ld      t5, UA_PENDING(t3)
@@ -188,14 +188,8 @@ fast_resume:
 
 // The current environment waits with its word t2 + CALLING, to go on after its ecall; the callee t0, with word t1 and
 // u-area t3, runs as after switch_to, but t3 holds its entry. The order leaves no word of the kernel's in t3-t6.
-.macro transfer cross=0
+.macro transfer
     addi    t2, t2, ENV_CALLING
-    not     t5, t2
-    .if     \cross
-    lui     t4, READY_CROSS >> 12
-    xor     t5, t5, t4
-    .endif
-    sw      t5, H_READY(tp)
     ld      t5, E_SATP(t0)
     csrw    satp, t5
     csrr    t5, sepc
@@ -225,6 +219,7 @@ fast_call:
     bne     t1, t2, 1f
     ld      t3, E_UA(t0)
     unmasked
+    sw      t4, H_READY(tp)     // READY_SAME
     transfer
     csrrw   tp, sscratch, tp
     sret
@@ -243,7 +238,10 @@ fast_call:
     ld      t3, E_UA(t0)
     unmasked
     sw      t1, H_BASE(tp)
-    transfer cross=1
+    transfer
+    lui     t4, READY_CROSS >> 12
+    or      t4, t4, t2
+    sw      t4, H_READY(tp)
     li      t3, 0
     scrub_sret
 
@@ -257,12 +255,13 @@ fast_reply:
     add     t0, t0, t1
     lw      t2, H_READY(tp)
     lw      t4, E_WORD(t0)
-    not     t2, t2
-    bne     t4, t2, 1f
-    addi    t1, t2, -ENV_CALLING
-    sw      t1, E_WORD(t5)
-    sw      t1, H_READY(tp)
-    addi    t2, t1, ENV_RUNNING
+    bnez    t2, 1f
+    lw      t2, H_BASE(tp)
+    addi    t1, t2, ENV_CALLING
+    bne     t4, t1, save_all
+    sw      t2, E_WORD(t5)
+    sw      t2, H_READY(tp)
+    addi    t2, t2, ENV_RUNNING
     sw      t2, E_WORD(t0)
     ld      t4, E_PC(t0)
     csrw    sepc, t4
