@@ -9,7 +9,7 @@
 #define KERNBASE 0x80000000L // first byte of RAM, by its physical address
 #define PHYSTOP  (KERNBASE + 128 * 1024 * 1024)
 
-#define TRAMPOLINE (MAXVA - PGSIZE) // from here down: pages shared by library OS and kernel
+#define TRAMPOLINE (MAXVA - PGSIZE) // nothing is there, nor below it
 #define TRAPFRAME  (TRAMPOLINE - PGSIZE)
 
 #define EXPORTS 0xffffffe000000000UL // the kernel's records, read-only
