@@ -1,4 +1,5 @@
-// Accounts: who owns what, and the tree in which reserve and quotas are split off and come back (SOSP95 3.3, 3.4).
+// Accounts: who owns what, and the tree in which reserve and quotas are split off and come back (SOSP95,
+// Visible Resource Revocation).
 // A quota is what an account uses and may still use or hand on: a child's part is taken out of its parent's, and
 // comes back when the child ends (sweep.c). Called with the kernel lock held.
 #include "kernel.h"
@@ -8,6 +9,13 @@
 struct exo_acct accts[(EXO_NACCT / RECORDS_A_PAGE + 1) * RECORDS_A_PAGE] __attribute__((aligned(EXO_PAGE)));
 
 #define AMOUNT_MAX (1ul << 31)
+
+static u64 amount_max(u64 a, u64 b, u64 c, u64 d)
+{
+    a = a > b ? a : b;
+    c = c > d ? c : d;
+    return a > c ? a : c;
+}
 
 // Would what the account has in use still fit its quotas if these were added? Each environment brings two roots.
 static bool quota_holds(const struct exo_acct *a, i64 pages, i64 envs, i64 accounts, i64 extents)
@@ -41,18 +49,17 @@ struct ret do_acct_new(u64 pages, u64 envs, u64 accounts, u64 extents, u64 a4)
     (void)a4;
     u32 parent = caller(), n = 1;
     struct exo_acct *a = &accts[parent];
-    if (pages > AMOUNT_MAX || envs > AMOUNT_MAX || accounts > AMOUNT_MAX || extents > AMOUNT_MAX)
-        return fail(E_ARG);
-    if (a->state == ACCT_ENDING)
-        return fail(E_STATE);
     while (n <= EXO_NACCT && accts[n].state != ACCT_FREE)
         n++;
-    if (n > EXO_NACCT || !quota_holds(a, -(i64)pages, -(i64)envs, -(i64)accounts - 1, -(i64)extents))
-        return fail(E_QUOTA);
-    if (a->fixed > a->reserve - pages)
-        return fail(E_FIXED);
-    if (!promise_holds(parent, n, (i64)pages))
-        return fail(E_RESERVE);
+    enum exo_error e =
+        amount_max(pages, envs, accounts, extents) > AMOUNT_MAX                                        ? E_ARG
+        : a->state == ACCT_ENDING                                                                      ? E_STATE
+        : n > EXO_NACCT || !quota_holds(a, -(i64)pages, -(i64)envs, -(i64)accounts - 1, -(i64)extents) ? E_QUOTA
+        : a->fixed > a->reserve - pages                                                                ? E_FIXED
+        : !promise_holds(parent, n, (i64)pages)                                                        ? E_RESERVE
+                                                                                                       : E_OK;
+    if (e)
+        return fail(e);
 
     accts[n] = (struct exo_acct){.state = ACCT_NEW, .parent = (u8)parent};
     a->accts_used++;
@@ -74,7 +81,7 @@ static struct ret set_first(i64 up)
 
 struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 extents)
 {
-    if (pages > AMOUNT_MAX || envs > AMOUNT_MAX || accounts > AMOUNT_MAX || extents > AMOUNT_MAX)
+    if (amount_max(pages, envs, accounts, extents) > AMOUNT_MAX)
         return fail(E_ARG);
     struct exo_acct *a = acct_get(account);
     if (!a)
@@ -89,18 +96,23 @@ struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 exten
     struct exo_acct *parent = &accts[a->parent];
     i64 up = (i64)pages - a->reserve, up_envs = (i64)envs - a->envs;
     i64 up_accounts = (i64)accounts - a->accts, up_extents = (i64)extents - a->exts;
-    if (own && (up > 0 || up_envs > 0 || up_accounts > 0 || up_extents > 0))
-        return fail(E_QUOTA);
-    if (!quota_holds(a, up, up_envs, up_accounts, up_extents) ||
-        !quota_holds(parent, -up, -up_envs, -up_accounts, -up_extents))
-        return fail(E_QUOTA);
-    if (a->fixed > pages || parent->fixed > parent->reserve - up)
-        return fail(E_FIXED);
-    if (!promise_holds(a->parent, (u32)account, up))
-        return fail(E_RESERVE);
+    enum exo_error e =
+        (own && (up > 0 || up_envs > 0 || up_accounts > 0 || up_extents > 0)) ||
+                !quota_holds(a, up, up_envs, up_accounts, up_extents) ||
+                !quota_holds(parent, -up, -up_envs, -up_accounts, -up_extents) ? E_QUOTA
+        : a->fixed > pages || parent->fixed > parent->reserve - up             ? E_FIXED
+        : !promise_holds(a->parent, (u32)account, up)                          ? E_RESERVE
+                                                                               : E_OK;
+    if (e)
+        return fail(e);
 
     acct_move(a->parent, (u32)account, up, up_envs, up_accounts, up_extents);
     return done(0);
+}
+
+static enum exo_error child_error(const struct exo_acct *a)
+{
+    return !a ? E_ACCT : a->parent != caller() ? E_KIN : a->state == ACCT_ENDING ? E_STATE : E_OK;
 }
 
 // Everything below the account ends with it. A parent may have a larger number than its child, so one look at the
@@ -108,13 +120,9 @@ struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 exten
 struct ret do_acct_end(u64 account, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     (void)a1, (void)a2, (void)a3, (void)a4;
-    struct exo_acct *a = acct_get(account);
-    if (!a)
-        return fail(E_ACCT);
-    if (a->parent != caller())
-        return fail(E_KIN);
-    if (a->state == ACCT_ENDING)
-        return fail(E_STATE);
+    enum exo_error e = child_error(acct_get(account));
+    if (e)
+        return fail(e);
 
     acct_ending((u32)account);
     for (u32 found = 1, level = 0; found && level < EXO_NACCT; level++) {
@@ -133,13 +141,13 @@ struct ret do_acct_pager(u64 account, u64 eid, u64 a2, u64 a3, u64 a4)
 {
     (void)a2, (void)a3, (void)a4;
     struct exo_acct *a = acct_get(account);
-    if (!a)
-        return fail(E_ACCT);
-    const struct exo_env *e = env_get(eid);
-    if (eid && !e)
-        return fail(E_EID);
-    if (!owns(caller(), (u32)account) || (e && e->account != account))
-        return fail(E_OWNER);
+    const struct exo_env *env = env_get(eid);
+    enum exo_error e = !a                                                                       ? E_ACCT
+                       : eid && !env                                                            ? E_EID
+                       : !owns(caller(), (u32)account) || (env && env->account != account)      ? E_OWNER
+                                                                                                : E_OK;
+    if (e)
+        return fail(e);
 
     a->pager = (eid_t)eid;
     return done(0);
@@ -149,15 +157,10 @@ struct ret do_acct_pager(u64 account, u64 eid, u64 a2, u64 a3, u64 a4)
 struct ret do_revoke(u64 account, u64 n, u64 deadline, u64 a3, u64 a4)
 {
     (void)a3, (void)a4;
-    if (n == 0)
-        return fail(E_ARG);
     struct exo_acct *a = acct_get(account);
-    if (!a)
-        return fail(E_ACCT);
-    if (a->parent != caller())
-        return fail(E_KIN);
-    if (a->state == ACCT_ENDING)
-        return fail(E_STATE);
+    enum exo_error e = n == 0 ? E_ARG : child_error(a);
+    if (e)
+        return fail(e);
 
     a->revoke_target = n < a->held ? a->held - (u32)n : 0;
     a->revoke_deadline = deadline ? deadline : 1; // 0 would be none

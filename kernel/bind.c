@@ -100,62 +100,45 @@ static enum exo_error rights_check(const struct exo_page *p, u32 account, u64 ri
 
 static enum exo_error bind_check(u64 root, va_t va, u64 ppn, u64 bits, cap_t cap)
 {
-    if (!va_ok(va))
-        return E_VA;
-    if (!bits_ok(bits))
-        return E_BITS;
     const struct exo_page *r = page_get(root), *p = page_get(ppn);
-    if (!r || !p)
-        return E_PPN;
-    if (!owns(caller(), r->account))
-        return E_OWNER;
-    if (r->type != PAGE_ROOT || p->type == PAGE_FREE || p->type == PAGE_DOOMED)
-        return E_TYPE;
-    enum exo_error e = rights_check(p, r->account, bits & RIGHTS, cap);
-    if (e)
-        return e;
-    return span_load(r, va) ? E_OK : E_TABLE;
+    enum exo_error e = !va_ok(va)                    ? E_VA
+                       : !bits_ok(bits)              ? E_BITS
+                       : !r || !p                    ? E_PPN
+                       : !owns(caller(), r->account) ? E_OWNER
+                       : r->type != PAGE_ROOT || p->type == PAGE_FREE || p->type == PAGE_DOOMED
+                           ? E_TYPE
+                           : rights_check(p, r->account, bits & RIGHTS, cap);
+    return e ? e : span_load(r, va) ? E_OK : E_TABLE;
 }
 
-// Of protect and unbind, after their checks of bits: fills span.
+// Of protect and unbind, after their checks of bits.
 static enum exo_error entry_check(u64 root, va_t va)
 {
     const struct exo_page *r = page_get(root);
-    if (!r)
-        return E_PPN;
-    if (!owns(caller(), r->account))
-        return E_OWNER;
-    if (r->type != PAGE_ROOT)
-        return E_TYPE;
-    return span_load(r, va) ? E_OK : E_TABLE;
+    return !r                            ? E_PPN
+           : !owns(caller(), r->account) ? E_OWNER
+           : r->type != PAGE_ROOT        ? E_TYPE
+           : !span_load(r, va)           ? E_TABLE
+                                         : E_OK;
 }
 
 // Of protect, whose new rights are authorised as in bind.
 static enum exo_error protect_check(u64 root, va_t va, u64 clear, u64 set, cap_t cap)
 {
-    if (!va_ok(va))
-        return E_VA;
-    if ((clear | set) & ~(u64)PTE_BITS)
-        return E_BITS;
-    enum exo_error e = entry_check(root, va);
+    enum exo_error e = !va_ok(va) ? E_VA : (clear | set) & ~(u64)PTE_BITS ? E_BITS : entry_check(root, va);
     if (e)
         return e;
-    u64 old = __atomic_load_n(span_entry(&this_hart->span, va), __ATOMIC_RELAXED), new = (old & ~clear) | set;
-    if (!(old & PTE_V))
-        return E_UNBOUND;
-    if (page_of(old)->type == PAGE_DOOMED)
-        return E_TYPE;
-    e = rights_check(page_of(old), this_hart->span.account, new & ~old & RIGHTS, cap);
-    if (e)
-        return e;
-    return bits_ok(new & PTE_BITS) ? E_OK : E_BITS;
+    const struct span *s = &this_hart->span;
+    u64 old = __atomic_load_n(span_entry(s, va), __ATOMIC_RELAXED), new = (old & ~clear) | set;
+    e = !(old & PTE_V)                         ? E_UNBOUND
+        : page_of(old)->type == PAGE_DOOMED ? E_TYPE
+                                            : rights_check(page_of(old), s->account, new & ~old & RIGHTS, cap);
+    return e ? e : bits_ok(new & PTE_BITS) ? E_OK : E_BITS;
 }
 
 static enum exo_error unbind_check(u64 root, va_t va, u64 word)
 {
-    if (word & PTE_V)
-        return E_BITS;
-    return va_ok(va) ? entry_check(root, va) : E_VA;
+    return word & PTE_V ? E_BITS : !va_ok(va) ? E_VA : entry_check(root, va);
 }
 
 // ---- changes, each with the fences it owes ---------------------------------------------------------------------------
@@ -290,30 +273,26 @@ struct ret do_unbind(u64 root, u64 va, u64 word, u64 a3, u64 a4)
 
 static struct ret op_in_full(struct exo_op *o, struct owed *d)
 {
-    u64 what = READ(o->op), page = READ(o->ppn), va = READ(o->va), word = READ(o->word);
-    u32 op = (u32)what, root = (u32)(what >> 32), ppn = (u32)page, bits = (u32)(page >> 32);
-    struct ret r;
-    switch (op) {
-    case EXO_BIND:
-        r = bind_owing(d, root, va, ppn, bits, word);
-        break;
-    case EXO_PROTECT:
-        r = protect_owing(d, root, va, bits >> 16, bits & 0xffff, word);
-        break;
-    case EXO_UNBIND:
-        r = unbind_owing(d, root, va, word);
-        break;
-    case EXO_PAGE_ALLOC:
-        r = do_page_alloc(ppn, bits != 0, 0, 0, 0);
+    u64 what = READ(o->op), page = READ(o->ppn), word = READ(o->word), set = page >> 32 & 0xffff;
+    u64 a[5] = {what >> 32, READ(o->va), (u32)page, page >> 32, word};
+    u32 op = (u32)what;
+    struct ret r = fail(E_ARG);
+    if (op == EXO_BIND) {
+        r = bind_owing(d, a[0], a[1], a[2], a[3], a[4]);
+    } else if (op == EXO_PROTECT) {
+        r = protect_owing(d, a[0], a[1], a[2] = page >> 48, a[3] = set, a[4]);
+    } else if (op == EXO_UNBIND) {
+        r = unbind_owing(d, a[0], a[1], a[2] = word);
+    } else if (op == EXO_PAGE_ALLOC) {
+        r = do_page_alloc(a[0] = a[2], a[1] = a[3] != 0, 0, 0, 0);
         if (!r.err)
             o->ppn = (ppn_t)r.val;
-        return r;
-    case EXO_PAGE_FREE:
-        return do_page_free(ppn, 0, 0, 0, 0);
-    default:
-        return fail(E_ARG);
+    } else if (op == EXO_PAGE_FREE) {
+        r = do_page_free(a[0] = a[2], 0, 0, 0, 0);
     }
-    if (!r.err) {
+    if (trace_on)
+        trace_call(op, a, r);
+    if (!r.err && op <= EXO_UNBIND && op >= EXO_BIND) {
         o->word = r.val;
         o->binds = this_hart->a2;
     }

@@ -187,8 +187,6 @@ u64 *pte_find(ppn_t root, va_t va);       // the leaf entry of a user va, or NUL
 // The caller's object at va, n bytes, 8-aligned (or bytes if align is 1), within one page; NULL if it is not
 // mapped so that the caller itself could read (write) it.
 void *user_object(va_t va, u64 n, u64 align, bool write);
-void shoot(u32 asid, va_t va);            // this va of this address space, here and where it may run
-void shoot_asid(u32 asid);                // all of it, on every hart
 void shoot_remote(u32 harts, u32 asid, va_t va, u64 size); // not here; asid 0: every one; size ~0: every va
 void root_release(struct exo_page *p);    // a root that nobody uses is a data page again, its ASID free
 void shoot_all(void);                     // everything, on every hart
@@ -258,7 +256,7 @@ bool wakes(struct exo_env *e);              // may it be entered at its PROLOGUE
 void ready_update(void);                    // after a change to what `base` and `ready` stand for
 void timer_set(u64 when);
 void env_init(void);
-bool force_save(struct exo_env *e);         // this_hart->regs into its forced frame; false if that is in use
+bool force_save(struct exo_env *e);         // this_hart->regs into its forced frame; false if that is in use already
 void external_interrupt(void);              // lock held
 void trap_start(void);                      // this hart takes traps from user code
 void trap_return(void) __attribute__((noreturn)); // trap.S: to what this_hart->regs and cur say

@@ -3,9 +3,8 @@
 // more fixed pages than its reserve, so what exceeds the reserve can always be taken. Every change of a record's
 // type, hold or owner goes through here, so that the counts stay in step; the kernel lock is held.
 //
-// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at
-// each tick.
-// A page may go to the free list before the fence that covers its last binding: nobody takes it from there without
+// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at each
+// tick. A page may go to the free list before the fence that covers its last binding: nobody takes it from there without
 // the lock, and whoever broke the binding fences before the lock is released.
 #include "kernel.h"
 #include <exo/trace.h>
@@ -182,57 +181,58 @@ struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4)
 {
     (void)a2, (void)a3, (void)a4;
     u32 account = caller();
-    if (unzeroed > 1)
-        return fail(E_ARG);
     struct exo_page *p = page_get(ppn ? ppn : words->free_head);
-    if (!p && ppn)
-        return fail(E_PPN);
-    if (p && p->type != PAGE_FREE)
-        return fail(E_TYPE);
-    if (!p || !hold_room(account, 1)) // the page leaves the list
-        return fail(E_RESERVE);
+    enum exo_error e = unzeroed > 1                   ? E_ARG
+                       : !p && ppn                    ? E_PPN
+                       : p && p->type != PAGE_FREE    ? E_TYPE
+                       : !p || !hold_room(account, 1) ? E_RESERVE // the page leaves the list
+                                                      : E_OK;
+    if (e)
+        return fail(e);
 
     list_remove(p);
     acct_count(account, 0, 1);
-    ppn = page_ppn(p);
     if (!unzeroed || p->account != account)
-        page_zero(ppn_to_va((ppn_t)ppn));
+        page_zero(ppn_to_va(page_ppn(p)));
     p->type = PAGE_DATA;
     p->account = (u8)account;
     p->tag = 0;
-    return done(ppn);
+    return done(page_ppn(p));
 }
 
 struct ret do_page_free(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     (void)a1, (void)a2, (void)a3, (void)a4;
     struct exo_page *p = page_get(ppn);
-    if (!p)
-        return fail(E_PPN);
-    if (!owns(caller(), p->account))
-        return fail(E_OWNER);
-    if (p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users))
-        return fail(E_TYPE);
-    if (p->pins)
-        return fail(E_PINNED);
+    enum exo_error e = !p                                                               ? E_PPN
+                       : !owns(caller(), p->account)                                    ? E_OWNER
+                       : p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users)    ? E_TYPE
+                       : p->pins                                                        ? E_PINNED
+                                                                                        : E_OK;
+    if (e)
+        return fail(e);
 
     page_doom(p);
     return done(0);
 }
 
+// While a revocation is overdue, what is to be taken cannot be kept all at once.
+static bool keep_room(const struct exo_page *p)
+{
+    return p->flags & PAGE_KEEP || (!acct_overdue(p->account) && (page_fixed(p) || fix_room(p->account, 1)));
+}
+
 struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep)
 {
     struct exo_page *p = page_get(ppn);
-    if (keep > 1)
-        return fail(E_ARG);
-    if (!p)
-        return fail(E_PPN);
-    if (!owns(caller(), p->account))
-        return fail(E_OWNER);
-    if (p->type != PAGE_DATA)
-        return fail(E_TYPE);
-    if (keep && !(p->flags & PAGE_KEEP) && (acct_overdue(p->account) || !fix_room(p->account, !page_fixed(p))))
-        return fail(E_FIXED);
+    enum exo_error e = keep > 1                      ? E_ARG
+                       : !p                          ? E_PPN
+                       : !owns(caller(), p->account) ? E_OWNER
+                       : p->type != PAGE_DATA        ? E_TYPE
+                       : keep && !keep_room(p)       ? E_FIXED
+                                                     : E_OK;
+    if (e)
+        return fail(e);
 
     bool was = page_fixed(p);
     p->flags = keep ? PAGE_KEEP : 0;
@@ -246,25 +246,19 @@ struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4)
 {
     (void)a2, (void)a3, (void)a4;
     struct exo_page *p = page_get(ppn);
-    if (!p)
-        return fail(E_PPN);
     const struct exo_acct *to = acct_get(account);
-    if (!to)
-        return fail(E_ACCT);
-    if (!owns(caller(), p->account))
-        return fail(E_OWNER);
-    if (!kin(p->account, (u32)account))
-        return fail(E_KIN);
-    if (p->type != PAGE_DATA)
-        return fail(E_TYPE);
-    if (p->binds)
-        return fail(E_BOUND);
-    if (p->pins)
-        return fail(E_PINNED);
-    if (to->state == ACCT_ENDING)
-        return fail(E_STATE);
-    if (!hold_room((u32)account, acct_promise(p->account, 0, -1)))
-        return fail(E_RESERVE);
+    enum exo_error e = !p                                                              ? E_PPN
+                       : !to                                                           ? E_ACCT
+                       : !owns(caller(), p->account)                                   ? E_OWNER
+                       : !kin(p->account, (u32)account)                                ? E_KIN
+                       : p->type != PAGE_DATA                                          ? E_TYPE
+                       : p->binds                                                      ? E_BOUND
+                       : p->pins                                                       ? E_PINNED
+                       : to->state == ACCT_ENDING                                      ? E_STATE
+                       : !hold_room((u32)account, acct_promise(p->account, 0, -1))     ? E_RESERVE
+                                                                                       : E_OK;
+    if (e)
+        return fail(e);
 
     accts[p->account].fixed -= page_fixed(p);
     p->flags = 0;

@@ -100,8 +100,7 @@ static void take_step(u32 account)
 
 // Nobody acts for an account that ends once its environments are gone, so what a pass has dealt with stays so.
 static struct end {
-    enum { END_ENVS, END_REQUESTS, END_BINDINGS, END_PAGES, END_REST } phase;
-    u32 next;
+    u32 phase, next;
 } ends[EXO_NACCT + 1];
 
 static bool end_envs(u32 account)
@@ -116,7 +115,7 @@ void acct_ending(u32 account)
 {
     accts[account].state = ACCT_ENDING;
     accts[account].revoke_deadline = 0;
-    ends[account] = (struct end){END_ENVS, 0};
+    ends[account] = (struct end){0, 0};
     (void)end_envs(account);
     work = 1;
 }
@@ -172,6 +171,16 @@ static bool end_pass(u32 account, u32 each(struct exo_page *p))
     return true;
 }
 
+static bool end_all_bindings(u32 account)
+{
+    return end_pass(account, end_bindings);
+}
+
+static bool end_all_pages(u32 account)
+{
+    return end_pass(account, end_page);
+}
+
 static void slots_inherit(u32 from, u32 to)
 {
     for (u32 hart = 0; hart < nharts; hart++) {
@@ -209,28 +218,8 @@ static bool has_child(u32 account)
     return false;
 }
 
-static void end_step(u32 account)
-{
-    bool over = false;
-    switch (ends[account].phase) {
-    case END_ENVS:
-        over = end_envs(account);
-        break;
-    case END_REQUESTS:
-        over = end_requests(account);
-        break;
-    case END_BINDINGS:
-        over = end_pass(account, end_bindings);
-        break;
-    case END_PAGES:
-        over = end_pass(account, end_page);
-        break;
-    case END_REST:
-        (void)end_rest(account);
-        break;
-    }
-    ends[account].phase += over;
-}
+// In this order, each until it says that it is through.
+static bool (*const phases[])(u32 account) = {end_envs, end_requests, end_all_bindings, end_all_pages, end_rest};
 
 // ---- one step of each ------------------------------------------------------------------------------------------
 
@@ -258,7 +247,7 @@ void tick_work(void)
         take_step(taken = n);
     n = next_account(ended, wants_ending);
     if (n)
-        end_step(ended = n);
+        ends[n].phase += phases[ends[n].phase](ended = n);
     sweep_step();
     u32 left = words->doomed != 0 || disk_due() != ~0ul;
     for (n = 1; n <= EXO_NACCT; n++)

@@ -13,12 +13,6 @@ static u64 *entry(ppn_t table, va_t va, u32 level)
     return (u64 *)ppn_to_va(table) + (va >> (12 + 9 * level) & 511);
 }
 
-// Entries of tables of tables, which the hardware only reads.
-static void entry_set(u64 *e, u64 v)
-{
-    __atomic_store_n(e, v, __ATOMIC_RELEASE);
-}
-
 static struct exo_page *table_of(const u64 *e)
 {
     return page_get(va_to_pa(e) / EXO_PAGE);
@@ -61,23 +55,12 @@ void shoot_remote(u32 set, u32 asid, va_t va, u64 size)
               : sbi_remote_sfence(m.bits, m.base, va, size));
 }
 
-void shoot(u32 asid, va_t va)
-{
-    sfence_page(va, asid);
-    shoot_remote(roots[asid].harts, asid, va, EXO_PAGE);
-}
-
 // Harts remember ways through tables, too: so this comes before an unlinked table is anything else.
 static void shoot_space(u32 asid, u32 set)
 {
     span_forget();
     sfence_asid(asid);
     shoot_remote(set, asid, 0, ~0ul);
-}
-
-void shoot_asid(u32 asid)
-{
-    shoot_space(asid, ~0u);
 }
 
 void shoot_all(void)
@@ -127,14 +110,6 @@ u64 root_satp(ppn_t root)
     return satp_of(root, page_get(root)->asid);
 }
 
-static u32 root_envs(const struct root *r)
-{
-    u32 n = 0;
-    for (u32 i = 0; i < EXO_NHART; i++)
-        n += r->at[i];
-    return n;
-}
-
 // ---- walks -----------------------------------------------------------------------------------------------------
 
 // The entry of va at `level`, or NULL if a table above it is missing.
@@ -160,9 +135,7 @@ void *user_object(va_t va, u64 n, u64 align, bool write)
     if (va % align || n > EXO_PAGE - va % EXO_PAGE)
         return NULL;
     u64 *pte = pte_find(this_hart->cur->root, va);
-    if (!pte)
-        return NULL;
-    u64 v = __atomic_load_n(pte, __ATOMIC_RELAXED);
+    u64 v = pte ? __atomic_load_n(pte, __ATOMIC_RELAXED) : 0;
     if ((v & need) != need)
         return NULL;
     if (write)
@@ -186,55 +159,47 @@ static u32 asid_free(void)
     return asid;
 }
 
-static struct ret link_root(struct exo_page *p)
+static void link_root(struct exo_page *p, u32 asid)
 {
-    struct exo_acct *a = &accts[p->account];
-    u32 asid = asid_free();
-    if (a->roots_used >= 2 * a->envs || !asid)
-        return fail(E_QUOTA);
-
     u64 *table = ppn_to_va(page_ppn(p));
-    page_settype(p, PAGE_ROOT);
-    page_zero(table);
     for (u32 i = 256; i < 512; i++)
         table[i] = kernel_root[i];
     p->asid = (u16)asid;
     roots[asid] = (struct root){.ppn = page_ppn(p)};
-    a->roots_used++;
-    return done(0);
+    accts[p->account].roots_used++;
 }
 
 struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4)
 {
     (void)a4;
-    if (level > 2 || (level == 2 && root != ppn))
-        return fail(E_LEVEL);
-    if (!va_fits(va, level))
-        return fail(E_VA);
+    static const u8 types[] = {PAGE_PT0, PAGE_PT1, PAGE_ROOT};
     struct exo_page *r = page_get(root), *p = page_get(ppn);
-    if (!r || !p)
-        return fail(E_PPN);
-    if (!owns(caller(), r->account) || p->account != r->account)
-        return fail(E_OWNER);
-    if ((level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA)
-        return fail(E_TYPE);
-    if (p->binds)
-        return fail(E_BOUND);
-    if (p->pins)
-        return fail(E_PINNED);
-    u64 *e = level < 2 ? walk((ppn_t)root, va, (u32)level + 1) : NULL;
-    if (level < 2 && !e)
-        return fail(E_TABLE);
-    if (level < 2 && *e & PTE_V)
-        return fail(E_LINKED);
-    if (!page_fixed(p) && !fix_room(p->account, 1))
-        return fail(E_FIXED);
-    if (level == 2)
-        return link_root(p);
+    u64 *e = NULL;
+    u32 asid = 0;
+    enum exo_error error =
+        level > 2 || (level == 2 && root != ppn)                                              ? E_LEVEL
+        : !va_fits(va, level)                                                                 ? E_VA
+        : !r || !p                                                                            ? E_PPN
+        : !owns(caller(), r->account) || p->account != r->account                             ? E_OWNER
+        : (level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA                         ? E_TYPE
+        : p->binds                                                                            ? E_BOUND
+        : p->pins                                                                             ? E_PINNED
+        : level < 2 && !(e = walk((ppn_t)root, va, (u32)level + 1))                           ? E_TABLE
+        : e && *e & PTE_V                                                                     ? E_LINKED
+        : !page_fixed(p) && !fix_room(p->account, 1)                                          ? E_FIXED
+        : level == 2 && (accts[p->account].roots_used >= 2 * accts[p->account].envs ||
+                         !(asid = asid_free()))                                               ? E_QUOTA
+                                                                                              : E_OK;
+    if (error)
+        return fail(error);
 
-    page_settype(p, level ? PAGE_PT1 : PAGE_PT0);
+    page_settype(p, types[level]);
     page_zero(ppn_to_va((ppn_t)ppn));
-    entry_set(e, pte_of(ppn, PTE_V));
+    if (level == 2) {
+        link_root(p, asid);
+        return done(0);
+    }
+    __atomic_store_n(e, pte_of(ppn, PTE_V), __ATOMIC_RELEASE);
     table_of(e)->users++;
     sfence_asid(r->asid);
     return done(0);
@@ -242,7 +207,7 @@ struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4)
 
 void root_release(struct exo_page *p)
 {
-    shoot_asid(p->asid);
+    shoot_space(p->asid, ~0u);
     roots[p->asid].ppn = 0;
     p->asid = 0;
     accts[p->account].roots_used--;
@@ -252,8 +217,9 @@ void root_release(struct exo_page *p)
 
 static struct ret unlink_root(struct exo_page *p)
 {
-    struct root *r = &roots[p->asid];
-    u32 n = root_envs(r);
+    u32 n = 0;
+    for (u32 i = 0; i < EXO_NHART; i++)
+        n += roots[p->asid].at[i];
     if (p->users > n || p->binds)
         return fail(E_BOUND);
     if (n)
@@ -266,29 +232,25 @@ static struct ret unlink_root(struct exo_page *p)
 struct ret do_pt_unlink(u64 root, u64 va, u64 level, u64 a3, u64 a4)
 {
     (void)a3, (void)a4;
-    if (level > 2)
-        return fail(E_LEVEL);
-    if (!va_fits(va, level))
-        return fail(E_VA);
-    struct exo_page *r = page_get(root);
-    if (!r)
-        return fail(E_PPN);
-    if (!owns(caller(), r->account))
-        return fail(E_OWNER);
-    if (r->type != PAGE_ROOT)
-        return fail(E_TYPE);
-    if (level == 2)
+    struct exo_page *r = page_get(root), *p = NULL;
+    u64 *e = NULL;
+    enum exo_error error = level > 2                     ? E_LEVEL
+                           : !va_fits(va, level)         ? E_VA
+                           : !r                          ? E_PPN
+                           : !owns(caller(), r->account) ? E_OWNER
+                           : r->type != PAGE_ROOT        ? E_TYPE
+                                                         : E_OK;
+    if (!error && level == 2)
         return unlink_root(r);
-    u64 *e = walk((ppn_t)root, va, (u32)level + 1);
-    if (!e)
-        return fail(E_TABLE);
-    if (!(*e & PTE_V))
-        return fail(E_UNBOUND);
-    struct exo_page *p = page_get(PTE_PPN(*e));
-    if (p->users || p->binds)
-        return fail(E_BOUND);
+    if (!error)
+        error = !(e = walk((ppn_t)root, va, (u32)level + 1))                         ? E_TABLE
+                : !(*e & PTE_V)                                                      ? E_UNBOUND
+                : (p = page_get(PTE_PPN(*e)))->users || p->binds                     ? E_BOUND
+                                                                                     : E_OK;
+    if (error)
+        return fail(error);
 
-    entry_set(e, 0);
+    __atomic_store_n(e, 0, __ATOMIC_RELEASE);
     table_of(e)->users--;
     shoot_space(r->asid, roots[r->asid].harts);
     page_settype(p, PAGE_DATA);
