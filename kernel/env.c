@@ -238,7 +238,9 @@ void env_post(struct exo_env *e, u32 what)
     if (what & POST_RUN)
         e->posted &= ~POST_STOP;
     e->posted |= what;
-    if (e->home == this_hart->index)
+    // A stop of the caller that came from elsewhere is left to its interrupt, when there are registers to save.
+    bool stops = this_hart->cur == e && e->posted & ~what & POST_STOP && !(what & POST_END);
+    if (e->home == this_hart->index && !stops)
         apply(e, false);
     else
         hand_over(e);
