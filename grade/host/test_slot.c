@@ -1,15 +1,10 @@
-// Tests of slots and slices: the calls on slots with each of their errors, which environment runs next and when one is
-// skipped, a hart with nothing to run, and the draw of slices from a seed.
+// Tests of slots and slices: the calls on slots with each of their errors, which environment runs next and
+// when one is skipped, a hart with nothing to run, and the draw of slices from a seed.
 #define AREA "slot"
-#include "grade/host/envs.h"
+#include "grade/host/envcheck.h"
 
-#define slot_set(hart, slot, eid) do_slot_set(hart, slot, eid, 0, 0)
+#define slot_set(hart, slot, eid)         do_slot_set(hart, slot, eid, 0, 0)
 #define slot_give(hart, slot, n, account) do_slot_give(hart, slot, n, account, 0)
-
-static struct exo_env *cur(void)
-{
-    return this_hart->cur;
-}
 
 // Who runs and from which slot, in one number.
 static i64 runs(void)
@@ -38,7 +33,7 @@ static struct exo_env *another(u32 slot) // of account 1, on hart 0
 }
 #define NO_SLOT EXO_NSLOT
 
-// ---- the order of slots ------------------------------------------------------------------------------------------
+// ---- the order of slots ----
 
 // The first filled slot after i, coming round to i itself; i if none is filled.
 static u32 next_by_hand(const struct exo_slot *s, u32 i)
@@ -132,7 +127,7 @@ static void test_skipped(void)
     turn("has the slot that waited for it", far, 5);
 }
 
-// ---- slot_set, slot_give ------------------------------------------------------------------------------------------
+// ---- slot_set, slot_give ----
 
 static void test_set(void)
 {
@@ -236,7 +231,7 @@ static void test_give(void)
     check("and is the last", -1, runs());
 }
 
-// ---- excess -------------------------------------------------------------------------------------------------------
+// ---- excess ----
 
 // The current environment does not yield within its budget, and goes on where it was when it runs next.
 static void overrun(void)
@@ -294,7 +289,7 @@ static void test_excess(void)
     check("run again, it pays before it runs", true, cur() == hog && !hog->excess);
 }
 
-// ---- slots of callers, of those that wait ---------------------------------------------------------------------------
+// ---- slots of callers, of those that wait ----
 
 static void test_callers(void)
 {
@@ -336,22 +331,6 @@ static void test_callers(void)
     turn("the slots are their owners' again", other, 9);
     turn("e1's", e1, 0);
     turn("chain 2's", chain[2], 5);
-}
-
-// A predicate: true once the word is not w0, or from time w1 on.
-static ppn_t predicate(u64 **word)
-{
-    ppn_t code = page(), named = page();
-    if (!code_make(pg(code), pg(named)))
-        panic("no predicate");
-    static const struct pred_insn insn[] = {
-        {PRED_LD, 5, 1, 0, 0}, {PRED_SUB, 6, 5, 1, 0}, {PRED_BLTU, 0, 4, 2, 1}, {PRED_LI, 6, 0, 0, 1}, {PRED_RET, 0, 6, 0, 0}};
-    struct pred_code *c = ppn_to_va(code);
-    c->n = sizeof(insn) / sizeof(*insn);
-    memcpy(c->insn, insn, sizeof(insn));
-    *word = ppn_to_va(named);
-    **word = 7;
-    return code;
 }
 
 static void test_waiters(void)
@@ -406,7 +385,7 @@ static void test_waiters(void)
     check("still serving", ENV_SERVING | ENV_RUNNING, server->state);
 }
 
-// ---- nothing to run -------------------------------------------------------------------------------------------------
+// ---- nothing to run ----
 
 static void test_idle(void)
 {
@@ -448,10 +427,11 @@ static void test_idle(void)
     check("who runs is not interrupted by poke", before_poke, ipis[0]);
     memset(ipis, 0, sizeof(ipis));
     poke_idle();
-    check("poke_idle: those that sleep, no other", true, !ipis[0] && !ipis[1] && ipis[2] == 1 && ipis[3] == 1);
+    check("poke_idle: those that sleep, no other", true,
+          !ipis[0] && !ipis[1] && ipis[2] == 1 && ipis[3] == 1);
 }
 
-// ---- slices drawn from a seed -----------------------------------------------------------------------------------
+// ---- slices drawn from a seed ----
 
 enum { DRAWS = 20000 };
 
