@@ -82,7 +82,7 @@ static bool read_headers(struct build *b, struct inode *ip)
         b->segment[b->nsegments++] = s;
     }
     b->program.guard = page_up(b->sz);
-    b->sz = b->program.guard + 2 * EXO_PAGE; // the guard, and a page of stack
+    b->sz = b->program.guard + 2ul * EXO_PAGE; // the guard, and a page of stack
     b->program.inum = ip->inum;
     return b->entry < b->program.text_end && b->sz <= PROGRAM_END;
 }

@@ -52,7 +52,7 @@ struct shared {
     };
 };
 
-#define SHARED_PAGES (u32)((sizeof(struct shared) + EXO_PAGE - 1) / EXO_PAGE)
+#define SHARED_PAGES ((sizeof(struct shared) + EXO_PAGE - 1) / EXO_PAGE)
 #define CACHE_VA     (SHARED_VA + SHARED_PAGES * EXO_PAGE)
 
 _Static_assert(SHARED_PAGES + CACHE_FRAMES <= 512, "one level-0 table");

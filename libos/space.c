@@ -92,7 +92,7 @@ static bool bind_common(ppn_t root)
         if (!batch_add(EXO_BIND, root, LIBOS_TABLE + i * EXO_PAGE, SHARED->text_ppn[i],
                        i < text ? PTE_R | PTE_X | PTE_A : PTE_R | PTE_A))
             return false;
-    for (u32 i = 0; i < SHARED->pages; i++)
+    for (u64 i = 0; i < SHARED->pages; i++)
         if (!batch_add(EXO_BIND, root, SHARED_VA + i * EXO_PAGE, SHARED->page_ppn[i], SPACE_RW))
             return false;
     return batch_flush();
@@ -239,7 +239,7 @@ void space_free(ppn_t root, u64 sz)
     space_shrink(root, sz, 0);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, UA_VA, SCRATCH_VA + EXO_PAGE);
-    unbind(root, SHARED_VA, SHARED_VA + SHARED->pages * EXO_PAGE);
+    unbind(root, SHARED_VA, SHARED_VA + (u64)SHARED->pages * EXO_PAGE);
     ppn_t page[TABLES + 1];
     u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)

@@ -67,7 +67,7 @@ static void make_shared(void)
     link_table(SHARED_VA, 1);
     link_table(SHARED_VA, 0);
     ppn_t root = own_root(), first[SHARED_PAGES];
-    for (u32 i = 0; i < SHARED_PAGES + CACHE_FRAMES; i++) {
+    for (u64 i = 0; i < SHARED_PAGES + CACHE_FRAMES; i++) {
         ppn_t ppn = new_page();
         exo_bind(root, SHARED_VA + i * EXO_PAGE, ppn, SPACE_RW, 0);
         if (i < SHARED_PAGES)
