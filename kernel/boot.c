@@ -130,6 +130,8 @@ static void hart_init(u32 i)
     this_hart = h;
     h->index = i;
     h->id = machine.hart[i];
+    if (h->id >= 64)
+        panic("hart %lu: the masks for the firmware have 64 bits", h->id);
     h->kstack = (u64)stacks + (i + 1) * (STACK_GUARD + STACK_SIZE);
     csr_clear(sstatus, SSTATUS_SUM | SSTATUS_FS | SSTATUS_SIE);
     csr_write(scounteren, 7);

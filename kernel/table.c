@@ -20,39 +20,23 @@ static struct exo_page *table_of(const u64 *e)
 
 // ---- fences ----------------------------------------------------------------------------------------------------
 
-struct mask {
-    u64 bits, base;
-};
-
-// Those of `set` that are online, but not this one, as the firmware knows them: a mask of ids below 64, else all.
-static struct mask others(u32 set)
+// Those of `set` that are online, but not this one, by the ids the firmware knows them by. What was written before is
+// seen by a hart that fences after.
+static u64 others(u32 set)
 {
-    struct mask m = {0, 0};
-    for (u32 i = 0; i < nharts; i++) {
-        if (!(set >> i & 1) || i == this_hart->index || !harts[i].online)
-            continue;
-        if (harts[i].id >= 64)
-            return (struct mask){~0ul, ~0ul};
-        m.bits |= 1ul << harts[i].id;
-    }
-    // What was written before is seen by a hart that fences after.
+    u64 ids = 0;
+    for (u32 i = 0; i < nharts; i++)
+        if (set >> i & 1 && i != this_hart->index && harts[i].online)
+            ids |= 1ul << harts[i].id;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return m;
-}
-
-static void must(long error)
-{
-    if (error)
-        panic("remote fence: %ld", error);
+    return ids;
 }
 
 void shoot_remote(u32 set, u32 asid, va_t va, u64 size)
 {
-    struct mask m = others(set);
-    if (!m.bits)
-        return;
-    must(asid ? sbi_remote_sfence_asid(m.bits, m.base, va, size, asid)
-              : sbi_remote_sfence(m.bits, m.base, va, size));
+    u64 ids = others(set);
+    if (ids && (asid ? sbi_remote_sfence_asid(ids, 0, va, size, asid) : sbi_remote_sfence(ids, 0, va, size)))
+        panic("the firmware refuses a remote fence");
 }
 
 // Harts remember ways through tables, too: so this comes before an unlinked table is anything else.
@@ -71,10 +55,10 @@ void shoot_all(void)
 
 void code_shoot(u32 set)
 {
+    u64 ids = others(set);
     fence_i();
-    struct mask m = others(set);
-    if (m.bits)
-        must(sbi_remote_fence_i(m.bits, m.base));
+    if (ids && sbi_remote_fence_i(ids, 0))
+        panic("the firmware refuses a remote fence.i");
 }
 
 // ---- roots -----------------------------------------------------------------------------------------------------
