@@ -230,7 +230,7 @@ void slot_init(u32 hart)
     h->slice = words->slice;
     h->budget = words->budget;
     h->rng = seed ? seed * 0x9e3779b97f4a7c15 + hart : 0;
-    h->special = seed || !machine.sstc ? SPECIAL_SLOW : 0;
+    h->special = !machine.sstc ? SPECIAL_SLOW | SPECIAL_SBI : seed ? SPECIAL_SLOW : 0;
     h->ready = READY_NONE;
     slot_relink(hart);
 }

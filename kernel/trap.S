@@ -473,7 +473,7 @@ lock_wait:
     addi    t5, t5, -1
     bgtz    t5, 1b
     lw      t0, H_SPECIAL(tp)
-    andi    t0, t0, SPECIAL_SLOW
+    andi    t0, t0, SPECIAL_SBI
     bnez    t0, 1b
     csrr    t0, CSR_STIMECMP
     csrr    t4, time
