@@ -24,10 +24,7 @@ void *boot_alloc(u64 bytes, u64 align)
     if (!ok || (pa + bytes > machine.initrd.start && pa < machine.initrd.end))
         panic("no room for %lu bytes of the kernel's tables at %lx", bytes, pa);
     next_free = pa + bytes;
-    u64 *p = pa_to_va(pa);
-    for (u64 i = 0; i < bytes / 8; i++)
-        p[i] = 0;
-    return p;
+    return __builtin_memset(pa_to_va(pa), 0, bytes);
 }
 
 pa_t boot_end(void)

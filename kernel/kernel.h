@@ -142,8 +142,8 @@ extern cap_t env_caps[];       // [EXO_EID_INDEX + 1]
 
 // ---- page.c: records, the free list, the reserve rule ------------------------------------------------------------
 
-void page_init(ppn_t first_free, ppn_t end); // boot: [first_free, end) become free, all below PAGE_KERNEL
-void page_withhold(ppn_t from, ppn_t to);    // boot: these are not free but the kernel's, as the RAM disk's image
+// Boot: [first_free, end) become free, all else the kernel's: [disk, disk_end), too, the RAM disk's image.
+void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end);
 
 // The record, or NULL if ppn names none or is the kernel's. Takes any 64-bit argument.
 static inline struct exo_page *page_get(u64 ppn)

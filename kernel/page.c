@@ -79,31 +79,32 @@ static void list_remove(struct exo_page *p)
     words->free--;
 }
 
-// `pages` and `page_caps` have room for all of them, zeroed. The lowest page becomes the head of the list.
-void page_init(ppn_t first_free, ppn_t end)
+// `pages` and `page_caps` have room for all of them, zeroed. From the end down, so that the lowest page becomes
+// the head of the list.
+void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end)
 {
     npages = end - EXO_PPN_BASE;
-    words->npages = npages;
-    for (u32 i = 0; i < npages; i++)
-        pages[i].type = PAGE_KERNEL;
-    for (ppn_t ppn = end; ppn-- > first_free;) {
-        pages[ppn - EXO_PPN_BASE].type = PAGE_FREE;
-        list_add(&pages[ppn - EXO_PPN_BASE]);
-    }
-}
-
-void page_withhold(ppn_t from, ppn_t to)
-{
-    for (ppn_t ppn = from; ppn < to; ppn++) {
-        struct exo_page *p = page_get(ppn);
-        if (p && p->type == PAGE_FREE) {
-            list_remove(p);
+    struct exo_page none, *above = &none, *p = &pages[npages];
+    u64 head = 0, n = 0; // kept out of memory: this loop is most of what booting costs
+    for (u64 ppn = end; ppn-- > EXO_PPN_BASE;) {
+        p--;
+        if (ppn < first_free || (ppn >= disk && ppn < disk_end)) {
             p->type = PAGE_KERNEL;
+            continue;
         }
+        p->type = PAGE_FREE;
+        p->next = (ppn_t)head;
+        above->prev = (ppn_t)ppn;
+        above = p;
+        head = ppn;
+        n++;
     }
+    words->npages = npages;
+    words->free_head = head;
+    words->free = n;
 }
 
-// Sixteen stores a round; memset would need twice the instructions.
+// Sixteen stores a round: every page is zeroed here before another account can see it.
 void page_zero(void *page)
 {
     for (u64 *p = page, *end = p + EXO_PAGE / 8; p < end; p += 16) {

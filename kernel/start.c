@@ -46,8 +46,8 @@ void tables_init(void)
     kprintf("exv6: %u hart%s, %lu MiB, of which the kernel takes %lu KiB\n", nharts, nharts > 1 ? "s" : "",
             (machine.ram.end >> 20) - (EXO_PPN_BASE >> 8), (boot_end() - KERNEL_PA) >> 10);
     trace_init();
-    page_init((ppn_t)(boot_end() / EXO_PAGE), (ppn_t)(machine.ram.end / EXO_PAGE));
-    page_withhold((ppn_t)(machine.initrd.start / EXO_PAGE), (ppn_t)(UP(machine.initrd.end) / EXO_PAGE));
+    page_init((ppn_t)(boot_end() / EXO_PAGE), (ppn_t)(machine.ram.end / EXO_PAGE),
+              (ppn_t)(machine.initrd.start / EXO_PAGE), (ppn_t)(UP(machine.initrd.end) / EXO_PAGE));
 
     env_init();
     misc_init(machine.seed, machine.seed_size);

@@ -333,7 +333,7 @@ static void machine_start(u32 n, u32 common)
         harts[i] = (struct hart){.index = i, .id = 5 * i + 2, .online = i < HARTS};
     for (u32 i = 0; i < HARTS * EXO_NSLOT; i++)
         slots[i].account = 1;
-    page_init(EXO_PPN_BASE + KERNEL_PAGES, EXO_PPN_BASE + n);
+    page_init(EXO_PPN_BASE + KERNEL_PAGES, EXO_PPN_BASE + n, 0, 0);
     words->console = 1;
     accts[1] = (struct exo_acct){
         .state = ACCT_RUN, .envs = EXO_NENV, .accts = EXO_NACCT - 1, .exts = EXO_NEXT};
