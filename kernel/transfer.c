@@ -22,7 +22,7 @@ static enum exo_error yield_check(u64 eid, struct exo_env **e)
         return E_TIME;
     if (!env_here(*e))
         return E_HOME;
-    return (*e)->posted || !wakes(*e) ? E_STATE : E_OK;
+    return wakes(*e) ? E_OK : E_STATE;
 }
 
 static void yield_to(struct exo_env *e)
@@ -101,7 +101,7 @@ static enum exo_error transfer_check(u64 eid, cap_t cap, struct exo_env **to, bo
         return E_EID;
     if (past_end())
         return E_TIME;
-    if (!env_here(e) || e->posted & POST_HOME)
+    if (!env_here(e))
         return E_HOME;
     if (e->account != cur->account && (!cap || env_caps[e - envs] != cap))
         return E_CAP;
