@@ -183,7 +183,7 @@ static void stop_by_call(struct exo_env *e, bool saved)
     if (this_hart->cur == e) {
         this_hart->resched = 1;
         if (saved)
-            (void)force_save(e); // one whose forced frame is in use had not resumed yet: nothing is lost
+            (void)force_save(e);
     }
     if (!(e->state & ENV_STOPPED)) {
         e->stop = STOP_CTL;

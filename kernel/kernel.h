@@ -62,6 +62,14 @@ struct span {
     u16 account; // the root's owner
 };
 
+// A slot, as its hart goes round them: `next` is the next filled one, cyclic, itself if there is none other; env the
+// record that eid names, or one that never runs.
+struct turn {
+    struct exo_env *env;
+    struct turn *next;
+    u64 eid;
+};
+
 // One a hart, found through tp in the kernel and through sscratch exactly while user code runs. Assembly uses the
 // fields down to `regs` (offsets.c).
 //
@@ -77,16 +85,14 @@ struct hart {
     u64 t0, tp, ra, sp;   // scratch of the trap entry
     u64 a2;               // third result of the call being made
     u64 kstack;
-    struct exo_env *envs;   // envs and this hart's slots: a load is shorter than an address
-    struct exo_slot *slots;
+    struct exo_env *envs; // a load is shorter than an address
+    struct turn *turn;    // the slot that runs
     u64 *tick_word;       // words->ticks on the boot hart, elsewhere one that nobody reads
     u64 slice, budget;    // in `time`
     u32 ready, base;
     u32 special;          // SPECIAL_*: nonzero sends the timer and the start of a slice to C
-    u32 slot;             // the slot that runs
     u32 resched;          // set by a call after which its environment does not go on
     u32 index;            // of this hart
-    u8 next[EXO_NSLOT];   // the next filled slot after each, cyclic; itself if there is none other
     struct span span;     // written by this hart; all forget theirs (root = 0) when a table is unlinked
     struct regs regs;     // of user code, on the paths that save all
 
@@ -96,10 +102,13 @@ struct hart {
     u32 idle;             // looking at its slots with nothing to run: a poke makes sense
     u32 posted;           // an environment at home here has `posted` set
     u64 rng;              // state of the slice draw; 0: slices are all alike
+    struct turn turns[EXO_NSLOT];
 };
 
 extern struct hart harts[EXO_NHART];
 extern u32 nharts;
+
+static inline u32 hart_slot(const struct hart *h) { return (u32)(h->turn - h->turns); }
 
 #ifdef __riscv
 register struct hart *this_hart __asm__("tp");

@@ -85,7 +85,7 @@ void enter_prologue(struct exo_env *e)
         enter(e, *(volatile u64 *)&env_ua(e)->entry[2]);
     }
     if (trace_on)
-        trace(TRACE_SLICE, this_hart->slot, e->slices, 0, 0, 0);
+        trace(TRACE_SLICE, hart_slot(this_hart), e->slices, 0, 0, 0);
 }
 
 bool wakes(struct exo_env *e)
@@ -103,9 +103,9 @@ bool wakes(struct exo_env *e)
 }
 
 // Whom the slot s of this hart runs now, or NULL. *owes: it was skipped to pay for an excess.
-static struct exo_env *slot_runs(u32 s, bool *owes)
+static struct exo_env *slot_runs(const struct turn *t, bool *owes)
 {
-    struct exo_env *e = env_get(this_hart->slots[s].eid);
+    struct exo_env *e = env_get(t->eid);
     if (!e || !env_here(e))
         return NULL;
     if (e->state & ENV_OWES && !(e->state & ENV_STOPPED)) {
@@ -119,21 +119,20 @@ static struct exo_env *slot_runs(u32 s, bool *owes)
     return e && wakes(e) ? e : NULL;
 }
 
-static struct exo_env *next_slot(u32 *slot)
+static struct exo_env *next_slot(struct turn **turn)
 {
-    struct hart *h = this_hart;
     bool owes;
     do {
         owes = false;
-        u32 s = h->next[h->slot], first = s;
+        struct turn *t = this_hart->turn->next, *first = t;
         for (u32 i = 0; i < EXO_NSLOT; i++) {
-            struct exo_env *e = slot_runs(s, &owes);
+            struct exo_env *e = slot_runs(t, &owes);
             if (e) {
-                *slot = s;
+                *turn = t;
                 return e;
             }
-            s = h->next[s];
-            if (s == first)
+            t = t->next;
+            if (t == first)
                 break;
         }
     } while (owes);
@@ -198,21 +197,21 @@ static void work_on_yield(void)
 void dispatch(void)
 {
     struct hart *h = this_hart;
-    u32 slot;
+    struct turn *turn;
     struct exo_env *e;
     leave();
     h->resched = 0;
     h->special &= ~(SPECIAL_PHASE | SPECIAL_POSTED);
     work_on_yield();
-    e = next_slot(&slot);
+    e = next_slot(&turn);
     if (!e) {
         csr_write(satp, satp_of(va_to_pa(kernel_root) / EXO_PAGE, 0));
         __atomic_store_n(&h->idle, 1, __ATOMIC_SEQ_CST);
-        while (!(e = next_slot(&slot)))
+        while (!(e = next_slot(&turn)))
             idle();
         h->idle = 0;
     }
-    h->slot = slot;
+    h->turn = turn;
     timer_set(csr_read(time) + slice_length(h));
     enter_prologue(e);
 }
@@ -225,7 +224,7 @@ void slot_init(u32 hart)
     static u64 nobody;
     u64 seed = boot_number("seed", 0);
     h->envs = envs;
-    h->slots = &slots[hart * EXO_NSLOT];
+    h->turn = h->turns;
     h->tick_word = hart ? &nobody : &words->ticks;
     h->slice = words->slice;
     h->budget = words->budget;
@@ -237,16 +236,16 @@ void slot_init(u32 hart)
 
 void slot_relink(u32 hart)
 {
-    struct hart *h = &harts[hart];
+    struct turn *t = harts[hart].turns, *next = NULL;
     const struct exo_slot *s = &slots[hart * EXO_NSLOT];
-    u32 next = EXO_NSLOT;
-    for (u32 i = 0; i < EXO_NSLOT && next == EXO_NSLOT; i++)
+    for (u32 i = 0; i < EXO_NSLOT && !next; i++)
         if (s[i].eid)
-            next = i;
+            next = &t[i];
     for (u32 i = EXO_NSLOT; i-- > 0;) {
-        h->next[i] = next < EXO_NSLOT ? (u8)next : (u8)i;
+        struct exo_env *e = env_get(s[i].eid);
+        t[i] = (struct turn){e ? e : &envs[EXO_EID_INDEX], next ? next : &t[i], s[i].eid};
         if (s[i].eid)
-            next = i;
+            next = &t[i];
     }
 }
 

@@ -28,7 +28,7 @@ static enum exo_error yield_check(u64 eid, struct exo_env **e)
 static void yield_to(struct exo_env *e)
 {
     if (trace_on)
-        trace(TRACE_SLICE_END, this_hart->slot, 0, 0, 0, 0);
+        trace(TRACE_SLICE_END, hart_slot(this_hart), 0, 0, 0, 0);
     if (!e) {
         dispatch();
         return;

@@ -25,12 +25,12 @@ trap_fast:
     beqz    t0, fast_reply
     addi    t0, t0, EXO_REPLY - EXO_NULL
     beqz    t0, fast_null
-    addi    t0, t0, EXO_NULL - EXO_PAGE_ALLOC
+    addi    t0, t0, EXO_NULL - EXO_YIELD
+    beqz    t0, fast_yield
+    addi    t0, t0, EXO_YIELD - EXO_PAGE_ALLOC
     bgez    t0, under_lock
     addi    t0, t0, EXO_PAGE_ALLOC - EXO_RESUME
     beqz    t0, fast_resume
-    addi    t0, t0, EXO_RESUME - EXO_YIELD
-    beqz    t0, fast_yield
     j       save_all
 
 fast_null:
@@ -95,10 +95,8 @@ not_fault:
     sb      t1, UA_MASK+1(t0)
     sw      t1, H_SPECIAL(tp)
     sw      t1, H_READY(tp)
-    ld      t1, H_TICK_WORD(tp)
-    ld      t2, 0(t1)
-    addi    t2, t2, 1
-    sd      t2, 0(t1)
+    ld      t2, H_TICK_WORD(tp)
+    amoadd.d zero, t1, (t2)
     csrr    t1, time
     ld      t2, H_BUDGET(tp)
     add     t1, t1, t2
@@ -106,7 +104,6 @@ not_fault:
     ld      t2, UA_ENTRY_EPILOGUE(t0)
     csrw    sepc, t2
     ld      t0, H_UVA(tp)
-    li      t1, 0
     csrrw   tp, sscratch, tp
     sret
 
@@ -356,29 +353,22 @@ yield_any:
     ld      t4, H_CUR(tp)
     lw      t2, H_BASE(tp)
     lw      t3, E_WORD(t4)
-    addi    t3, t3, -ENV_RUNNING
-    bne     t3, t2, save_all
-    lw      t1, H_SLOT(tp)
-    add     t1, t1, tp
-    lbu     t5, H_NEXT(t1)
-    ld      t1, H_SLOTS(tp)
-    slli    t3, t5, 3
-    add     t1, t1, t3
-    lwu     t3, 0(t1)
-    andi    t0, t3, EXO_EID_INDEX
-    ld      t1, H_ENVS(tp)
-    slli    t0, t0, 8
-    add     t0, t0, t1
-    lwu     t1, 0(t0)
+    addi    t5, t2, ENV_RUNNING
+    bne     t3, t5, save_all
+    ld      t6, H_TURN(tp)
+    ld      t6, TURN_NEXT(t6)
+    ld      t0, TURN_ENV(t6)
+    lw      t1, TURN_EID(t6)
+    lw      t3, 0(t0)
     bne     t1, t3, save_all
     lw      t1, E_WORD(t0)
     bne     t1, t2, save_all
     sw      t2, E_WORD(t4)
     sw      t2, H_READY(tp)
-    addi    t2, t2, ENV_RUNNING
-    sw      t2, E_WORD(t0)
+    sw      t5, E_WORD(t0)
     sw      zero, H_SPECIAL(tp)
-    sw      t5, H_SLOT(tp)
+    sd      t6, H_TURN(tp)
+    li      t6, 0
     ld      t4, E_SLICES(t0)
     addi    t4, t4, 1
     sd      t4, E_SLICES(t0)

@@ -140,7 +140,7 @@ static void timer(struct regs *r)
         return;
     }
     if (trace_on)
-        trace(TRACE_SLICE_END, this_hart->slot, 1, 0, 0, 0);
+        trace(TRACE_SLICE_END, hart_slot(this_hart), 1, 0, 0, 0);
     this_hart->special |= SPECIAL_PHASE;
     this_hart->ready = READY_NONE;
     timer_set(csr_read(time) + this_hart->budget);

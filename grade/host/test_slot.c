@@ -9,7 +9,7 @@
 // Who runs and from which slot, in one number.
 static i64 runs(void)
 {
-    return cur() ? cur() - envs + 1000 * (i64)this_hart->slot : -1;
+    return cur() ? cur() - envs + 1000 * (i64)hart_slot(this_hart) : -1;
 }
 
 static i64 is(const struct exo_env *e, u32 slot)
@@ -57,8 +57,8 @@ static void test_relink(void)
         memcpy(others, harts, sizeof(others));
         slot_relink(hart);
         for (u32 i = 0; i < EXO_NSLOT; i++)
-            bad += harts[hart].next[i] != next_by_hand(s, i);
-        memcpy(others[hart].next, harts[hart].next, EXO_NSLOT);
+            bad += harts[hart].turns[i].next != &harts[hart].turns[next_by_hand(s, i)];
+        memcpy(others[hart].turns, harts[hart].turns, sizeof(harts[hart].turns));
         bad += memcmp(others, harts, sizeof(others)) != 0;
     }
     boot();
@@ -139,7 +139,7 @@ static void test_set(void)
     GRANTED(slot_set(0, 0, own));
     GRANTED(slot_set(HARTS - 1, 31, own));
     check("filled", own, slots[(HARTS - 1) * EXO_NSLOT + 31].eid);
-    check("the order of that hart is new", 31, harts[HARTS - 1].next[0]);
+    check("the order of that hart is new", 31, harts[HARTS - 1].turns[0].next - harts[HARTS - 1].turns);
     check("a sleeping hart hears of it", 1, (i64)ipis[HARTS - 1]);
     check("a running one need not", 0, (i64)(ipis[1] + ipis[0]));
     REFUSE(E_HART, slot_set(HARTS, 64, stale));
@@ -201,7 +201,7 @@ static void test_give(void)
     }
     check("to a child", 48, theirs);
     check("emptied", 0, filled);
-    check("and out of the order", 7, harts[3].next[7]);
+    check("and out of the order", 7, harts[3].turns[7].next - harts[3].turns);
     u32 other = (u32)do_acct_new(0, 0, 0, 0, 0).val, gone = (u32)do_acct_new(0, 0, 0, 0, 0).val;
     GRANTED(do_acct_end(gone, 0, 0, 0, 0));
     REFUSE(E_ARG, slot_give(HARTS, 64, 0, 0));

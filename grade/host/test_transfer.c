@@ -108,7 +108,7 @@ static void test_yield(void)
     check("yield: registers are zero but t0, pc PROLOGUE", 0, wrong_after(entry_pc(b, 2), 0, false));
     check("in its address space", (i64)b->satp, (i64)host_satp);
     check("a slice more", (i64)slices + 1, (i64)b->slices);
-    check("the rest of this one", 0, (i64)(e1->state | this_hart->slot));
+    check("the rest of this one", 0, (i64)(e1->state | hart_slot(this_hart)));
     (void)marked(EXO_YIELD, e1->eid, 0);
     check("and back", true, cur() == e1 && b->state == 0);
     struct exo_env *alien = env_on(2, r2, 0);
