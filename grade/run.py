@@ -59,9 +59,9 @@ def mkfs_args(run, build):
 class Guest:
     """A QEMU and what it said so far. Ends with it: close() kills it, by its own process id, if it still runs."""
 
-    def __init__(self, command):
+    def __init__(self, command, fds=()):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, cwd=TOP)
+                                        stderr=subprocess.STDOUT, cwd=TOP, pass_fds=fds)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.text = ''
