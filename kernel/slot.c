@@ -162,6 +162,7 @@ static void idle(void)
         csr_clear(sip, SIE_SSIE);
         panic_check();
     }
+    fence_io(); // what was written before an interrupt was sent is seen by what follows
     if (!(why & (SIE_SEIE | SIE_STIE)) && !__atomic_load_n(&h->posted, __ATOMIC_RELAXED))
         return; // poked: to look at the slots, no more
     if (!(why & SIE_SEIE) && !__atomic_load_n(&h->posted, __ATOMIC_RELAXED) && !work && due > csr_read(time)) {

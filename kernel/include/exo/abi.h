@@ -496,7 +496,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_HART; E_SLOT; E_EID; E_OWNER (slot, then environment).
  * slot_give(hart, slot, n, account)
  *     Hands n slots from `slot` on to a child or the parent, emptied.
- *     E_ARG (n is 0); E_HART; E_SLOT (any of them); E_ACCT; E_OWNER; E_KIN.
+ *     E_ARG (n is 0); E_HART; E_SLOT (any of them); E_ACCT; E_OWNER; E_KIN; E_STATE (account
+ *     ending).
  * fp(on)
  *     1: floating point on for the rest of this slice; registers are zero unless this
  *     environment was the hart's last user. 0: off.
