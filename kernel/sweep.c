@@ -114,7 +114,6 @@ static bool end_envs(u32 account)
 void acct_ending(u32 account)
 {
     accts[account].state = ACCT_ENDING;
-    accts[account].revoke_deadline = 0;
     ends[account] = (struct end){0, 0};
     (void)end_envs(account);
     work = 1;

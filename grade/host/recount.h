@@ -86,6 +86,7 @@ static void check_records(void)
             differ("users", users_of[i], p->users);
         if (p->type == PAGE_ROOT)
             differ("a root's ASID", EXO_PPN_BASE + i, roots[p->asid].ppn);
+        differ("links of a page in no list", 0, p->type == PAGE_FREE ? 0 : p->next | p->prev);
         free_pages += p->type == PAGE_FREE;
         doomed += p->type == PAGE_DOOMED;
         if (p->type == PAGE_FREE) {
@@ -128,6 +129,25 @@ static void check_records(void)
     differ("work", true, work || !words->doomed);
 }
 
+// What a hart remembers of the last table must be what a walk finds, and bits that any data page may be bound with.
+static void check_spans(void)
+{
+    for (u32 h = 0; h < HARTS; h++) {
+        const struct span *s = &harts[h].span;
+        const struct exo_page *r = page_get(s->root);
+        if (!s->root)
+            continue;
+        differ("type of a span's root", PAGE_ROOT, r->type);
+        differ("a span's table", (u64)pte_find((ppn_t)s->root, s->base), (u64)s->table);
+        differ("a span's table's record", (u64)page_get(va_to_pa(s->table) / EXO_PAGE), (u64)s->page);
+        differ("a span's owner", r->account, s->account);
+        differ("a span's data pages", PAGE_DATA | r->account << 8, s->own);
+        differ("a span's space", true, s->asid == r->asid && s->space == &roots[r->asid]);
+        differ("a span's bits", true, bits_ok(s->bits) && !(s->bits & PTE_X));
+        differ("a span's hart", ~(1u << h), s->others);
+    }
+}
+
 static void check_tlbs(void)
 {
     for (u32 h = 0; h < HARTS; h++)
@@ -158,6 +178,8 @@ static const char *check_all(void)
         check_records();
     if (!*wrong)
         check_tlbs();
+    if (!*wrong)
+        check_spans();
     return *wrong ? wrong : NULL;
 }
 

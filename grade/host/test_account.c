@@ -98,6 +98,11 @@ static void test_set(void)
     as(e1);
     REFUSED(E_KIN, acct_set(3, 10, 1, 1, 1));
     accts[2].exts_used = 2;
+    as(e2);
+    struct exo_env *second = env_make(2, r2, page(), 1);
+    as(e1);
+    REFUSED(E_QUOTA, acct_set(2, 80, 1, 2, 2));
+    env_gone(second);
     REFUSED(E_QUOTA, acct_set(2, 80, 0, 2, 2));
     REFUSED(E_QUOTA, acct_set(2, 80, 2, 0, 2));
     REFUSED(E_QUOTA, acct_set(2, 80, 2, 2, 1));
@@ -148,6 +153,7 @@ static void hold(u32 n)
 static void test_revoke(void)
 {
     start(100);
+    (void)page(); // below the child's
     as(e2);
     DONE(acct_pager(2, e2->eid));
     hold(200);
@@ -182,7 +188,9 @@ static void test_revoke(void)
     as(e1);
     ppn_t gift = page();
     REFUSED(E_RESERVE, give(gift, 2));
+    u32 parents = accts[1].held;
     expect("steps", true, ticks() < 10);
+    expect("nobody else's pages are taken", parents, accts[1].held);
     expect("what is above the target is taken", 150, accts[2].held);
     expect("and counted", 52, (i64)accts[2].repossessed);
     expect("the pager is told", true, ua->pending & PENDING_REPO && ua->repo_count == 52);
@@ -217,13 +225,23 @@ static void test_sweep(void)
     ppn_t far = space((va_t[]){0, 0x200000, 0x400000, 0x600000, 0x800000, 0xa00000}, 6);
     for (u32 i = 0; i < 512; i++)
         (void)do_bind(far, 0xa00000 + i * EXO_PAGE, a, R, 0);
+    for (va_t va = 0; va < 0xa00000; va += 0x200000)
+        (void)do_bind(far, va, a, R, 0);
     DONE(bind(r1, 0x1000, a, R, 0));
     tlb_use(0, r1, 0x1000, 0);
     ppn_t other = page();
     DONE(bind(r1, 0x2000, other, R, 0));
     DONE(release(a));
-    u32 n = ticks();
+    u32 n = 0, most = 0;
+    for (u32 were = 6, are = 0; work && n < 1000; n++, were = are) {
+        tick_work();
+        are = 0;
+        for (va_t va = 0; va <= 0xa00000; va += 0x200000)
+            are += PTE_PPN(host_walk(far, va, 0)) == a;
+        most = were - are > most ? were - are : most;
+    }
     expect("a sweep takes several steps", true, n > 3 && n < 20);
+    expect("of a few tables each", true, most > 0 && most <= 4);
     expect("and frees the page", PAGE_FREE, pg(a)->type);
     expect("what is not doomed stays", (i64)other, (i64)PTE_PPN(host_walk(r1, 0x2000, 0)));
     expect("with nothing to do there is no work", 0, work);
@@ -262,7 +280,7 @@ static void test_end(void)
     DONE(release(gone));
     expect("code", true, code_make(pg(code), pg(named)));
     expect("a request", true, submit(2, pg(dma)));
-    exts[7] = (struct exo_ext){.start = 10, .count = 5, .account = 2, .requests = 1};
+    exts[7] = (struct exo_ext){.start = 10, .count = 5, .account = 2};
     ext_caps[7].w = 5;
     accts[2].exts_used = 1;
     slots[130] = (struct exo_slot){e2->eid, 2, {0}};
@@ -274,9 +292,12 @@ static void test_end(void)
     posts = 0;
     DONE(acct_end(2));
     expect("all below ends, too", true, accts[3].state == ACCT_ENDING && accts[4].state == ACCT_ENDING);
-    expect("each environment is asked once to end", 2, (tick_work(), tick_work(), posts));
+    for (u32 i = 0; i < 20; i++)
+        tick_work();
+    expect("each environment is asked once to end", 2, posts);
     REFUSED(E_OWNER, release(shared));
-    expect("it waits for environments", true, work && accts[3].state == ACCT_ENDING && env_get(far));
+    expect("it waits for environments", true,
+           work && accts[3].state == ACCT_ENDING && env_get(far) && pg(r3)->type == PAGE_ROOT);
     this_hart = &harts[1];
     env_gone(e2);
     this_hart = &harts[3];
@@ -286,12 +307,13 @@ static void test_end(void)
         tick_work();
     expect("the grandchildren are gone", true, accts[3].state == ACCT_FREE && accts[4].state == ACCT_FREE);
     expect("the console went up", 2, (i64)words->console);
-    expect("it waits for requests", true, accts[2].state == ACCT_ENDING && pg(dma)->pins == 1);
+    expect("it waits for requests", true, accts[2].state == ACCT_ENDING && pg(r2)->type == PAGE_ROOT);
     expect("and lets no new ones on its extents", 0, (i64)ext_caps[7].w);
+    exts[7].requests = 1;
     complete(0);
     for (u32 i = 0; i < 20; i++)
         tick_work();
-    expect("and for those of others on its extents", true, accts[2].state == ACCT_ENDING && accts[2].held);
+    expect("and for those of others on its extents", true, pg(r2)->type == PAGE_ROOT);
     exts[7].requests = 0;
     u32 n = 0;
     while (work && n < 100) {
@@ -316,6 +338,45 @@ static void test_end(void)
     expect("does not see its pages", true, zeroed(gone));
 }
 
+// A child that never ran: its page is in a request of its parent's, and its own child holds another.
+static void test_end_pinned(void)
+{
+    start(100);
+    ppn_t a = page(), b = page();
+    as(e2);
+    DONE(acct_new(10, 0, 2, 0));
+    DONE(do_page_give(page(), 3, 0, 0, 0));
+    accts[3].state = ACCT_RUN;
+    this_hart->cur = &(struct exo_env){.account = 3};
+    DONE(acct_new(2, 0, 0, 0));
+    a = page();
+    DONE(do_page_give(a, 4, 0, 0, 0));
+    DONE(set(a, 9, 9, 0, 0));
+    b = page();
+    expect("requests", true, submit(4, pg(a)) && submit(3, pg(b)));
+    for (u32 i = 0; i < 2; i++) {
+        accts[flying[i].account].requests--;
+        accts[1].requests++;
+        flying[i].account = 1;
+    }
+    as(e1);
+    DONE(bind(r1, 0, a, R, 9));
+    as(e2);
+    DONE(acct_end(3));
+    for (u32 i = 0; i < 40; i++)
+        tick_work();
+    expect("the sweeper was there", 0, pg(a)->binds);
+    expect("doomed while a request is on it", true, pg(a)->type == PAGE_DOOMED && accts[4].state == ACCT_ENDING);
+    expect("a parent waits for its children", true, accts[3].state == ACCT_ENDING && pg(b)->type == PAGE_DATA);
+    complete(0);
+    expect("the page is free when the request is over", PAGE_FREE, pg(a)->type);
+    for (u32 i = 0; i < 40; i++)
+        tick_work();
+    expect("then the parent ends", true, accts[4].state == ACCT_FREE && pg(b)->type == PAGE_DOOMED);
+    complete(0);
+    expect("both are gone", true, ticks() < 20 && accts[3].state == ACCT_FREE && accts[2].accts_used == 0);
+}
+
 int main(void)
 {
     test_new();
@@ -324,5 +385,6 @@ int main(void)
     test_revoke();
     test_sweep();
     test_end();
+    test_end_pinned();
     return failures != 0;
 }

@@ -217,6 +217,28 @@ static void test_batch(void)
     expect("what was not done is not written to", 5, (i64)ops[1].word);
     op(1, EXO_PT_LINK, 0, 0, 0, 0);
     expect("an operation that cannot be batched", E_ARG, batch(0x3000, 2).err);
+    static const u64 wild[] = {0, EXO_PPN_BASE, ~0u};
+    for (u32 i = 0; i < 3; i++) {
+        op(0, EXO_BIND, 0, head, R, 0);
+        op(1, EXO_BIND, 0x1000, (ppn_t)wild[i], R, 0);
+        expect("a wild ppn after a good one", E_PPN, batch(0x3000, 2).err);
+    }
+    op(1, EXO_BIND, 0x1000, r2, R, 0);
+    expect("another's page after one's own", E_CAP, batch(0x3000, 2).err);
+    op(1, EXO_BIND, 0x1000, head, 0, 0);
+    expect("no rights after some", E_BITS, batch(0x3000, 2).err);
+    op(1, EXO_BIND, EXO_USER_END + 0x1000, head, R, 0);
+    expect("a wild va after a good one", E_VA, batch(0x3000, 2).err);
+    op(0, EXO_UNBIND, 0x1000, 0, 0, 0);
+    op(1, EXO_UNBIND, 0, 0, 0, 1);
+    expect("a word with bit 0", E_BITS, batch(0x3000, 2).err);
+    a = page();
+    DONE(bind(r1, 0x1000, a, R, 0));
+    DONE(release(a));
+    op(0, EXO_UNBIND, 0, 0, 0, 0);
+    op(1, EXO_UNBIND, 0x1000, 0, 0, 0);
+    DONE(batch(0x3000, 2));
+    expect("the last binding of a doomed page", PAGE_FREE, pg(a)->type);
     op(0, EXO_UNBIND, 0x3000, 0, 0, 0);
     op(1, EXO_PAGE_FREE, 0, array, 0, 0);
     op(2, EXO_PAGE_ALLOC, 0, array, 0, 0);
@@ -243,6 +265,22 @@ static void test_fences(void)
     ops = ppn_to_va(array);
     for (u32 i = 0; i < 100; i++)
         op(i, EXO_BIND, i == 3 ? 0x200000 : i * EXO_PAGE, a, R | W, 0);
+    ppn_t other = SPACE(0);
+    struct exo_env *there = env_make(1, other, page(), 3);
+    DONE(bind(other, 0, a, R, 0));
+    DONE(bind(r1, 0, a, R, 0));
+    op(0, EXO_UNBIND, 0, 0, 0, 0);
+    op(1, EXO_UNBIND, 0, 0, 0, 0);
+    ops[1].root = other;
+    for (u32 i = 0; i < HARTS; i++) {
+        tlb_use(i, r1, 0, 0);
+        tlb[i][1] = (struct tlb){host_walk(other, 0, 0), 0, pg(other)->asid};
+    }
+    DONE(batch(0x3000, 2));
+    expect("two address spaces, here too", 0, (i64)tlb[0][1].pte);
+    env_gone(there);
+    op(0, EXO_BIND, 0, a, R | W, 0);
+    op(1, EXO_BIND, EXO_PAGE, a, R | W, 0);
     remote_fences = remote_fence_is = fence_is = 0;
     DONE(batch(0x3000, 100));
     expect("no remote fence for what is new", 0, remote_fences);
