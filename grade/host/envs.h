@@ -5,7 +5,10 @@
 #ifndef ENVS_H
 #define ENVS_H
 
-#include <setjmp.h>
+#include <fcntl.h>
+#include <sanitizer/asan_interface.h>
+#include <ucontext.h>
+#include <unistd.h>
 #include <exo/types.h>
 
 #define REAL_ENVS
@@ -179,39 +182,76 @@ static void host_lock_wait(u32 ticket, u32 turn)
         panic("the lock is taken twice");
 }
 
-static jmp_buf asleep;
-static bool waking;
+// Each hart is in the kernel on a stack of its own, so that one which sleeps is in the middle of it.
+static struct {
+    ucontext_t at;
+    bool sleeps;
+    u8 stack[1 << 17] __attribute__((aligned(16)));
+} inside[HARTS];
+static ucontext_t outside;
+static void (*kernel_entry)(void);
 
 static void host_wfi(void)
 {
-    if (!waking)
-        longjmp(asleep, 1);
-    waking = false;
+    u32 h = this_hart->index;
+    inside[h].sleeps = true;
+    swapcontext(&inside[h].at, &outside);
+    inside[h].sleeps = false;
 }
 
-static void kernel(void (*f)(void))
+static void into_kernel(void)
 {
-    if (!setjmp(asleep))
-        f();
+    kernel_entry();
+}
+
+static void lock_free(void)
+{
     if (kernel_lock.next != kernel_lock.turn)
         panic("the lock is held on the way out");
 }
 
-static void go_on(void)
+static void kernel(void (*f)(void))
 {
-    idle();
-    this_hart->idle = 0;
-    dispatch();
+    u32 h = this_hart->index;
+    ucontext_t *at = &inside[h].at;
+    if (inside[h].sleeps) // a test takes it out of there
+        ASAN_UNPOISON_MEMORY_REGION(inside[h].stack, sizeof(inside[h].stack));
+    inside[h].sleeps = false;
+    getcontext(at);
+    at->uc_stack.ss_sp = inside[h].stack;
+    at->uc_stack.ss_size = sizeof(inside[h].stack);
+    at->uc_link = &outside;
+    makecontext(at, into_kernel, 0);
+    kernel_entry = f;
+    swapcontext(&outside, at);
+    lock_free();
+}
+
+static void nothing(void)
+{
+}
+
+// AddressSanitizer warns, once, that it does not follow who changes stacks.
+static void first_change(void)
+{
+    int err = dup(2), none = open("/dev/null", O_WRONLY);
+    dup2(none, 2);
+    kernel(nothing);
+    dup2(err, 2);
+    close(none);
+    close(err);
 }
 
 // A hart that slept has these interrupts pending.
 static void wake(u32 h, u64 why)
 {
     on(h);
+    if (!inside[h].sleeps)
+        panic("hart %u is woken and does not sleep", h);
     host_sip |= why;
-    waking = true;
-    kernel(go_on);
+    swapcontext(&outside, &inside[h].at);
     host_sip &= ~SIE_STIE;
+    lock_free();
 }
 
 static inline struct exo_env *cur(void)
@@ -352,6 +392,7 @@ static void boot(void)
     other_sbi = firmware;
     seed = 0;
     this_hart = harts;
+    first_change();
     start_with(768, 150);
     words->timebase = 10000000;
     words->slice = 100000;
