@@ -38,12 +38,18 @@ UNIX   := $(if $(wildcard libos/unix.ld),unix)
 PROGRAMS := $(UPROGS:%=$(BUILD)/user/%)
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
 
+# As many jobs as there are CPUs, unless the command line says otherwise.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+endif
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
 
-all: $(BUILD)/kernel.elf $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX)) $(FSIMG) \
-    compile_commands.json
+# What boots, and all that is built: the tests' images, too.
+SYSTEM := $(BUILD)/kernel.elf $(FSIMG) compile_commands.json
+all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX))
 
 # ---- tools ---------------------------------------------------------------------------------------
 
@@ -204,14 +210,14 @@ QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nograph
 have-qemu: | $(FIRST)
 	@: $(QEMU)
 
-qemu: have-qemu all $(if $(RAM),$(BUILD)/offsets.json)
+qemu: have-qemu $(SYSTEM) $(if $(RAM),$(BUILD)/offsets.json)
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
-qemu-gdb: have-qemu all
+qemu-gdb: have-qemu $(SYSTEM)
 	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
 	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
 
-gdb: all
+gdb: $(BUILD)/kernel.elf
 	$(Q)$(GDB) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
 
 # ---- tests ---------------------------------------------------------------------------------------
