@@ -98,7 +98,7 @@ bool bad_ppn(u32 i, ppn_t good, u64 *out)
 
 bool bad_eid(u32 i, eid_t good, u64 *out)
 {
-    return BAD(good + 128, good - 128, (good & ~(u64)EXO_EID_INDEX) | EXO_NENV, good | EXO_EID_INDEX, good | 1ul << 32,
+    return BAD(good + 128, good + 0x8000, (good & ~(u64)EXO_EID_INDEX) | EXO_NENV, good | EXO_EID_INDEX, good | 1ul << 32,
                good | 1ul << 63, EXO_EID_INDEX, EXO_NENV, 0xffffffff, 1ul << 32, ~0ul);
 }
 
@@ -301,7 +301,7 @@ static bool image_bind(struct space *s, u32 acct)
             ok = CHECK(exo_page_give(ppn, acct), 0);
         } else if (copy) {
             cap = sh->cap;
-            ok = CHECK(exo_page_set(ppn, cap, 0, 0, 0), 0);
+            ok = page_of(ppn)->account != self_account() || CHECK(exo_page_set(ppn, cap, 0, 0, 0), 0);
         }
         ok = ok && CHECK(exo_bind(s->root, va, ppn, bits, cap).err, 0);
     }
