@@ -205,6 +205,7 @@ void span_forget(void);                   // a table is unlinked: what any hart 
 // ---- sweep.c: doomed pages and ended accounts, in steps -------------------------------------------------------------
 
 extern u32 work; // nonzero: sweep, ending accounts or revocation deadlines want tick_work()
+#define WORK_NOW 3 // there is more to do at once; else: something is due later, or was only just asked for
 void tick_work(void); // one bounded step of each; lock held. Called on ticks and by idle harts.
 void acct_ending(u32 account);     // begins to end it: it has no children, or they are ending, too
 void take_from_start(u32 account); // a new revocation: what is taken will be taken in ppn order

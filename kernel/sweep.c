@@ -248,8 +248,11 @@ void tick_work(void)
     if (n)
         ends[n].phase += phases[ends[n].phase](ended = n);
     sweep_step();
-    u32 left = words->doomed != 0 || disk_due() != ~0ul;
-    for (n = 1; n <= EXO_NACCT; n++)
-        left |= accts[n].state == ACCT_ENDING || accts[n].revoke_deadline;
+    u32 left = words->doomed ? WORK_NOW : disk_due() != ~0ul;
+    for (n = 1; n <= EXO_NACCT; n++) {
+        if (accts[n].state == ACCT_ENDING || acct_overdue(n))
+            left = WORK_NOW;
+        left |= accts[n].revoke_deadline != 0;
+    }
     work = left;
 }
