@@ -175,6 +175,21 @@ static struct {
     struct exo_acct accts[EXO_NACCT + 1];
 } was;
 
+// Registers in which another environment than the one that trapped finds anything but its u-area, t6, and a
+// message.
+static u32 leaks(u64 nr)
+{
+    static const u8 message[32] = {
+        [8] = 1,  [9] = 1,  [10] = 1, [11] = 1, [12] = 1, [13] = 1, [14] = 1, [18] = 1, [19] = 1,
+        [20] = 1, [21] = 1, [22] = 1, [23] = 1, [24] = 1, [25] = 1, [26] = 1, [27] = 1};
+    bool passes = nr == EXO_CALL || nr == EXO_SEND || nr == EXO_REPLY;
+    const u64 *x = this_hart->regs.x;
+    u32 n = x[5] != cur()->uva || host_sstatus & SSTATUS_FS;
+    for (u32 i = 1; i < 31; i++)
+        n += i != 5 && x[i] && !(passes && message[i]);
+    return n;
+}
+
 // The call, its error counted; one that is refused must have left every record as it was.
 static i64 make(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
 {
@@ -188,10 +203,14 @@ static i64 make(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
              (unsigned long long)x2);
     counts[nr - EXO_CALLS]++;
     u64 *x = this_hart->regs.x;
-    x[31] = 0;
+    bool transfers = nr == EXO_CALL || nr == EXO_SEND;
+    regs_mark(0x5ec0000);
+    if (transfers)
+        x[16] = x0, x[15] = x1;
     i64 r = ecall(nr, x0, x1, x2, x3, x4);
-    if (nr == EXO_CALL || nr == EXO_SEND)
+    if (transfers)
         r = (i64)x[31];
+    wrong_if(cur() && cur() != e && leaks(nr), "a register passed");
     if (cur() != e || e->slices != slices || nr == EXO_RESUME || r >= 0 || r < E_LAST)
         return 0;
     refusals[-r]++;
@@ -213,6 +232,7 @@ static void fast_step(void)
     cap_t cap = to && draw(8) ? env_caps[to - envs] : draw(3);
     bool may_wait = to && to->state & ENV_WAITING;
     i64 error;
+    u64 nr;
     switch (what) {
     case 0:
         (void)make(EXO_YIELD, 0, 0, 0, 0, 0);
@@ -230,11 +250,9 @@ static void fast_step(void)
     case 5:
     case 6:
     case 7:
-        this_hart->regs.x[16] = eid;
-        this_hart->regs.x[15] = cap;
-        u64 nr = draw(6) ? EXO_CALL : EXO_SEND;
+        nr = draw(6) ? EXO_CALL : EXO_SEND;
         error = transfer_error(eid, cap, nr == EXO_CALL);
-        wrong_if(make(nr, 0, 0, 0, 0, 0) != error, "another error of a transfer");
+        wrong_if(make(nr, eid, cap, 0, 0, 0) != error, "another error of a transfer");
         break;
     case 8:
     case 9:
