@@ -188,6 +188,7 @@ void child_end(struct child *c); // ends the account and waits until all has com
 bool child_does(void (*fn)(u64), u64 arg);
 eid_t child_more(struct child *c, void (*fn)(u64), u64 arg, u32 hart); // one environment more, stopped, before child_run
 
+void keep_self(void);    // a child: its stack and data are never to be taken
 bool acct_gone(u32 acct); // waits until it is swept
 bool pool_open(u32 pages); // account 1 gives up so much reserve: that many pages are nobody's promise
 void pool_close(void);     // and takes all of it back

@@ -405,6 +405,18 @@ eid_t child_more(struct child *c, void (*fn)(u64), u64 arg, u32 hart)
     return eid;
 }
 
+static void keep(va_t from, va_t to)
+{
+    for (va_t va = from; va < to; va += EXO_PAGE)
+        CHECK(exo_page_set(PTE_PPN(pte_at(my_root(), va)), 0, 0, 0, 1), 0);
+}
+
+void keep_self(void)
+{
+    keep((va_t)data_start, (va_t)bss_end);
+    keep(CHILD_STACK, CHILD_STACK + 2 * EXO_PAGE);
+}
+
 bool child_run(struct child *c)
 {
     return CHECK(exo_env_ctl(c->eid, ENV_RUN), 0);

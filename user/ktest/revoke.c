@@ -73,6 +73,7 @@ static void greedy(u64 unused)
     struct exo_ret r;
     (void)unused;
     CHECK(exo_acct_pager(self_account(), self()), 0);
+    keep_self();
     while (ntaken < CHILD_PAGES + MORE && !(r = exo_page_alloc(0, 0)).err) {
         taken[ntaken] = (ppn_t)r.val;
         at[ntaken] = (va_t)map((ppn_t)r.val, RW);
@@ -184,15 +185,19 @@ static void overdue_child(u64 unused)
     u32 n = 0;
     struct exo_ret r;
     (void)unused;
+    keep_self();
     while (n < CHILD_PAGES + MORE - 16 && !(r = exo_page_alloc(0, 0)).err)
         p[n++] = (ppn_t)r.val;
     sh->w[0] = 1;
     while (!sh->w[1])
         rt_yield(0);
-    i64 alloc = exo_page_alloc(0, 0).err, keep = exo_page_set(p[0], 0, 0, 0, 1);
+    r = exo_page_alloc(0, 0);
+    i64 keep = exo_page_set(p[0], 0, 0, 0, 1);
     if (EXO_ACCTS[self_account()].revoke_deadline) { // else it was through with us before
-        CHECK(alloc, E_RESERVE);
+        CHECK(r.err, E_RESERVE);
         CHECK(keep, E_FIXED);
+    } else if (!r.err) {
+        CHECK(exo_page_free(r.val), 0);
     }
     sh->w[2] = 1;
     for (;;)
@@ -208,6 +213,7 @@ static void overdue(void)
         sh->w[1] = 1;
         WAIT(sh->w[2]);
         NAP(EXO_ACCTS[c.acct].held == CHILD_PAGES);
+        CHECK(EXO_ACCTS[c.acct].held, CHILD_PAGES);
     }
     end(&c);
 }
@@ -236,6 +242,7 @@ static void replaced(void)
 static void quiet(u64 unused)
 {
     (void)unused;
+    keep_self();
     while (!exo_page_alloc(0, 0).err)
         ;
     sh->w[0] = 1;
