@@ -266,6 +266,10 @@ bool wakes(struct exo_env *e);              // may it be entered at its PROLOGUE
 void ready_update(void);                    // after a change to what `base` and `ready` stand for
 void timer_set(u64 when);
 void env_init(void);
+// After a resume: an end of slice that nothing but the frame's byte of mask held back comes now. The libOS could look
+// at pending only before the resume, and would miss one that comes in between.
+void epilogue_held(struct regs *r);
+void epilogue_unhold(void);                 // with the slice that is left
 bool force_save(struct exo_env *e);         // this_hart->regs into its forced frame; false if that is in use already
 void external_interrupt(void);              // lock held
 void trap_start(void);                      // this hart takes traps from user code

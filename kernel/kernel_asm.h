@@ -22,6 +22,7 @@
 #define SPECIAL_PHASE 1  // past the slice's end, within the budget
 #define SPECIAL_SLOW 2   // slices are drawn, or there is no stimecmp
 #define SPECIAL_SBI 8    // there is no stimecmp
+#define SPECIAL_HELD 16  // mask holds EPILOGUE back
 #define SPECIAL_POSTED 4 // something asked of this environment waits until it is left
 
 #endif

@@ -42,6 +42,8 @@ void leave(void)
         return;
     e->state &= ~ENV_RUNNING;
     this_hart->cur = NULL;
+    if (this_hart->special & SPECIAL_HELD)
+        epilogue_unhold();
     if (this_hart->special & SPECIAL_POSTED) {
         this_hart->special &= ~SPECIAL_POSTED;
         lock_kernel();
@@ -203,7 +205,7 @@ void dispatch(void)
     struct exo_env *e;
     leave();
     h->resched = 0;
-    h->special &= ~(SPECIAL_PHASE | SPECIAL_POSTED);
+    h->special &= ~(SPECIAL_PHASE | SPECIAL_POSTED | SPECIAL_HELD);
     work_on_yield();
     e = next_slot(&turn);
     if (!e) {

@@ -241,14 +241,18 @@ void twin_resume(struct regs *r)
 {
     struct exo_uarea *ua = this_hart->ua;
     u64 frame = r->x[10];
-    if (frame > FRAME_FORCED)
-        r->x[10] = (u64)E_ARG;
-    else if (frame < FRAME_FORCED)
-        resume_frame(r, ua, (u32)frame);
-    else if (!(*(volatile u64 *)&ua->pending & PENDING_FORCED))
-        r->x[10] = (u64)E_STATE;
-    else
+    enum exo_error error = frame > FRAME_FORCED ? E_ARG : E_OK;
+    if (frame == FRAME_FORCED && !(*(volatile u64 *)&ua->pending & PENDING_FORCED))
+        error = E_STATE;
+    if (error) {
+        r->x[10] = (u64)error;
+        return;
+    }
+    if (frame == FRAME_FORCED)
         resume_forced(r, ua);
+    else
+        resume_frame(r, ua, (u32)frame);
+    epilogue_held(r);
 }
 
 void twin_fp(struct regs *r)

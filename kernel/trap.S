@@ -107,8 +107,11 @@ not_fault:
     csrrw   tp, sscratch, tp
     sret
 
-// Back to what was interrupted: FAULT or EPILOGUE frame, a0 and a7 from t1 and t2.
+// Back to what was interrupted: FAULT or EPILOGUE frame, a0 and a7 from t1 and t2. Past the end of the slice C sees
+// whether the frame's byte of mask held an EPILOGUE back.
 fast_resume:
+    lw      t0, H_SPECIAL(tp)
+    bnez    t0, save_all
     bnez    a0, 1f
     ld      t0, H_UA(tp)
     mv      a0, t1

@@ -70,6 +70,35 @@ static void fault(struct regs *r, u64 cause, u64 tval)
     upcall(r, 0, cause, cause, tval);
 }
 
+// The slice is over; the environment has its budget to save what is live.
+static void epilogue(struct regs *r)
+{
+    volatile struct exo_uarea *ua = this_hart->ua;
+    save_frame(r, &ua->epilogue, 0, 0);
+    ((volatile u8 *)&ua->mask)[1] = 1;
+    upcall(r, 1, 0, 0, 0);
+}
+
+static void epilogue_hold(void)
+{
+    this_hart->special |= SPECIAL_HELD;
+    __atomic_fetch_or(&this_hart->ua->pending, PENDING_EPILOGUE, __ATOMIC_RELAXED);
+}
+
+void epilogue_unhold(void)
+{
+    this_hart->special &= ~SPECIAL_HELD;
+    __atomic_fetch_and(&this_hart->ua->pending, ~(u64)PENDING_EPILOGUE, __ATOMIC_RELAXED);
+}
+
+void epilogue_held(struct regs *r)
+{
+    if (!(this_hart->special & SPECIAL_HELD) || *(volatile u64 *)&this_hart->ua->mask)
+        return;
+    epilogue_unhold();
+    epilogue(r);
+}
+
 // A forced frame in use stays: what runs is on its way to resume it, and begins that again at its next PROLOGUE.
 bool force_save(struct exo_env *e)
 {
@@ -99,7 +128,6 @@ static void abort_slice(struct regs *r)
     e->state |= ENV_OWES;
     if (trace_on)
         trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
-    __atomic_fetch_and(&this_hart->ua->pending, ~(u64)PENDING_EPILOGUE, __ATOMIC_RELAXED);
     (void)force_save(e);
     if (e->excess > EXO_OWE)
         env_stop(e, STOP_OWES, 0, 0, r->pc);
@@ -144,14 +172,10 @@ static void timer(struct regs *r)
     this_hart->special |= SPECIAL_PHASE;
     this_hart->ready = READY_NONE;
     timer_set(csr_read(time) + this_hart->budget);
-    volatile struct exo_uarea *ua = this_hart->ua;
-    if (ua->mask) {
-        __atomic_fetch_or(&this_hart->ua->pending, PENDING_EPILOGUE, __ATOMIC_RELAXED);
-        return;
-    }
-    save_frame(r, &ua->epilogue, 0, 0);
-    ((volatile u8 *)&ua->mask)[1] = 1;
-    upcall(r, 1, 0, 0, 0);
+    if (*(volatile u64 *)&this_hart->ua->mask)
+        epilogue_hold();
+    else
+        epilogue(r);
 }
 
 // ---- interrupts --------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@
 #define MASK_LIBOS 0x1000000   /* this bit and those above are the libOS's own */
 
 /* u-area `pending`: set by the kernel with an atomic or, cleared by the libOS with an and. */
-#define PENDING_EPILOGUE 1 /* the slice is over; the upcall was held back by `mask` */
+#define PENDING_EPILOGUE 1 /* the slice is over, but `mask` holds the upcall back; the kernel clears it as the slice is left */
 #define PENDING_FORCED 2   /* the forced frame holds what ran; go on with resume(FORCED) */
 #define PENDING_REVOKE 4   /* `revoke_n` pages are wanted back by `revoke_deadline` */
 #define PENDING_REPO 8     /* pages were taken: see `repo` */
@@ -531,7 +531,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     FAULT, EPILOGUE: t0-t2 and pc come from the frame, a0 and a7 from t1 and t2, all else
  *     stays; the frame's byte of mask is cleared. FORCED: all registers and pc come from the
  *     forced frame, floating point if it was live; PENDING_FORCED and byte 2
- *     of mask are cleared.
+ *     of mask are cleared. If the slice has ended and only that byte of mask held EPILOGUE
+ *     back, it comes at once, as if the slice ended after the resume.
  *     E_ARG; E_STATE (FORCED without PENDING_FORCED).
  *
  * Pages (SOSP95, Design Principles: expose allocation and names)
