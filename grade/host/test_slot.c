@@ -154,7 +154,7 @@ static void test_set(void)
     REFUSE(E_SLOT, slot_set(0, 1ul << 32, own));
     REFUSE(E_EID, slot_set(0, 32, stale));
     REFUSE(E_EID, slot_set(0, 0, (1ul << 32) + own));
-    REFUSE(E_EID, slot_set(0, 0, ~0ul));
+    REFUSE(E_EID, slot_set(0, 0, 1ul << 32));
     REFUSE(E_OWNER, slot_set(0, 32, own));
     REFUSE(E_OWNER, slot_set(0, 32, 0));
     REFUSE(E_OWNER, slot_set(0, 0, theirs));
