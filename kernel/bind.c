@@ -14,10 +14,11 @@
 #define SPAN_INDEX ((u64)511 * EXO_PAGE) // the bits of va that select an entry of a level-0 table
 #define RIGHTS     (PTE_R | PTE_W | PTE_X)
 
+// 0 is no root, but anyone may ask for it; nobody is of account 0.
 void span_forget(void)
 {
     for (u32 i = 0; i < EXO_NHART; i++)
-        harts[i].span.root = 0;
+        harts[i].span.root = harts[i].span.account = 0;
 }
 
 static inline u64 *span_entry(const struct span *s, va_t va)

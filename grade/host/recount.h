@@ -135,8 +135,10 @@ static void check_spans(void)
     for (u32 h = 0; h < HARTS; h++) {
         const struct span *s = &harts[h].span;
         const struct exo_page *r = page_get(s->root);
-        if (!s->root)
+        if (!s->root) {
+            differ("whose a forgotten span is", 0, s->account);
             continue;
+        }
         differ("type of a span's root", PAGE_ROOT, r->type);
         differ("a span's table", (u64)pte_find((ppn_t)s->root, s->base), (u64)s->table);
         differ("a span's table's record", (u64)page_get(va_to_pa(s->table) / EXO_PAGE), (u64)s->page);

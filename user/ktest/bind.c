@@ -377,8 +377,29 @@ static void binder(void)
     page_end(p);
 }
 
+// A table was the last one used and is unlinked: no name of a root leads to it, 0 included.
+static void unlinked(void)
+{
+    static const u64 names[] = {0, 1, ~0ul};
+    va_t va = 0x60000000;
+    ppn_t table = page_new(), p = page_new();
+    CHECK(exo_pt_link(kt_root, va, 0, table), 0);
+    CHECK(exo_bind(kt_root, va, p, RW, 0).err, 0);
+    CHECK(exo_unbind(kt_root, va, 0).err, 0);
+    CHECK(exo_pt_unlink(kt_root, va, 0).val, table);
+    for (u32 i = 0; i < sizeof names / 8; i++) {
+        kt_with = names[i];
+        CHECK(exo_bind(names[i], va, p, RW, 0).err, E_PPN);
+        CHECK(exo_unbind(names[i], va, 0).err, E_PPN);
+    }
+    kt_with = 0;
+    CHECK(page_of(p)->binds, 0);
+    page_end(table);
+    page_end(p);
+}
+
 static const struct test bind_tests[] = {
     T(bind),           T(bits),          T(use),   T(new_code), T(accessed_dirty), T(protect), T(bind_errors),
-    T(protect_errors), T(unbind_errors), T(types), T(caps),     T(binder),
+    T(protect_errors), T(unbind_errors), T(types), T(caps),     T(binder),         T(unlinked),
 };
 AREA(bind);
