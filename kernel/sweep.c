@@ -8,46 +8,8 @@
 u32 work;
 
 // A step looks at this many page records. What costs more than a look counts for more.
-#define STEP 1024
-#define COST 256 // a table to look through, or an address space to flush
-
-// ---- doomed pages ----------------------------------------------------------------------------------------------
-
-// Breaks the bindings in a level-0 table, all or those of doomed pages. Were there any?
-static bool table_clear(struct exo_page *table, bool all)
-{
-    u64 *pte = ppn_to_va(page_ppn(table));
-    bool any = false;
-    for (u32 i = 0; i < 512; i++) {
-        u64 v = __atomic_load_n(&pte[i], __ATOMIC_RELAXED);
-        if (!(v & PTE_V))
-            continue;
-        struct exo_page *p = page_get(PTE_PPN(v));
-        if (!all && p->type != PAGE_DOOMED)
-            continue;
-        __atomic_store_n(&pte[i], 0, __ATOMIC_RELAXED);
-        table->users--;
-        p->binds--;
-        page_drop(p);
-        any = true;
-    }
-    return any;
-}
-
-static void sweep_step(void)
-{
-    static u32 next;
-    bool any = false;
-    for (i32 left = STEP; left > 0 && words->doomed; left--) {
-        next = next + 1 < npages ? next + 1 : 0;
-        if (pages[next].type != PAGE_PT0)
-            continue;
-        any |= table_clear(&pages[next], false);
-        left -= COST;
-    }
-    if (any)
-        shoot_all();
-}
+#define STEP 4096
+#define COST 1024 // a table to look through, or an address space to flush
 
 // ---- revocation past its deadline --------------------------------------------------------------------------------
 
@@ -98,10 +60,13 @@ static void take_step(u32 account)
 
 // ---- ended accounts ----------------------------------------------------------------------------------------------
 
-// Nobody acts for an account that ends once its environments are gone, so what a pass has dealt with stays so.
+// Each phase is over when it says so. Nobody acts for an account that ends once its environments are gone, so what was
+// done in a phase stays done.
 static struct end {
-    u32 phase, next;
+    enum { END_ENVS, END_REQUESTS, END_BINDINGS, END_PAGES, END_REST } phase;
+    u32 looked; // at so many records in this phase
 } ends[EXO_NACCT + 1];
+static u32 nending; // accounts
 
 static bool end_envs(u32 account)
 {
@@ -114,7 +79,8 @@ static bool end_envs(u32 account)
 void acct_ending(u32 account)
 {
     accts[account].state = ACCT_ENDING;
-    ends[account] = (struct end){0, 0};
+    ends[account] = (struct end){END_ENVS, 0};
+    nending++;
     (void)end_envs(account);
     work = 1;
 }
@@ -132,54 +98,6 @@ static bool end_requests(u32 account)
     return none && accts[account].requests == 0;
 }
 
-// What holds pages lets go of them: 1 for a look, more for more.
-static u32 end_bindings(struct exo_page *p)
-{
-    if (p->type == PAGE_CODE) {
-        code_release(p);
-        page_settype(p, PAGE_DATA);
-    } else if (p->type == PAGE_ROOT) {
-        root_release(p);
-        return COST;
-    } else if (p->type == PAGE_PT0) {
-        if (table_clear(p, true))
-            shoot_all();
-        return COST;
-    }
-    return 1;
-}
-
-static u32 end_page(struct exo_page *p)
-{
-    if (p->type == PAGE_FREE)
-        p->account = 0;
-    else if (p->type != PAGE_DOOMED)
-        page_doom(p);
-    return 1;
-}
-
-// One step of a pass over the account's pages. Is it through?
-static bool end_pass(u32 account, u32 each(struct exo_page *p))
-{
-    struct end *end = &ends[account];
-    for (i32 left = STEP; left > 0 && end->next < npages; end->next++)
-        left -= pages[end->next].account == account ? (i32)each(&pages[end->next]) : 1;
-    if (end->next < npages)
-        return false;
-    end->next = 0;
-    return true;
-}
-
-static bool end_all_bindings(u32 account)
-{
-    return end_pass(account, end_bindings);
-}
-
-static bool end_all_pages(u32 account)
-{
-    return end_pass(account, end_page);
-}
-
 static void slots_inherit(u32 from, u32 to)
 {
     for (u32 hart = 0; hart < nharts; hart++) {
@@ -191,24 +109,6 @@ static void slots_inherit(u32 from, u32 to)
     }
 }
 
-static bool end_rest(u32 account)
-{
-    struct exo_acct *a = &accts[account];
-    u32 parent = a->parent;
-    if (a->held)
-        return false;
-    slots_inherit(account, parent);
-    ext_inherit(account, parent);
-    if (words->console == account)
-        words->console = parent;
-    acct_move(account, parent, a->reserve, a->envs, a->accts, a->exts);
-    accts[parent].accts_used--;
-    *a = (struct exo_acct){0};
-    if (trace_on)
-        trace(TRACE_ACCT_GONE, account, parent, 0, 0, 0);
-    return true;
-}
-
 static bool has_child(u32 account)
 {
     for (u32 n = 1; n <= EXO_NACCT; n++)
@@ -217,42 +117,123 @@ static bool has_child(u32 account)
     return false;
 }
 
-// In this order, each until it says that it is through.
-static bool (*const phases[])(u32 account) = {end_envs, end_requests, end_all_bindings, end_all_pages, end_rest};
+static void end_rest(u32 account)
+{
+    struct exo_acct *a = &accts[account];
+    u32 parent = a->parent;
+    if (a->held || has_child(account))
+        return;
+    slots_inherit(account, parent);
+    ext_inherit(account, parent);
+    if (words->console == account)
+        words->console = parent;
+    acct_move(account, parent, a->reserve, a->envs, a->accts, a->exts);
+    accts[parent].accts_used--;
+    *a = (struct exo_acct){0};
+    nending--;
+    if (trace_on)
+        trace(TRACE_ACCT_GONE, account, parent, 0, 0, 0);
+}
+
+static void end_step(u32 account, u32 looked)
+{
+    struct end *end = &ends[account];
+    bool over = false;
+    switch (end->phase) {
+    case END_ENVS:
+        over = end_envs(account);
+        break;
+    case END_REQUESTS:
+        over = end_requests(account);
+        break;
+    case END_BINDINGS:
+    case END_PAGES:
+        end->looked += looked;
+        over = end->looked >= npages;
+        break;
+    case END_REST:
+        end_rest(account);
+    }
+    if (over)
+        *end = (struct end){end->phase + 1, 0};
+}
+
+// ---- page records, round and round: bindings of doomed pages, and what ended accounts have ---------------------------
+
+// Breaks the bindings in a level-0 table, all or those of doomed pages. Were there any?
+static bool table_clear(struct exo_page *table, bool all)
+{
+    u64 *pte = ppn_to_va(page_ppn(table));
+    bool any = false;
+    for (u32 i = 0; i < 512; i++) {
+        u64 v = __atomic_load_n(&pte[i], __ATOMIC_RELAXED);
+        if (!(v & PTE_V))
+            continue;
+        struct exo_page *p = page_get(PTE_PPN(v));
+        if (!all && p->type != PAGE_DOOMED)
+            continue;
+        __atomic_store_n(&pte[i], 0, __ATOMIC_RELAXED);
+        table->users--;
+        p->binds--;
+        page_drop(p);
+        any = true;
+    }
+    return any;
+}
+
+// In an account's first round what holds pages lets go of them, in the second they go. The cost.
+static u32 look_at(struct exo_page *p, bool *owe_fence)
+{
+    const struct end *end = accts[p->account].state == ACCT_ENDING ? &ends[p->account] : &ends[0];
+    bool first = end->phase == END_BINDINGS, second = end->phase == END_PAGES;
+    if (p->type == PAGE_PT0 && (first || (words->doomed && !second))) {
+        *owe_fence |= table_clear(p, first);
+        return COST;
+    }
+    if (first && p->type == PAGE_ROOT) {
+        root_release(p);
+        return COST;
+    }
+    if (first && p->type == PAGE_CODE) {
+        code_release(p);
+        page_settype(p, PAGE_DATA);
+    } else if (second && p->type == PAGE_FREE) {
+        p->account = 0;
+    } else if (second && p->type != PAGE_DOOMED) {
+        page_doom(p);
+    }
+    return 1;
+}
+
+// The number of records looked at.
+static u32 look(void)
+{
+    static u32 next;
+    bool owe_fence = false;
+    u32 n = 0;
+    for (i32 left = STEP; left > 0 && n < npages; n++) {
+        next = next + 1 < npages ? next + 1 : 0;
+        left -= (i32)look_at(&pages[next], &owe_fence);
+    }
+    if (owe_fence)
+        shoot_all();
+    return n;
+}
 
 // ---- one step of each ------------------------------------------------------------------------------------------
 
-static bool wants_ending(u32 account)
-{
-    return accts[account].state == ACCT_ENDING && !has_child(account);
-}
-
-// The next account, after the last one served, that wants something; 0: none does.
-static u32 next_account(u32 last, bool wants(u32 account))
-{
-    for (u32 i = 1; i <= EXO_NACCT; i++) {
-        u32 n = (last + i - 1) % EXO_NACCT + 1;
-        if (wants(n))
-            return n;
-    }
-    return 0;
-}
-
 void tick_work(void)
 {
-    static u32 taken, ended;
-    u32 n = next_account(taken, acct_overdue);
-    if (n)
+    static u32 taken;
+    u32 looked = words->doomed || nending ? look() : 0, n;
+    for (n = 1; n <= EXO_NACCT; n++)
+        if (accts[n].state == ACCT_ENDING)
+            end_step(n, looked);
+    for (u32 i = 0; i < EXO_NACCT && !acct_overdue(n = (taken + i) % EXO_NACCT + 1); i++)
+        ;
+    if (acct_overdue(n))
         take_step(taken = n);
-    n = next_account(ended, wants_ending);
-    if (n)
-        ends[n].phase += phases[ends[n].phase](ended = n);
-    sweep_step();
-    u32 left = words->doomed ? WORK_NOW : disk_due() != ~0ul;
-    for (n = 1; n <= EXO_NACCT; n++) {
-        if (accts[n].state == ACCT_ENDING || acct_overdue(n))
-            left = WORK_NOW;
-        left |= accts[n].revoke_deadline != 0;
-    }
-    work = left;
+    work = words->doomed || nending ? WORK_NOW : disk_due() != ~0ul;
+    for (n = 1; n <= EXO_NACCT; n++)
+        work |= acct_overdue(n) ? WORK_NOW : accts[n].revoke_deadline != 0;
 }

@@ -325,7 +325,7 @@ static void machine_start(u32 n, u32 common)
     memset(roots, 0, sizeof(roots));
     memset(tlb, 0, sizeof(tlb));
     span_forget();
-    work = nflying = 0;
+    work = nflying = nending = 0;
     host_time = 1000;
     for (u32 i = 0; i < 512; i++)
         kernel_root[i] = i < 256 ? 0 : pte_of(EXO_PPN_BASE + i % 8, PTE_V | PTE_G | PTE_R | PTE_A);
