@@ -56,7 +56,7 @@ upcall_entries:
     .text
 // Start of a slice.
 prologue:
-    li      t2, PENDING_FORCED // the others have been seen: the slice is new, and there is nothing to give back
+    li      t2, PENDING_FORCED | PENDING_EPILOGUE // of this slice; of the others there is nothing to give back
     addi    t1, t0, UA_PENDING
     amoand.d t1, t2, (t1)
     andi    t1, t1, PENDING_FORCED

@@ -79,9 +79,7 @@ image_entry:                // mask holds the end of the slice back until all en
     .globl  fault_entry, epilogue_entry, prologue_entry, call_entry
 prologue_entry:
     mv      tp, t0
-    li      t2, ~PENDING_EPILOGUE // of the last slice: this one is new
-    addi    t1, tp, UA_PENDING
-    amoand.d t1, t2, (t1)
+    ld      t1, UA_PENDING(tp)
     andi    t1, t1, PENDING_FORCED
     bnez    t1, go_forced
     ld      t1, UA_MASK(tp)
