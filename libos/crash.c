@@ -88,24 +88,35 @@ static void print_pc(const struct symbols *s, const char *what, va_t pc)
 
 // ---- the report ----
 
+// Is `ra` still the return address of the function that pc is in? After a call that this function made it is
+// not: then it lies in the function itself. Of unknown functions it is taken to be.
+static bool ra_lives(const struct symbols *s, va_t pc, va_t ra)
+{
+    struct elf_symbol f;
+    return !s->ip || !find_symbol(s, pc, &f) || ra - f.value >= f.size;
+}
+
 // Functions keep a frame pointer: below where it points lie the return address and the caller's frame
-// pointer. One that calls no other keeps only the latter, in the place of the former: the innermost function
-// is such a one if what stands there is no address of code. After a jump to nowhere the frame pointer is
-// still the caller's.
+// pointer. One that calls no other keeps only the latter, in the place of the former, and any may fault before
+// it has made its frame or after it has left it: so the innermost one's caller is in ra, if that still lives.
+// After a jump to nowhere it does.
 static void backtrace(const struct symbols *s, const struct trap *t)
 {
-    va_t fp = t->s0, end = program()->text_end;
-    if (t->frame.epc >= end && t->ra < end)
-        print_pc(s, "    called from ", t->ra);
+    va_t fp = t->s0, end = program()->text_end, epc = t->frame.epc, ra = t->ra;
+    bool lives = ra && ra < end && ra_lives(s, epc, ra);
+    if (lives)
+        print_pc(s, "    called from ", ra);
     for (u32 i = 0; i < FRAMES; i++) {
         const va_t *frame = (const va_t *)(fp - 16);
         if (fp < 16 || fp % 8 || !user_ok(frame, 16, false))
             return;
-        bool leaf = i == 0 && t->frame.epc < end && frame[1] >= end;
-        va_t ra = leaf ? t->ra : frame[1], next = leaf ? frame[1] : frame[0];
-        if (ra == 0 || ra >= end)
+        va_t next = frame[0];
+        if (i == 0 && epc < end && frame[1] >= end)
+            next = frame[1];
+        else if (frame[1] == 0 || frame[1] >= end)
             return;
-        print_pc(s, "    called from ", ra);
+        else if (i > 0 || !lives || frame[1] != ra)
+            print_pc(s, "    called from ", frame[1]);
         if (next <= fp)
             return;
         fp = next;
