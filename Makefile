@@ -28,6 +28,9 @@ there = $(foreach f,$1,$(if $(wildcard $f),$f))
 # Programs of the file system; `make UPROGS+=mine` adds user/mine.c. What several of them share is in ULIB.
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
+# Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
+TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
+    loop fill crash freemem))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
@@ -36,7 +39,9 @@ UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/user/%)
+TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/user/%)
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
+TESTIMG := $(FSIMG:%/fs.img=%/testfs.img)
 
 # As many jobs as there are CPUs, unless the command line says otherwise.
 ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
@@ -49,7 +54,7 @@ endif
 
 # What boots, and all that is built: the tests' images, too.
 SYSTEM := $(BUILD)/kernel.elf $(FSIMG) compile_commands.json
-all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX))
+all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX)) $(TESTIMG)
 
 # ---- tools ---------------------------------------------------------------------------------------
 
@@ -89,7 +94,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(UPROGS:%=user/%.c) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(filter $(patsubst %,user/%.c,$(UPROGS) $(TESTPROGS)) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -145,7 +150,7 @@ $(BUILD)/user/ulib.a: $(ULIB:%=$(BUILD)/%.o)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(PROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/ulib.a user/user.ld $(BUILD)/calls.ld
+$(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/ulib.a user/user.ld $(BUILD)/calls.ld
 	$(call say,LD $@)
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
 	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
@@ -189,11 +194,12 @@ $(BUILD)/offsets.json: grade/offsets.py $(RECORDS) kernel/include/exo/types.h $(
 	$(Q)$(BUILD)/tools/offsets >$@
 
 # The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and the pages and slots left.
-$(BUILD)/fs.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
+$(TESTIMG): $(TESTPROGRAMS)
+$(BUILD)/fs.img $(TESTIMG): $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
 	$(call say,MKFS $@)
 	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M \
 	    $(if $(UNIX),--libos unix=$(BUILD)/unix.img --line 'name=unix envs=100 extents=fs$(comma)swap console') \
-	    $(filter $(PROGRAMS) README,$^)
+	    $(filter $(PROGRAMS) $(TESTPROGRAMS) README,$^)
 
 # ---- run -----------------------------------------------------------------------------------------
 
