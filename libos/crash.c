@@ -97,9 +97,9 @@ static bool ra_lives(const struct symbols *s, va_t pc, va_t ra)
 }
 
 // Functions keep a frame pointer: below where it points lie the return address and the caller's frame
-// pointer. One that calls no other keeps only the latter, in the place of the former, and any may fault before
-// it has made its frame or after it has left it: so the innermost one's caller is in ra, if that still lives.
-// After a jump to nowhere it does.
+// pointer. One that calls no other keeps only the latter, in the place of the former, and any may fault
+// before it has made its frame or after it has left it: so the innermost one's caller is in ra, if that still
+// lives. After a jump to nowhere it does.
 static void backtrace(const struct symbols *s, const struct trap *t)
 {
     va_t fp = t->s0, end = program()->text_end, epc = t->frame.epc, ra = t->ra;
