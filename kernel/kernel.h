@@ -229,10 +229,11 @@ static inline bool kin(u32 a, u32 b) { return accts[a].parent == b || accts[b].p
 
 // ---- env.c, slot.c, upcall.c, transfer.c ---------------------------------------------------------------------------
 
+// Without the lock, too: who finds the eid finds the rest of the record as env_new left it, or later.
 static inline struct exo_env *env_get(u64 eid)
 {
     u64 i = eid & EXO_EID_INDEX;
-    return i < EXO_NENV && eid && envs[i].eid == eid ? &envs[i] : NULL;
+    return i < EXO_NENV && eid && __atomic_load_n(&envs[i].eid, __ATOMIC_ACQUIRE) == eid ? &envs[i] : NULL;
 }
 // Then all that its last home hart wrote of it is seen here.
 static inline bool env_here(const struct exo_env *e)
