@@ -56,6 +56,8 @@ bool kt_true(const char *file, u32 line, const char *what, bool ok);
 // Of an environment that lets go in time: it was not aborted. A host that is slow to run the guest makes anyone late,
 // so this is checked where guest time does not depend on the host: with a budget as short as for icount.
 #define INNOCENT(count) CHECK(EXO_WORDS->budget < kt_ms ? (count) : 0, 0)
+// Likewise for what happens within a certain time.
+#define IN_TIME(cond) TRUE(EXO_WORDS->budget >= kt_ms || (cond))
 
 #define KT_FAILS 12
 struct fail {

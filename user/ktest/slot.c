@@ -9,34 +9,52 @@ static void count_yield(u64 i)
     }
 }
 
+struct turns {
+    u64 main, a, b, aborts;
+};
+
+// So many slices each has had: as of one moment, and without the turns that an abort costs.
+static struct turns count_turns(eid_t a, eid_t b)
+{
+    const volatile struct exo_env *m = env_of(self()), *ea = env_of(a), *eb = env_of(b);
+    struct turns t;
+    do
+        t = (struct turns){m->slices, ea->slices, eb->slices, m->aborts + ea->aborts + eb->aborts};
+    while (m->slices != t.main);
+    return t;
+}
+
+// For each slice of ours there is one for each slot of theirs.
+static void check_turns(eid_t a, u32 slots_a, eid_t b, u32 slots_b)
+{
+    struct turns from, to;
+    do {
+        from = count_turns(a, b);
+        for (u32 i = 0; i < 10; i++)
+            rt_yield(0);
+        to = count_turns(a, b);
+    } while (to.aborts != from.aborts);
+    CHECK(to.a - from.a, slots_a * (to.main - from.main));
+    CHECK(to.b - from.b, slots_b * (to.main - from.main));
+}
+
 static void set(void)
 {
     struct peer a, b;
     if (!peer_go(&a, 0, count_yield, 0) || !peer_go(&b, 0, count_yield, 1))
         return;
-    for (u32 i = 0; i < 10; i++) { // round and round
-        u64 a0 = sh->w[0], b0 = sh->w[1];
-        rt_yield(0);
-        CHECK(sh->w[0], a0 + 1);
-        CHECK(sh->w[1], b0 + 1);
-    }
-    u32 more = free_slot(0); // two slots of three: twice as often
+    rt_yield(0);
+    check_turns(a.eid, 1, b.eid, 1);
+    u32 more = free_slot(0);
     CHECK(exo_slot_set(0, more, a.eid), 0);
     CHECK(EXO_SLOTS[more].eid, a.eid);
-    for (u32 i = 0; i < 10; i++) {
-        u64 a0 = sh->w[0], b0 = sh->w[1];
-        rt_yield(0);
-        CHECK(sh->w[0], a0 + 2);
-        CHECK(sh->w[1], b0 + 1);
-    }
+    check_turns(a.eid, 2, b.eid, 1);
     CHECK(exo_slot_set(0, more, 0), 0);
     CHECK(exo_slot_set(0, b.slot, 0), 0);
     CHECK(EXO_SLOTS[b.slot].eid, 0);
-    u64 a0 = sh->w[0], b0 = sh->w[1];
-    rt_yield(0);
-    CHECK(sh->w[0], a0 + 1);
-    CHECK(sh->w[1], b0);
+    check_turns(a.eid, 1, b.eid, 0);
     CHECK(exo_slot_set(0, b.slot, b.eid), 0);
+    TRUE(sh->w[0] && sh->w[1]);
     peer_end(&a);
     peer_end(&b);
 }
@@ -178,18 +196,21 @@ static void yield_home(void)
 static bool epilogue_tried;
 static i64 tried[4];
 
-static void late(u64 unused)
+static void late(u64 target) // one that is stopped: nothing but the time is refused before that
 {
-    (void)unused;
-    u64 m[MSG_WORDS] = {0};
+    eid_t to = (eid_t)target;
+    u64 m[MSG_WORDS] = {0}, aborts;
     struct exo_uarea *ua = uarea();
     ua->mask |= MASK_LIBOS;
-    while (!(*(volatile u64 *)&ua->pending & PENDING_EPILOGUE))
-        ;
-    tried[0] = rt_yield(kt_main);
-    tried[1] = rt_call(kt_main, 0, m);
-    tried[2] = rt_send(kt_main, 0, m);
-    tried[3] = rt_wait(kt_timer, 0, 0, 0, kt_main);
+    do { // once more if the host was slow, and the budget over
+        aborts = env_of(self())->aborts;
+        while (!(*(volatile u64 *)&ua->pending & PENDING_EPILOGUE))
+            ;
+        tried[0] = rt_yield(to);
+        tried[1] = rt_call(to, 0, m);
+        tried[2] = rt_send(to, 0, m);
+        tried[3] = rt_wait(kt_timer, 0, 0, 0, to);
+    } while (env_of(self())->aborts != aborts);
     epilogue_tried = true;
     rt_yield(0);
     ua->mask &= ~(u64)MASK_LIBOS;
@@ -199,9 +220,9 @@ static void late(u64 unused)
 
 static void yield_late(void)
 {
-    struct peer p;
+    struct peer p, stopped;
     epilogue_tried = false;
-    if (!peer_go(&p, 0, late, 0))
+    if (!peer_new(&stopped, 0, 0, NULL, 0) || !peer_go(&p, 0, late, stopped.eid))
         return;
     WAIT(*(volatile bool *)&epilogue_tried);
     for (u32 i = 0; i < 4; i++) {
@@ -209,6 +230,7 @@ static void yield_late(void)
         CHECK(tried[i], E_TIME);
     }
     peer_end(&p);
+    peer_end(&stopped);
 }
 
 static void wait_child(u64 unused)
@@ -254,7 +276,7 @@ static void sleeps(void)
         CHECK(rt_wait(kt_timer, until, 0, 0, 0), 0);
         u64 now = exo_time();
         TRUE(now >= until);
-        TRUE(now < until + 100 * kt_ms); // a tick, and what a busy host adds
+        IN_TIME(now < until + 11 * kt_ms); // a tick
     }
 }
 
@@ -283,7 +305,7 @@ static void share(void)
 static void idle_hart(void)
 {
     struct peer p;
-    u64 worst = 0;
+    u64 best = ~0ul; // of ten: a busy host delays the others
     if (!peer_go(&p, 1, spinner, 0))
         return;
     WAIT(sh->w[0]);
@@ -298,9 +320,9 @@ static void idle_hart(void)
         CHECK(exo_slot_set(1, p.slot, p.eid), 0);
         WAIT(sh->w[0] != n);
         u64 took = exo_time() - start;
-        worst = took > worst ? took : worst;
+        best = took < best ? took : best;
     }
-    TRUE(worst < 200 * kt_ms);
+    TRUE(best < 100 * kt_ms);
     peer_end(&p);
 }
 
