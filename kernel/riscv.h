@@ -45,6 +45,7 @@
 #define fence_i()   __asm__ volatile("fence.i" ::: "memory")
 #define fence_io()  __asm__ volatile("fence iorw, iorw" ::: "memory")
 #define wfi()       __asm__ volatile("wfi" ::: "memory")
+#define nops()      __asm__ volatile(".rept 400\n nop\n .endr") // a translation block of QEMU's, at most 512
 #define cpu_relax() __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x10" ::: "memory") // pause
 
 // trap.S: until it is the ticket's turn.

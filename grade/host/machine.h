@@ -33,6 +33,9 @@
 #ifndef wfi
 #define wfi() ((void)0)
 #endif
+#ifndef nops
+#define nops() ((void)0)
+#endif
 #ifndef cpu_relax
 #define cpu_relax() ((void)0)
 #endif
