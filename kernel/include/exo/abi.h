@@ -134,7 +134,7 @@
 #define MASK_LIBOS 0x1000000   /* this bit and those above are the libOS's own */
 
 /* u-area `pending`: set by the kernel with an atomic or, cleared by the libOS with an and. */
-#define PENDING_EPILOGUE 1 /* the slice is over, but `mask` holds the upcall back; the kernel clears it as the slice is left */
+#define PENDING_EPILOGUE 1 /* the slice is over, but `mask` holds the upcall back. Cleared as it is left */
 #define PENDING_FORCED 2   /* the forced frame holds what ran; go on with resume(FORCED) */
 #define PENDING_REVOKE 4   /* `revoke_n` pages are wanted back by `revoke_deadline` */
 #define PENDING_REPO 8     /* pages were taken: see `repo` */
