@@ -345,6 +345,8 @@ static void test_space(void)
     REFUSE(E_OWNER, env_space(e->eid, r2, 0));
     REFUSE(E_TYPE, env_space(e->eid, u, 0));
     REFUSE(E_TYPE, env_space(e->eid, e->uarea, 0));
+    (void)yield(e->eid);
+    (void)yield(e1->eid);
     GRANTED(env_space(e->eid, b, TOP));
     check("moved", true, e->root == b && e->uva == TOP && pg(b)->users == 1 && pg(a)->users == 1);
     stain(0, b);

@@ -66,8 +66,10 @@ static void test_home(void)
     (void)call(server->eid);
     REFUSE(E_STATE, env_home(e->eid, 1));
     REFUSE(E_STATE, env_home(server->eid, 1));
+    u32 interrupts = ipis[1];
     GRANTED(env_home(ready->eid, 3));
     GRANTED(env_home(ready->eid, 2));
+    check("one interrupt is enough", interrupts + 1, ipis[1]);
     all_poked();
     check("asked twice: the last counts", 2, ready->home);
     GRANTED(env_ctl(ready->eid, ENV_STOP));

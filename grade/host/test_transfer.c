@@ -289,6 +289,7 @@ static void test_broken(void)
         check("its client is 0", 0, server->client);
         check("reply says why", why, marked(EXO_REPLY, MARK + 10, MARK + 14));
         check("and nothing else", 0, wrong_refused(10));
+        check("its fast paths are open again", this_hart->base, this_hart->ready);
         check("it serves nobody then", E_STATE, reply());
         if (how == 1)
             continue;
