@@ -10,7 +10,7 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define NO_PAGE    (~0ul)                // third result, if the old entry bound none
+#define NO_PAGE    (~0ul)                // third result, if the old entry bound none that its caller might free
 #define SPAN_INDEX ((u64)511 * EXO_PAGE) // the bits of va that select an entry of a level-0 table
 #define RIGHTS     (PTE_R | PTE_W | PTE_X)
 
@@ -186,15 +186,18 @@ static void pay(const struct owed *d)
         code_shoot(d->code_harts);
 }
 
-// The binding `old` is gone, if it was one: what remains of its page's.
+// The binding `old` is gone, if it was one: what remains of its page's. A doomed page frees itself: told 0, the caller
+// would free it a second time, when it may be somebody's again.
 static inline u64 binding_gone(u64 old)
 {
     if (!(old & PTE_V))
         return NO_PAGE;
     struct exo_page *p = page_of(old);
     u32 n = --p->binds;
-    if (unlikely(p->type == PAGE_DOOMED))
+    if (unlikely(p->type == PAGE_DOOMED)) {
         page_drop(p);
+        return NO_PAGE;
+    }
     return n;
 }
 
@@ -342,8 +345,10 @@ static __attribute__((noinline)) u64 ops_usual(struct exo_op *o, u64 n, struct o
         o->binds = (u64)(i32)--was->binds;
         users--;
         cut = old;
-        if (unlikely(was->type == PAGE_DOOMED))
+        if (unlikely(was->type == PAGE_DOOMED)) {
             page_drop(was);
+            o->binds = NO_PAGE;
+        }
     }
     s->page->users += (u16)users;
     if (cut)

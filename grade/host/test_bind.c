@@ -239,6 +239,7 @@ static void test_batch(void)
     op(1, EXO_UNBIND, 0x1000, 0, 0, 0);
     DONE(batch(0x3000, 2));
     expect("the last binding of a doomed page", PAGE_FREE, pg(a)->type);
+    expect("which nobody else has to free", -1, (i64)ops[1].binds);
     op(0, EXO_UNBIND, 0x3000, 0, 0, 0);
     op(1, EXO_PAGE_FREE, 0, array, 0, 0);
     op(2, EXO_PAGE_ALLOC, 0, array, 0, 0);

@@ -64,6 +64,7 @@ static void test_free(void)
     DONE(bind(r1, 0, a, R | W, 0));
     DONE(release(a));
     expect("the last unbind of a doomed page", 0, unbind(r1, 0, 0).err);
+    expect("leaves nothing to free", -1, (i64)this_hart->a2);
     expect("frees it", PAGE_FREE, pg(a)->type);
     a = page();
     DONE(set(a, 0, 0, 0, 1));

@@ -103,7 +103,9 @@ static i64 changed_from(u64 old, struct ret r, enum exo_error e)
     if (!r.err) {
         fail_with("old entry", old, r.val);
         check_all();
-        fail_with("binds left", old & PTE_V ? binds_of[PTE_PPN(old) - EXO_PPN_BASE] : NO_PAGE, left);
+        u32 type = old & PTE_V ? pg(PTE_PPN(old))->type : PAGE_FREE; // a doomed page may be free by now
+        bool none = type == PAGE_FREE || type == PAGE_DOOMED;
+        fail_with("binds left", none ? NO_PAGE : binds_of[PTE_PPN(old) - EXO_PPN_BASE], left);
     }
     return r.err;
 }

@@ -572,15 +572,15 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * bind(root, va, ppn, bits, cap) -> a1 old PTE or word, a2 old page's binds
  *     Maps ppn at va. R or X of another account's page needs its rcap, RW its wcap. Tables
  *     and code: the root's account, read-only; u-areas: the root's account, not X.
- *     a2: what remains of the old page's binds; all ones if there was no valid entry.
- *     Exactly one of those who drop a page sees 0.
+ *     a2: what remains of the old page's binds; all ones if there was no valid entry, or its
+ *     page is doomed (nobody has to free it). Exactly one of those who drop a page sees 0.
  *     E_VA; E_BITS; E_PPN (root, ppn); E_OWNER (root); E_TYPE (root; ppn free or doomed);
  *     E_CAP; E_BITS (type forbids W or X); E_TABLE.
  * protect(root, va, clear, set, cap) -> a1 old PTE, a2 the page's binds
  *     Changes bits of a valid PTE: (old & ~clear) | set. New rights are authorised as in bind.
  *     E_VA; E_BITS (unknown); E_PPN; E_OWNER; E_TYPE; E_TABLE; E_UNBOUND; E_TYPE (doomed);
  *     E_CAP; E_BITS (what results is none that bind takes, or the type forbids it).
- * unbind(root, va, word) -> a1 old PTE or word, a2 old page's binds (all ones: none)
+ * unbind(root, va, word) -> a1 old PTE or word, a2 old page's binds, as for bind
  *     Leaves `word` (bit 0 clear; the rest is the libOS's) in the entry.
  *     E_BITS (bit 0 set); E_VA; E_PPN; E_OWNER; E_TYPE; E_TABLE.
  * batch(array of struct exo_op, n) -> a1 operations done
