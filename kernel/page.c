@@ -49,9 +49,13 @@ static bool hold_room(u32 account, i64 cost)
     return after <= (i64)words->free && (a->held < a->reserve || !acct_overdue(account));
 }
 
+// While what exceeds the reserve is overdue, nothing more becomes fixed: else pages could be fixed in turns, each before
+// the search for what to take comes to it.
 bool fix_room(u32 account, u32 n)
 {
-    return (u64)accts[account].fixed + n <= accts[account].reserve;
+    const struct exo_acct *a = &accts[account];
+    bool overdue = a->held - a->doomed > a->reserve && acct_overdue(account);
+    return n == 0 || ((u64)a->fixed + n <= a->reserve && !overdue);
 }
 
 // ---- the free list ---------------------------------------------------------------------------------------------

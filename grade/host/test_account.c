@@ -191,7 +191,12 @@ static void test_revoke(void)
     DONE(set(shared, 5, 5, 0, 0));
     host_time = 5000;
     REFUSED(E_FIXED, set(kept_page, 0, 0, 0, 1));
+    REFUSED(E_FIXED, do_pt_link(r2, 0x400000, 0, kept_page, 0));
     DONE(set(low, 0, 0, 0, 1));
+    DONE(do_pt_link(r2, 0x400000, 0, low, 0));
+    DONE(unlink(r2, 0x400000, 0));
+    expect("what becomes fixed by code or requests is refused, too", false, fix_room(2, 1));
+    expect("what is fixed already is not", true, fix_room(2, 0));
     REFUSED(E_RESERVE, alloc(0, 0));
     as(e1);
     ppn_t gift = page();

@@ -190,7 +190,7 @@ enum exo_error {
     E_DEAD = -28,    /* the other side of a call ended */
     E_DEPTH = -29,   /* calls would nest deeper than EXO_DEPTH */
     E_CODE = -30,    /* the predicate is not a program the kernel accepts */
-    E_FIXED = -31,   /* fixed pages would exceed the account's reserve */
+    E_FIXED = -31,   /* fixed pages would exceed the account's reserve, or what exceeds it is overdue */
     E_RESERVE = -32, /* the free pages are promised to others, or none is free */
     E_QUOTA = -33,   /* the account's quota of this kind is used up */
     E_FULL = -34,    /* all request records of the account are in use */
@@ -636,7 +636,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  * revoke(account, n, deadline)
  *     Asks a child for n pages back by `deadline` (absolute `time`). Past it, what the child
  *     holds above the larger of (held at the request - n) and its reserve is taken, in ppn
- *     order, sparing fixed pages.
+ *     order, sparing fixed pages. Until then no more of its pages can become fixed (E_FIXED),
+ *     by any call, if it holds more than its reserve.
  *     E_ARG (n is 0); E_ACCT; E_KIN (not a child); E_STATE (ending).
  *
  * Disk (SOSP95, Secure Bindings; physical names as in Kaashoek and others, SOSP 1997)
