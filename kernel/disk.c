@@ -16,7 +16,8 @@ static struct queue {
     u8 first, n;
     u8 req[EXO_NREQ];
 } queues[EXO_NACCT];
-static u32 turn; // whose queue is next to be served
+static u32 turn;    // whose queue is next to be served
+static u32 waiting; // in all queues
 
 static void release(struct exo_req *r)
 {
@@ -39,16 +40,14 @@ static void trace_req(u32 event, const struct exo_req *r, u64 last)
 
 static void serve(void)
 {
-    for (u32 empty = 0; empty < EXO_NACCT && active < disk.depth; turn = (turn + 1) % EXO_NACCT) {
+    for (; waiting && active < disk.depth; turn = (turn + 1) % EXO_NACCT) {
         struct queue *q = &queues[turn];
-        if (!q->n) {
-            empty++;
+        if (!q->n)
             continue;
-        }
         struct exo_req *r = &reqs[turn * EXO_NREQ + q->req[q->first]];
         q->first = (q->first + 1) % EXO_NREQ;
         q->n--;
-        empty = 0;
+        waiting--;
         active++;
         r->state = REQ_ACTIVE;
         trace_req(TRACE_DISK_START, r, r->ppns[0]);
@@ -124,6 +123,7 @@ static struct ret submit(struct exo_req *r, u32 op, u32 count, struct exo_ext *e
     accts[account].requests++;
     struct queue *q = &queues[account - 1];
     q->req[(q->first + q->n++) % EXO_NREQ] = (u8)(index % EXO_NREQ);
+    waiting++;
     serve();
     return done(r->id);
 }
@@ -184,6 +184,7 @@ void disk_orphans(u32 account)
         if (r->state == REQ_QUEUED || r->state == REQ_DONE)
             record_free(r);
     }
+    waiting -= queues[account - 1].n;
     queues[account - 1].n = 0;
 }
 

@@ -49,7 +49,7 @@ static void world(void)
     memset((void *)&avail, 0, sizeof(avail));
     memset((void *)&used, 0, sizeof(used));
     memset(page_records, 0, sizeof(page_records));
-    active = turn = flying = seen = nstarts = pokes = 0;
+    active = turn = waiting = flying = seen = nstarts = pokes = 0;
     off = false;
     words->completions = 0;
     words->timebase = 10000000;
@@ -80,7 +80,7 @@ static ppn_t page_of(u32 account, u32 i)
 static void recount(void)
 {
     u32 pins[NPAGES] = {0}, of_ext[EXO_NEXT] = {0}, of_acct[EXO_NACCT + 1] = {0}, flying_now = 0;
-    u32 fixed[EXO_NACCT + 1] = {0}, owned[EXO_NACCT + 1] = {0};
+    u32 fixed[EXO_NACCT + 1] = {0}, owned[EXO_NACCT + 1] = {0}, all = 0;
     for (u32 i = 0; i < EXO_NACCT * EXO_NREQ; i++) {
         struct exo_req *r = &reqs[i];
         if (r->state == REQ_FREE)
@@ -109,8 +109,9 @@ static void recount(void)
         for (u32 j = 0; j < EXO_NREQ; j++)
             queued += reqs[(i - 1) * EXO_NREQ + j].state == REQ_QUEUED;
         CHECK(queues[i - 1].n == queued && (!queued || active == disk.depth));
+        all += queued;
     }
-    CHECK(active == flying_now);
+    CHECK(active == flying_now && waiting == all);
 }
 
 static void use_virtio(void)
