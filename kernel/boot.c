@@ -141,18 +141,18 @@ _Noreturn void hart_main(u32 i)
     hart_run();
 }
 
+// One at a time: see entry.S.
 static void start_harts(void)
 {
     for (u32 i = 1; i < nharts; i++) {
-        long error = sbi_hart_start(machine.hart[i], va_to_pa(hart_entry), i);
+        long error = sbi_hart_start(machine.hart[i], KERNEL_PA, 0);
         if (error)
             panic("hart %lu does not start: %ld", machine.hart[i], error);
-    }
-    u64 late = csr_read(time) + 5ul * machine.timebase;
-    for (u32 i = 1; i < nharts; i++)
+        u64 late = csr_read(time) + 5ul * machine.timebase;
         while (!__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE))
             if (csr_read(time) > late)
                 panic("hart %lu does not come", machine.hart[i]);
+    }
 }
 
 _Noreturn void boot(u64 hart, pa_t dtb, u64 time)

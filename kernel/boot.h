@@ -48,7 +48,6 @@ const char *symbol_at(va_t pc, u64 *offset);
 
 // entry.S
 extern char kernel_start[], rodata_start[], data_start[], stacks[], kernel_end[]; // kernel.ld
-void hart_entry(void); // by its pa: where the firmware starts the other harts
 void trap_panic(void); // a trap from the kernel: with tp, s0 and ra as they were; the rest may be lost
 #endif
 

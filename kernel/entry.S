@@ -1,6 +1,7 @@
-// From the firmware to C: translation on, a stack, and boot() or hart_main(). Both ways in arrive with
-// translation off, a0 = hart id; the boot hart with a1 = device tree, the others with a1 = their number. And
-// the way out: a trap from the kernel itself.
+// From the firmware to C: translation on, a stack, and boot() or hart_main(). Every hart comes in at _entry, with
+// translation off; the first one has a0 = hart id, a1 = device tree. The others are started one at a time, so that
+// they come in the order of their numbers. (They have no entry of their own because OpenSBI 1.1 may still send a
+// hart that it starts where it sent the first.) And the way out: a trap from the kernel itself.
 #include <exo/abi.h>
 #include "boot.h"
 #include "riscv.h"
@@ -18,20 +19,23 @@ _entry:
 begin:
     rdtime  a2
     csrw    sie, zero
+    la      t0, entered
+    li      t1, 1
+    amoadd.w s1, t1, (t0)
+    bnez    s1, next_hart
     la      t0, bss_start
     la      t1, bss_end
 1:  sd      zero, 0(t0)
-    addi    t0, t0, 8
+    sd      zero, 8(t0)
+    sd      zero, 16(t0)
+    sd      zero, 24(t0)
+    addi    t0, t0, 32
     bltu    t0, t1, 1b
-    mv      s1, zero
     la      t0, early_root
     la      t1, boot_high
     j       go_high
 
-    .globl hart_entry
-hart_entry:
-    csrw    sie, zero
-    mv      s1, a1
+next_hart:
     la      t0, kernel_root
     la      t1, hart_high
 
@@ -96,6 +100,11 @@ hart_stop:
     csrw    sie, zero
 1:  wfi
     j       1b
+
+    .data
+    .balign 4
+entered:                    // harts so far
+    .word   0
 
 // Until boot() has made kernel_root: the 128 GiB of the direct map, with every right.
     .section .root, "aw"
