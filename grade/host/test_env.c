@@ -268,6 +268,26 @@ static void test_run_stop(void)
           e->state == ENV_STOPPED ? (i64)env_ua(e)->forced.pc : -1);
 }
 
+static void test_double_fault(void)
+{
+    boot();
+    struct exo_env *other = env_on(1, r1, 0);
+    fill(0, 3, other);
+    u64 stops = words->stops;
+    regs_mark(0x7000);
+    trap(13);
+    check("a fault is an upcall", true, entered_at(e1, 0));
+    regs_mark(0x8000);
+    host_stval = 0xbad;
+    trap(15);
+    check("a second one stops it", STOP_DOUBLE, e1->state == ENV_STOPPED ? (i64)e1->stop : -1);
+    check("its record says where", true,
+          e1->stop_cause == 15 && e1->stop_tval == 0xbad && e1->stop_pc == 0x8000);
+    check("the first one's frame stays", 0x7000, (i64)env_ua(e1)->fault.epc);
+    check("waiters for stops hear of it", (i64)stops + 1, (i64)words->stops);
+    check("the next slot runs", true, entered_at(other, 2));
+}
+
 // ---- env_end ----
 
 static void test_end(void)
@@ -431,6 +451,7 @@ int main(void)
     test_all();
     test_stale();
     test_run_stop();
+    test_double_fault();
     test_end();
     test_space();
     test_owner();
