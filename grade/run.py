@@ -20,15 +20,17 @@ import sys
 import threading
 import time
 
+import evidence
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ICOUNT = ['-icount', 'shift=0,sleep=off']
 
 
 class Run:
     """One boot. disk: 'ram' or 'virtio'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
-    talk: lines to type and what must come, for a libOS with a shell (see Talk)."""
+    talk: what types at it and reads the answers (shell.py); twice: boots again, and compares the traces."""
 
-    def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=150, status=0, extra=(), talk=None,
+    def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
                  twice=False):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.talk, self.twice = wall, status, list(extra), talk, twice
@@ -44,8 +46,10 @@ RUNS = [
     Run('ktest-1-twin', 'ktest', args='twin'),
     Run('ktest-4-twin', 'ktest', cpus=4, args='twin'),
     Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
-    Run('ktest-1-trace', 'ktest', args='trace=ring'),
+    Run('ktest-4-trace', 'ktest', cpus=4, args='trace=ring'),
     Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
+    Run('ktest-1-repeat', 'ktest', args='budget=100 seed=3 disk=4 trace=ring trace_kb=65536', mem='256M', extra=ICOUNT,
+        twice=True),
 ]
 
 
@@ -65,6 +69,7 @@ class Guest:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.text = ''
+        self.started = time.monotonic()
 
     def read(self, until):
         """Takes what there is; False when nothing more will come, or it is `until`."""
@@ -114,18 +119,20 @@ class Results:
     def put(self, lines):
         with self.lock:
             for ok, text in lines:
-                self.passed += ok
-                self.failed += not ok
+                self.passed += ok is True
+                self.failed += ok is False
                 print(text)
             sys.stdout.flush()
 
 
-def qemu_command(run, build, disk, only):
-    args = ' '.join(['unattended', run.args if not only else re.sub(r'\bonly=\S+', '', run.args)] +
-                    ([f'only={only}'] if only else [])).split()
-    command = [os.environ.get('QEMU', 'qemu-system-riscv64'), '-machine', 'virt', '-m', run.mem, '-smp', str(run.cpus),
-               '-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-no-reboot',
-               '-kernel', f'{build}/kernel.elf', '-append', ' '.join(args), '-seed', '1'] + run.extra
+def qemu_command(run, build, disk, only, ram=None):
+    args = ['unattended'] + [a for a in run.args.split() if not (only and a.startswith('only='))]
+    args += [f'only={only}'] if only else []
+    command = [os.environ.get('QEMU', 'qemu-system-riscv64'), '-machine', 'virt' + (',memory-backend=ram' if ram else ''),
+               '-m', run.mem, '-smp', str(run.cpus), '-display', 'none', '-monitor', 'none', '-serial', 'stdio',
+               '-no-reboot', '-kernel', f'{build}/kernel.elf', '-append', ' '.join(args), '-seed', '1'] + run.extra
+    if ram:
+        command += ['-object', f'memory-backend-file,id=ram,size={run.mem},mem-path={ram},share=on']
     if run.disk == 'ram':
         return command + ['-initrd', disk]
     return command + ['-global', 'virtio-mmio.force-legacy=false', '-drive', f'file={disk},if=none,format=raw,id=x0',
@@ -179,9 +186,11 @@ def read_results(run, text, status, late, options):
     return lines
 
 
-def boot(run, options):
+def boot(run, options, ram=None):
+    """Boots it once: what it said, its status, whether it was too late, what run.talk found. ram: a file for its
+    memory."""
     disk = make_disk(run, options.build)
-    command = qemu_command(run, options.build, disk, options.only)
+    command = qemu_command(run, options.build, disk, options.only, ram)
     if options.verbose:
         print(shlex.join(command), flush=True)
     guest = Guest(command)
@@ -189,7 +198,7 @@ def boot(run, options):
     shown = 0
     try:
         if run.talk:
-            lines = run.talk(guest, until)
+            lines = run.talk(run, guest, until)
         else:
             lines = None
             while guest.read(until):
@@ -203,13 +212,35 @@ def boot(run, options):
     return guest.text, status, late, lines
 
 
+def compare(run, options, rams):
+    """Did two runs leave the same trace, to the record?"""
+    both = [evidence.Evidence(ram, f'{options.build}/offsets.json') for ram in rams]
+    size = both[0].layout.size('trace_rec')
+    rings = [e.head['ring'][0] for e in both]
+    traces = [e.ram[r['pa'] - evidence.RAM_BASE:][:r['n'] * size] for e, r in zip(both, rings)]
+    heads = [r['head'] for r in rings]
+    if heads[0] == heads[1] > 0 and traces[0] == traces[1]:
+        return (True, f'ok {run.name}/trace')
+    differ = [i for i in range(0, len(traces[0]), size) if traces[0][i:i + size] != traces[1][i:i + size]]
+    shown = [f'    {e.decode(t[i:i + size])}' for i in differ[:1] for e, t in zip(both, traces)]
+    return (False, '\n'.join([f'not ok {run.name}/trace: expected two equal traces, saw {heads[0]} and {heads[1]} '
+                              f'records, {len(differ)} places that differ, as'] + shown + [repeat(run, options.only)]))
+
+
 def do_run(run, options, results):
+    rams = [f'{options.build}/test/{run.name}.ram{i}' for i in (0, 1)] if run.twice else [None]
     try:
-        text, status, late, lines = boot(run, options)
-    except (OSError, subprocess.CalledProcessError) as error:
-        results.put([(False, f'not ok {run.name}: {error}')])
-        return
-    results.put(read_results(run, text, status, late, options))
+        for ram in rams:
+            if ram and os.path.exists(ram):
+                os.unlink(ram)
+            text, status, late, lines = boot(run, options, ram)
+        results.put(lines if lines is not None else read_results(run, text, status, late, options))
+        if run.twice:
+            results.put([compare(run, options, rams)])
+            for ram in rams:
+                os.unlink(ram)
+    except (OSError, subprocess.CalledProcessError, evidence.NoEvidence) as error:
+        results.put([(False, f'not ok {run.name}: {error}\n{repeat(run, options.only)}')])
 
 
 def main():
