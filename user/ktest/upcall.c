@@ -293,7 +293,7 @@ static void mask(void)
     WAIT(sh->w[0]);
     CHECK(sh->w[2], 3);
     CHECK(sh->w[3], 3);
-    IN_TIME(sh->w[1] < 11 * kt_ms);
+    IN_TIME(sh->w[1] < 21 * kt_ms);
     INNOCENT(env_of(p.eid)->aborts);
     INNOCENT(env_of(p.eid)->excess);
     peer_end(&p);
