@@ -11,42 +11,43 @@
 // less to scrub.
 #include "kernel_asm.h"
 
-// t1 = the lock, t2 = our ticket.
+// t2 = the lock, t3 = our ticket.
 .macro take_lock
-    la      t1, kernel_lock
-    li      t2, 1
-    amoadd.w.aq t2, t2, (t1)
-1:  lw      t3, 4(t1)
-    bne     t2, t3, 1b
-    fence   r, rw
+    la      t2, kernel_lock
+    li      t3, 1
+    amoadd.w.aq t3, t3, (t2)
+    lw      t4, 4(t2)
+    beq     t3, t4, 1f
+    jal     t1, lock_wait
+1:  fence   r, rw
 .endm
 
 .macro leave_lock
-    addiw   t2, t2, 1
+    addiw   t3, t3, 1
     fence   rw, w
-    sw      t2, 4(t1)
+    sw      t3, 4(t2)
 .endm
 
-// The root in a0 is the caller's, va in a1 a page's, and the span holds its table. t3 = va - base.
+// The root in a0 is the caller's, va in a1 a page's, and the span holds its table. t1 = va - base.
 .macro in_span
-    ld      t3, H_SPAN_ROOT(tp)
-    bne     t3, a0, unusual
-    ld      t3, H_SPAN_BASE(tp)
-    xor     t3, t3, a1
+    ld      t1, H_SPAN_ROOT(tp)
+    bne     t1, a0, unusual
+    ld      t1, H_SPAN_BASE(tp)
+    xor     t1, t1, a1
     ld      t4, H_SPAN_OUTSIDE(tp)
-    and     t4, t4, t3
+    and     t4, t4, t1
     bnez    t4, unusual
     lbu     t4, H_SPAN_ACCOUNT(tp)
     lbu     t5, H_BASE+2(tp)
     bne     t4, t5, unusual
 .endm
 
-// t3 = the entry's address, \to = what it holds.
+// t1 = the entry's address, \to = what it holds.
 .macro find_entry to
-    srli    t3, t3, 9
+    srli    t1, t1, 9
     ld      t5, H_SPAN_TABLE(tp)
-    add     t3, t3, t5
-    ld      \to, 0(t3)
+    add     t1, t1, t5
+    ld      \to, 0(t1)
 .endm
 
 // The table's count of valid entries goes up or down, and this hart's TLB forgets va. Uses a0.
@@ -96,7 +97,7 @@ fast_bind:
     slli    a2, a2, 10
     or      a2, a2, a3
     ori     a2, a2, PTE_U | PTE_V
-    amoswap.d.rl a2, a2, (t3)       // the page's contents come first
+    amoswap.d.rl a2, a2, (t1)       // the page's contents come first
     lw      a0, P_BINDS(t4)
     addi    a0, a0, 1
     sw      a0, P_BINDS(t4)
@@ -127,7 +128,7 @@ fast_unbind:
     lbu     t5, P_TYPE(t4)
     addi    t5, t5, -P_DOOMED
     beqz    t5, unusual
-    amoswap.d.rl a2, a2, (t3)
+    amoswap.d.rl a2, a2, (t1)
     count_and_fence -1
     mv      a1, a2
     lw      a2, P_BINDS(t4)
