@@ -414,6 +414,22 @@ static void boot(void)
     fill(1, 32, e2);
 }
 
+// Ends those of all[n] that still have these eids, and frees the pages that were their u-areas.
+static inline void end_all(struct exo_env *const *all, const eid_t *eids, u32 n)
+{
+    ppn_t u[EXO_DEPTH + 1];
+    on(3);
+    for (u32 i = 0; i < n; i++) {
+        u[i] = all[i]->uarea;
+        if (all[i]->eid == eids[i])
+            (void)IN_NAME_OF(1, do_env_end(eids[i], 0, 0, 0, 0));
+    }
+    all_poked();
+    for (u32 i = 0; i < n; i++)
+        if (IN_NAME_OF(1, do_page_free(u[i], 0, 0, 0, 0)).err)
+            panic("a u-area is still in use");
+}
+
 static inline void regs_mark(u64 mark)
 {
     for (u32 i = 1; i < 32; i++)

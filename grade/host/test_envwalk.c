@@ -103,7 +103,7 @@ static void accounts_look(void)
 
 static bool likely(const struct exo_env *e)
 {
-    return e->eid && e->account == cur()->account && e->home == this_hart->index;
+    return e->eid && e->account == cur()->account && (e->home == this_hart->index || !draw(6));
 }
 
 static u64 some_eid(void)
@@ -226,7 +226,7 @@ static void fast_step(void)
 {
     struct exo_env *e = cur();
     const struct account *a = account_of(e->account);
-    u32 what = draw(13);
+    u32 what = e->state & ENV_SERVING && draw(2) ? 3 : draw(13);
     u64 eid = what >= 3 && what <= 7 ? some_callee() : some_eid();
     const struct exo_env *to = env_get(eid);
     cap_t cap = to && draw(8) ? env_caps[to - envs] : draw(3);
