@@ -89,7 +89,7 @@ void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end)
 {
     npages = end - EXO_PPN_BASE;
     struct exo_page none, *above = &none, *p = &pages[npages];
-    u64 head = 0, n = 0; // kept out of memory: this loop is most of what booting costs
+    u64 head = 0, n = 0; // kept out of memory: no loop of boot runs longer
     for (u64 ppn = end; ppn-- > EXO_PPN_BASE;) {
         p--;
         if (ppn < first_free || (ppn >= disk && ppn < disk_end)) {
