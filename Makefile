@@ -54,7 +54,7 @@ endif
 
 # What boots, and all that is built: the tests' images, too.
 SYSTEM := $(BUILD)/kernel.elf $(FSIMG) compile_commands.json
-all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX)) $(TESTIMG)
+all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX))
 
 # ---- tools ---------------------------------------------------------------------------------------
 
@@ -243,6 +243,7 @@ $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
 # Tests in QEMU are grade/run.py's and bench.py's; they print the same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
+GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
     $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
@@ -250,10 +251,10 @@ GUESTRUN = $(if $(wildcard grade/run.py),\
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk
 
-guest-test: have-qemu all $(BUILD)/offsets.json
+guest-test: have-qemu all $(GUESTNEEDS)
 	@{ $(GUESTRUN); } | awk -f grade/count.awk
 
-test: have-qemu all $(HTESTS) $(BUILD)/offsets.json
+test: have-qemu all $(HTESTS) $(GUESTNEEDS)
 	@{ $(HOSTRUN); $(GUESTRUN); } | awk -f grade/count.awk
 
 bench: have-qemu all $(BUILD)/offsets.json

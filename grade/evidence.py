@@ -152,6 +152,50 @@ class Evidence:
         return digest.hexdigest(), len(records), missed
 
 
+class Follower:
+    """The boot hart's trace, read as it grows so that none is missed: for every CHUNK records a digest, and the first."""
+    CHUNK = 4096
+
+    def __init__(self, path, offsets=OFFSETS):
+        self.path, self.offsets = path, offsets
+        self.evidence, self.count, self.rest, self.chunks = None, 0, b'', []
+
+    def take(self):
+        """Takes what was written since it last did; must come round before the ring does."""
+        if not self.evidence:
+            try:
+                self.evidence = Evidence(self.path, self.offsets)
+            except (NoEvidence, OSError, ValueError):
+                return  # not yet
+        e, start = self.evidence, self.count
+        ring = e.read()['ring'][0]
+        if not ring['n']:
+            raise NoEvidence(f'{self.path}: no trace')
+        size = e.layout.size('trace_rec')
+        at, first, end = ring['pa'] - RAM_BASE, start % ring['n'], start % ring['n'] + ring['head'] - start
+        raw = e.ram[at + first * size:at + min(end, ring['n']) * size]
+        raw += e.ram[at:at + max(0, end - ring['n']) * size]
+        if e.read()['ring'][0]['head'] - start >= ring['n']:
+            raise NoEvidence(f'{self.path}: the trace was overwritten before it was read')
+        self.count = ring['head']
+        self.digest(self.rest + raw, size, self.CHUNK)
+
+    def digest(self, raw, size, least):
+        chunk = self.CHUNK * size
+        at = 0
+        while len(raw) - at >= least * size:
+            self.chunks.append((hashlib.blake2b(raw[at:at + chunk], digest_size=16).digest(), raw[at:at + size]))
+            at += chunk
+        self.rest = raw[at:]
+
+    def finish(self):
+        """After the guest's end: the last records."""
+        self.take()
+        if not self.evidence:
+            raise NoEvidence(f'{self.path}: no kernel in it')
+        self.digest(self.rest, self.evidence.layout.size('trace_rec'), 1)
+
+
 # ---- printing ----
 
 def show_record(e, r):

@@ -21,19 +21,22 @@ import threading
 import time
 
 import evidence
+import shell
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ICOUNT = ['-icount', 'shift=0,sleep=off']
 
 
 class Run:
-    """One boot. disk: 'ram' or 'virtio'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
-    talk: what types at it and reads the answers (shell.py); twice: boots again, and compares the traces."""
+    """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
+    talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
+    boots again, and compares the traces."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 twice=False):
+                 damage=None, twice=False):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
-        self.wall, self.status, self.extra, self.talk, self.twice = wall, status, list(extra), talk, twice
+        self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
+        self.talk, self.damage = talk, damage
 
 
 RUNS = [
@@ -48,16 +51,24 @@ RUNS = [
     Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
     Run('ktest-4-trace', 'ktest', cpus=4, args='trace=ring'),
     Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
-    Run('ktest-1-repeat', 'ktest', args='budget=100 seed=3 disk=4 trace=ring trace_kb=65536', mem='256M', extra=ICOUNT,
-        twice=True),
+    Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',
+        extra=ICOUNT, twice=True),
+    Run('minimal-repeat', 'minimal', args='nowfi trace=ring', extra=ICOUNT, twice=True),
+    Run('shell-1', 'testfs', talk=shell.session),
+    Run('shell-4', 'testfs', cpus=4, talk=shell.session),
+    Run('shell-1-virtio', 'testfs', disk='virtio', status=1, talk=shell.session),
+    Run('shell-4-virtio', 'testfs', cpus=4, disk='virtio', talk=shell.session),
+    Run('shell-16M', 'testfs', cpus=4, disk='virtio', mem='16M', talk=shell.session),
+    Run('shell-stress', 'testfs', cpus=4, disk='virtio', talk=shell.stress),
+    Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
+    Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: label's checksum is wrong"),
+        damage=shell.overwrite(40, b'x')),
+    Run('bad-image', 'testfs', status=3, talk=shell.dies('the boot image: not an image'),
+        damage=shell.overwrite(4096, bytes(8))),
 ]
 
-
-def mkfs_args(run, build):
-    """What mkfs makes this run's disk of; None: the machine's own image."""
-    if run.image == 'unix':
-        return None
-    return ['-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M', '--fs-size', '0']
+# Disks that the build makes: the machine's own, and one with the tests' programs besides.
+DISKS = {'unix': 'fs.img', 'testfs': 'testfs.img'}
 
 
 class Guest:
@@ -71,9 +82,9 @@ class Guest:
         self.text = ''
         self.started = time.monotonic()
 
-    def read(self, until):
-        """Takes what there is; False when nothing more will come, or it is `until`."""
-        if not self.selector.select(max(0, min(until - time.monotonic(), 1))):
+    def read(self, until, pause=1):
+        """Takes what there is or comes soon; False when nothing more will come, or it is `until`."""
+        if not self.selector.select(max(0, min(until - time.monotonic(), pause))):
             return time.monotonic() < until
         data = os.read(self.process.stdout.fileno(), 65536)
         self.text += data.decode('latin-1').replace('\r', '')
@@ -133,8 +144,8 @@ def qemu_command(run, build, disk, only, ram=None):
                '-no-reboot', '-kernel', f'{build}/kernel.elf', '-append', ' '.join(args), '-seed', '1'] + run.extra
     if ram:
         command += ['-object', f'memory-backend-file,id=ram,size={run.mem},mem-path={ram},share=on']
-    if run.disk == 'ram':
-        return command + ['-initrd', disk]
+    if run.disk != 'virtio':
+        return command + (['-initrd', disk] if run.disk == 'ram' else [])
     return command + ['-global', 'virtio-mmio.force-legacy=false', '-drive', f'file={disk},if=none,format=raw,id=x0',
                       '-device', 'virtio-blk-device,drive=x0']
 
@@ -142,11 +153,13 @@ def qemu_command(run, build, disk, only, ram=None):
 def make_disk(run, build):
     os.makedirs(f'{build}/test', exist_ok=True)
     disk = f'{build}/test/{run.name}.disk'
-    args = mkfs_args(run, build)
-    if args is None:
-        shutil.copyfile(f'{build}/fs.img', disk)
+    if run.image in DISKS:
+        shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        subprocess.run([f'{build}/mkfs', '-o', disk] + args, check=True)
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img',
+                        '--raw', 'test=1M', '--fs-size', '0'], check=True)
+    if run.damage:
+        run.damage(disk)
     return disk
 
 
@@ -186,9 +199,9 @@ def read_results(run, text, status, late, options):
     return lines
 
 
-def boot(run, options, ram=None):
+def boot(run, options, ram=None, follower=None):
     """Boots it once: what it said, its status, whether it was too late, what run.talk found. ram: a file for its
-    memory."""
+    memory, where the follower reads its trace."""
     disk = make_disk(run, options.build)
     command = qemu_command(run, options.build, disk, options.only, ram)
     if options.verbose:
@@ -196,12 +209,14 @@ def boot(run, options, ram=None):
     guest = Guest(command)
     until = time.monotonic() + run.wall
     shown = 0
+    lines = None
     try:
         if run.talk:
-            lines = run.talk(run, guest, until)
+            lines = run.talk(run, guest, until, options.only)
         else:
-            lines = None
-            while guest.read(until):
+            while guest.read(until, 0.05 if follower else 1):
+                if follower:
+                    follower.take()
                 if options.verbose:
                     sys.stdout.write(guest.text[shown:])
                     sys.stdout.flush()
@@ -209,36 +224,40 @@ def boot(run, options, ram=None):
     finally:
         late = time.monotonic() >= until
         status = guest.close()
+    if run.talk:
+        lines += shell.ended(run, status, disk, f'{options.build}/fsck')
+        lines = [(ok, text if ok is not False else f'{text}\n{repeat(run, options.only)}') for ok, text in lines]
     return guest.text, status, late, lines
 
 
-def compare(run, options, rams):
+def compare(run, options, traces):
     """Did two runs leave the same trace, to the record?"""
-    both = [evidence.Evidence(ram, f'{options.build}/offsets.json') for ram in rams]
-    size = both[0].layout.size('trace_rec')
-    rings = [e.head['ring'][0] for e in both]
-    traces = [e.ram[r['pa'] - evidence.RAM_BASE:][:r['n'] * size] for e, r in zip(both, rings)]
-    heads = [r['head'] for r in rings]
-    if heads[0] == heads[1] > 0 and traces[0] == traces[1]:
+    a, b = traces
+    if a.count == b.count > 0 and a.chunks == b.chunks:
         return (True, f'ok {run.name}/trace')
-    differ = [i for i in range(0, len(traces[0]), size) if traces[0][i:i + size] != traces[1][i:i + size]]
-    shown = [f'    {e.decode(t[i:i + size])}' for i in differ[:1] for e, t in zip(both, traces)]
-    return (False, '\n'.join([f'not ok {run.name}/trace: expected two equal traces, saw {heads[0]} and {heads[1]} '
-                              f'records, {len(differ)} places that differ, as'] + shown + [repeat(run, options.only)]))
+    at = [i for i, (x, y) in enumerate(zip(a.chunks, b.chunks)) if x != y][:1] or [min(len(a.chunks), len(b.chunks))]
+    shown = [f'    {t.evidence.decode(t.chunks[i][1])}' for i in (at[0], at[0] + 1) for t in traces if i < len(t.chunks)]
+    return (False, '\n'.join([f'not ok {run.name}/trace: expected two equal traces, saw {a.count} and {b.count} records, '
+                              f'different after {at[0] * a.CHUNK}; there and {a.CHUNK} further:'] + shown +
+                             [repeat(run, options.only)]))
 
 
 def do_run(run, options, results):
-    rams = [f'{options.build}/test/{run.name}.ram{i}' for i in (0, 1)] if run.twice else [None]
+    traces = []
     try:
-        for ram in rams:
+        for i in range(2 if run.twice else 1):
+            ram = f'{options.build}/test/{run.name}.ram{i}' if run.twice else None
             if ram and os.path.exists(ram):
                 os.unlink(ram)
-            text, status, late, lines = boot(run, options, ram)
+            follower = evidence.Follower(ram, f'{options.build}/offsets.json') if ram else None
+            text, status, late, lines = boot(run, options, ram, follower)
+            if ram:
+                follower.finish()
+                traces.append(follower)
+                os.unlink(ram)
         results.put(lines if lines is not None else read_results(run, text, status, late, options))
         if run.twice:
-            results.put([compare(run, options, rams)])
-            for ram in rams:
-                os.unlink(ram)
+            results.put([compare(run, options, traces)])
     except (OSError, subprocess.CalledProcessError, evidence.NoEvidence) as error:
         results.put([(False, f'not ok {run.name}: {error}\n{repeat(run, options.only)}')])
 

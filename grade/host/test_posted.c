@@ -1,5 +1,6 @@
-// Tests of what is asked of environments from other harts, or while they are in calls: moves that wait, posted
-// changes in every order of two and of three, and what a hart has not heard of yet when someone is left there.
+// Tests of what is asked of environments from other harts, or while they are in calls: moves that wait,
+// posted changes in every order of two and of three, and what a hart has not heard of yet when someone is
+// left there.
 #define AREA "posted"
 #include "grade/host/envcheck.h"
 
@@ -314,12 +315,35 @@ static void left_for(u64 nr, enum op op)
     check("who was left moves", 3, from->home);
 }
 
+// The other way round: who is left is to end.
+static void left_to_end(u64 nr)
+{
+    boot();
+    struct exo_env *to = env_on(1, r1, 0);
+    const eid_t eid = e1->eid;
+    e1->post_hart = 3;
+    env_post(e1, POST_HOME);
+    on(1);
+    (void)post(eid, END_IT);
+    on(0);
+    this_hart->regs.x[16] = to->eid;
+    (void)ecall(nr, to->eid, 0, 0, 0, 0);
+    check("the other is entered", true, cur() == to);
+    check("and it ends", 0, e1->eid);
+    if (nr != EXO_YIELD)
+        check("t6 says who it was", eid, (i64)this_hart->regs.x[31]);
+    check("a callee has no client any more", nr == EXO_CALL ? E_DEAD : E_STATE, reply());
+}
+
 static void test_left(void)
 {
     static const u64 ways[] = {EXO_YIELD, EXO_WAIT, EXO_CALL, EXO_SEND, EXO_REPLY};
     static const enum op ops[] = {STOP, END_IT, OPS};
     for (u32 i = 0; i < 15; i++)
         left_for(ways[i / 3], ops[i % 3]);
+    left_to_end(EXO_YIELD);
+    left_to_end(EXO_CALL);
+    left_to_end(EXO_SEND);
 }
 
 int main(void)

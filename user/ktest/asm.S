@@ -178,8 +178,9 @@ secrets_yield:
     .endr
     mv      a0, a6
     li      a7, EXO_YIELD
-    ecall
-    ebreak
+1:  ecall
+    li      a0, 0               // too late in the slice: to the next slot, then
+    j       1b
 
 // u64 fp_hold(volatile u64 *until): hold_regs for the f registers and fcsr, which must be on.
     .globl  fp_hold, fp_any, fp_touch

@@ -73,6 +73,8 @@ static bool holds(ppn_t ppn, u64 v)
 
 static void fresh_child(u64 ppn)
 {
+    if (page_of((ppn_t)ppn)->type != PAGE_FREE) // this child was made of it: then another that the last one left
+        ppn = EXO_WORDS->free_head;
     for (u64 unzeroed = 0; unzeroed < 2; unzeroed++) {
         if (!CHECK(exo_page_alloc(ppn, unzeroed).val, ppn))
             return;

@@ -62,9 +62,9 @@ static void leaver(u64 unused) // leaves its values behind, and finds them again
     CHECK(fp_hold(&now), 0);
     sh->w[0] = fp_any();
     rt_yield(kt_main);
-    CHECK(exo_fp(1), 0);
+    CHECK(rt_fp(1), 0);
     sh->w[1] = fp_any();
-    exo_fp(0);
+    CHECK(rt_fp(0), 0);
     for (;;)
         rt_yield(0);
 }
@@ -97,8 +97,9 @@ static void serve(u64 *msg, eid_t client)
 {
     (void)client;
     msg[0] = on();
-    CHECK(exo_fp(1), 0);
+    CHECK(rt_fp(1), 0);
     msg[1] = fp_any();
+    CHECK(rt_fp(0), 0);
 }
 
 static void park(u64 unused)

@@ -105,7 +105,6 @@ go_main:
 
 go_saved:
     sd      zero, RT_SAVED(tp)
-    sd      zero, RT_FP_ON(tp)
     each_kept ld, t0
     li      a0, 0
     ret
@@ -207,7 +206,8 @@ call_entry:
     .globl  rt_yield
 rt_yield:
     li      a7, EXO_YIELD
-leave:
+leave:                      // no epilogue may look for f registers where a new slice has none
+    sd      zero, RT_FP_ON(tp)
     each_kept sd, tp
     li      t0, 1
     sd      t0, RT_SAVED(tp)
@@ -229,6 +229,7 @@ rt_stop:
 
     .globl  rt_call
 rt_call:
+    sd      zero, RT_FP_ON(tp)
     each_kept sd, tp
     sd      a2, RT_MSG(tp)
     mv      a6, a0
@@ -237,7 +238,6 @@ rt_call:
     each_msg ld, t1
     li      a7, EXO_CALL
     ecall
-    sd      zero, RT_FP_ON(t0)
     ld      t1, RT_MSG(t0)
     each_msg sd, t1
     each_kept ld, t0
@@ -246,6 +246,7 @@ rt_call:
 
     .globl  rt_send
 rt_send:
+    sd      zero, RT_FP_ON(tp)
     each_kept sd, tp
     li      t0, 1
     sd      t0, RT_SAVED(tp)

@@ -1,0 +1,393 @@
+"""Tests of the whole system, by typing at the Unix image's shell and reading what comes: for grade/run.py.
+
+A session is a list of tests. Each types lines and compares what they print; after each all pages and
+environments must have come back. session(), stress() and what dies() makes are what run.py calls as Run.talk: they
+get the run, its guest, when to give up, and a test's name if only that one is wanted; they return lines (passed,
+text), where passed is None for a remark.
+"""
+import functools
+import os
+import re
+import subprocess
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+LIMIT = 60  # seconds for a line: the machine may be busy
+START_LIMIT = 5  # seconds from QEMU's start to the prompt
+IDLE_LIMIT = 15  # percent of a CPU
+LINE_BYTES = 1023  # of the shell
+
+
+class Wrong(Exception):
+    """What a test found."""
+
+
+class Lost(Exception):
+    """The shell does not answer; nothing more can be tested."""
+
+
+def expect(what, want, saw):
+    if want != saw:
+        raise Wrong(f'{what}: expected {want!r}, saw {saw!r}')
+
+
+def expect_match(what, pattern, saw):
+    match = re.fullmatch(pattern, saw)
+    if not match:
+        raise Wrong(f'{what}: expected {pattern!r}, saw {saw!r}')
+    return match
+
+
+class Shell:
+    """A shell at its prompt. `at`: what the guest said before is done with."""
+
+    def __init__(self, guest, until):
+        self.guest, self.until, self.at = guest, until, 0
+
+    def wait(self, pattern, limit=LIMIT):
+        """Up to the pattern and its match; the text before it."""
+        start = self.at
+        end = self.guest.wait_for(pattern, start, min(self.until, time.monotonic() + limit))
+        if end is None:
+            raise Lost(f'no {pattern!r}, but {self.guest.text[start:][-300:]!r}')
+        self.at = end
+        return self.guest.text[start:end]
+
+    def prompt(self):
+        return self.wait(r'^\$ ')[:-2]
+
+    def run(self, line, typed=None):
+        """What a line prints. `typed`: the keys, if they are not the line's."""
+        self.guest.type((typed or line) + '\n')
+        said = self.prompt()
+        if typed is None:
+            expect('echo', line, said.split('\n')[0])
+        return said.partition('\n')[2]
+
+    def prints(self, line, want):
+        expect(line, want, self.run(line))
+
+    def start(self, line):
+        """Runs a line that ends in &; the numbers of its processes."""
+        said = self.run(line)
+        expect_match(line, r'(\[\d+\]\n)+', said)
+        return re.findall(r'\d+', said)
+
+    def memory(self):
+        said = self.run('freemem')
+        return expect_match('freemem', r'free (\d+) envs (\d+) doomed (\d+)\n', said).group(0)
+
+    def settle(self, before, limit=10):
+        """All is as it was; what ended behind the shell's back may take a moment."""
+        late = time.monotonic() + limit
+        while (now := self.memory()) != before and time.monotonic() < late:
+            time.sleep(0.1)
+        expect('memory after it', before, now)
+
+
+def readme():
+    with open(os.path.join(TOP, 'README'), encoding='latin-1') as f:
+        return f.read()
+
+
+def wc(text, name=''):
+    return f'{text.count(chr(10))} {len(text.split())} {len(text)} {name}\n'
+
+
+def lines_with(word, text):
+    return ''.join(line for line in text.splitlines(True) if word in line)
+
+
+# ---- the shell ----
+
+def ls_wc(sh):
+    expect('ls | wc', wc(sh.run('ls')), sh.run('ls | wc'))
+
+
+def cat_grep(sh):
+    sh.prints('cat README | grep exo > x; cat x', lines_with('exo', readme()))
+    sh.prints('rm x', '')
+
+
+def pipe_of_three(sh):
+    the, of_the = lines_with('the', readme()), lines_with('of', lines_with('the', readme()))
+    sh.prints('cat README | grep the | wc', wc(the))
+    sh.prints('cat README | grep the | grep of | cat | wc', wc(of_the))
+
+
+def append(sh):
+    sh.prints('echo one > f; echo two >> f; echo three >> f; cat f', 'one\ntwo\nthree\n')
+    sh.prints('echo four > f; cat < f; rm f', 'four\n')
+
+
+def lists_and_groups(sh):
+    sh.prints('echo a; (echo b; echo c); echo d # e', 'a\nb\nc\nd\n')
+    sh.prints('(echo a; (echo b c; echo d) | cat) | wc', '3 4 8 \n')
+
+
+def background(sh):
+    sh.start('(sleep 5; echo late) &')
+    sh.prints('echo soon', 'soon\n')
+    sh.wait(r'late\n')
+
+
+def unknown_command(sh):
+    sh.prints('nosuch', 'sh: nosuch: not found\n')
+    sh.prints('cat < nosuch', 'sh: cannot open nosuch\n')
+    sh.prints('README', 'sh: README: cannot be run\n')
+    expect_match('| wc', 'sh: .+\n', sh.run('| wc'))
+
+
+def long_line(sh):
+    words = 'x' * (LINE_BYTES - len('echo  y')) + ' y'
+    sh.prints('echo ' + words, words + '\n')
+    sh.prints('echo ' + words + 'z', f'sh: line longer than {LINE_BYTES} bytes\n')
+
+
+def editing(sh):
+    expect('^H and DEL', 'abc\n', sh.run('echo abc', 'echo axy\b\x7fbc'))
+    expect('^U', 'abc\n', sh.run('echo abc', 'nosuch\x15echo abc'))
+
+
+def end_of_input(sh):
+    sh.guest.type('cat | wc\n' 'some words\n' '\x04')
+    expect('cat | wc', wc('some words\n'), sh.prompt().split('\n', 2)[2])
+
+
+def new_shell(sh):
+    sh.guest.type('exit\n')
+    expect('exit', 'exit\ninit: starting sh\n', sh.prompt())
+
+
+def large_file(sh):
+    text = readme()
+    sh.prints(f'cat {" ".join(["README"] * 8)} > a', '')
+    sh.prints(f'cat {" ".join(["a"] * 8)} > b; cat b b b b > c; rm a b', '')
+    sh.prints('wc c', wc(text * 256, 'c'))
+    sh.prints('cat c | wc; rm c', wc(text * 256))
+
+
+def names(sh):
+    before = sh.run('ls')
+    sh.prints('mkdir d d/e; echo text > d/f; ln d/f d/e/g; rm d/f; cat d/e/g', 'text\n')
+    expect_match('ls d', r'\. +1 \d+ \d+\n\.\. +1 1 \d+\ne +1 \d+ \d+\n', sh.run('ls d'))
+    sh.prints('cd d/e; cat g ../e/g; cd', 'text\ntext\n')
+    sh.prints('rm d', 'rm: cannot remove d\n')
+    sh.prints('rm d/e/g d/e d', '')
+    sh.prints('cat d/e/g', 'cat: cannot open d/e/g\n')
+    expect('ls', before, sh.run('ls'))
+
+
+def ps(sh):
+    said = sh.run('ps')
+    envs, accounts, pages = said.split('\n\n')
+    rows = [line.split('\t') for line in envs.splitlines()[1:]]
+    account = {int(r[0]): int(r[5]) for r in (line.split('\t') for line in accounts.splitlines()[1:])}
+    total, counts = re.fullmatch(r'(\d+) pages: (.*)\n', pages).groups()
+    expect('the sum of the pages', int(total), sum(map(int, re.findall(r'\d+(?= [a-z])', counts))))
+    for number, used in account.items():
+        expect(f'environments of account {number}', used, sum(int(r[1]) == number for r in rows))
+    expect('processes: init, sh, ps', 3, account[2])
+    if not any(r[7] == 'running' for r in rows):
+        raise Wrong(f'nobody runs: {envs!r}')
+
+
+# ---- programs that go wrong ----
+
+def forktest(sh):
+    expect_match('forktest', r'fork test\nfork test OK: \d+ children\n', sh.run('forktest'))
+
+
+def kill_loop(sh):
+    pids = sh.start('loop &') + sh.start('loop f &') + sh.start('loop f &') + sh.start('loop f | loop &')
+    expect_match('ps', r'(?s).*\n\n.*', sh.run('ps'))
+    sh.prints('cat README | grep exo | wc', wc(lines_with('exo', readme())))
+    sh.prints('kill ' + ' '.join(pids), '')
+
+
+def fill(sh):
+    free = int(re.search(r'\d+', sh.memory())[0])
+    pages = int(expect_match('fill', r'fill: (\d+) pages\n', sh.run('fill'))[1])
+    if not free * 0.8 < pages < free:
+        raise Wrong(f'of {free} free pages fill got {pages}')
+    sh.prints('echo still here', 'still here\n')
+
+
+SYMBOL = r'0x[\da-f]+ {}(\.[\w.]+)?\+0x[\da-f]+\n'
+CALLED = '    called from ' + SYMBOL
+INNER = ''.join(CALLED.format(f) for f in ('inner', 'outer', 'main', 'start'))
+# what crash is told, the cause, the address, where pc is if it has no symbol, who called
+CRASHES = [
+    ('load', 'load page fault', '30000000'),
+    ('store', 'store page fault', '30000000'),
+    ('text', 'store page fault', '[0-9a-f]+'),
+    ('window', 'store page fault', 'ffffffe000000000'),
+    ('kernel', 'load page fault', '80000000'),
+    ('beyond', 'load page fault', '4000000000000'),
+    ('jump', 'instruction page fault', '30000000', '0x30000000\n'),
+    ('heap', 'instruction page fault', '([0-9a-f]+)', r'0x\2\n'),
+    ('illegal', 'illegal instruction', '0'),
+    ('privileged', 'illegal instruction', '100022f3'),
+    ('ecall', 'unknown call', '0'),
+    ('breakpoint', 'breakpoint', '[0-9a-f]+'),
+    ('stack', 'store page fault', '[0-9a-f]+', SYMBOL.format('deep'),
+     f'({CALLED.format("deep")})+' + CALLED.format('stack') + INNER),
+    ('no_stack', 'store page fault', 'f{15}8'),
+    ('no_frames', 'load page fault', 'f{15}8', SYMBOL.format('no_frames'), CALLED.format('inner')),
+]
+
+
+def report_of(kind, cause, address, pc=None, calls=INNER):
+    return rf'pid (\d+) \(crash\): {cause} at 0x{address}\n    pc {pc or SYMBOL.format(kind)}{calls}'
+
+
+def crash(sh, what):
+    expect_match(f'crash {what[0]}', report_of(*what), sh.run(f'crash {what[0]}'))
+
+
+def crash_alone(sh):
+    said = sh.run('echo a; crash load | cat; (crash store; echo b); echo c')
+    expect_match('three of which two crash', f'a\n{report_of(*CRASHES[0])}{report_of(*CRASHES[1])}b\nc\n', said)
+
+
+# ---- sessions ----
+
+TESTS = [ls_wc, cat_grep, pipe_of_three, append, lists_and_groups, background, unknown_command, long_line, editing,
+         end_of_input, new_shell, large_file, names, ps, forktest, kill_loop, fill, crash_alone]
+TESTS = [(t.__name__, t) for t in TESTS] + [(f'crash_{c[0]}', functools.partial(crash, what=c)) for c in CRASHES]
+
+
+def repeated_forks(sh):
+    for _ in range(20):
+        forktest(sh)
+
+
+def repeated_pipes(sh):
+    text = readme()
+    for _ in range(20):
+        sh.prints('cat README README | grep e | cat | grep x | wc', wc(lines_with('x', lines_with('e', text * 2))))
+
+
+def repeated_kills(sh):
+    for _ in range(20):
+        pids = sh.start('loop & loop f & loop f | cat | loop &')
+        crash_alone(sh)
+        sh.prints('kill ' + ' '.join(pids), '')
+
+
+STRESS = [(t.__name__, t) for t in (repeated_forks, repeated_pipes, repeated_kills)]
+
+
+def cpu_time(pid):
+    """Seconds that a process had of the host's CPUs; None where the host does not tell."""
+    try:
+        with open(f'/proc/{pid}/stat', encoding='ascii') as f:
+            fields = f.read().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    except OSError:
+        return None
+
+
+def idle(sh):
+    """Harts with nothing to do sleep: the share of a host CPU that QEMU takes, in percent."""
+    time.sleep(0.5)
+    before, start = cpu_time(sh.guest.process.pid), time.monotonic()
+    if before is None:
+        return None
+    time.sleep(3)
+    share = 100 * (cpu_time(sh.guest.process.pid) - before) / (time.monotonic() - start)
+    if share > IDLE_LIMIT:
+        raise Wrong(f'expected at most {IDLE_LIMIT} % of a host CPU at the prompt, saw {share:.0f} %')
+    return f'{share:.1f} % of a host CPU at the prompt'
+
+
+def start(sh):
+    sh.wait(r'^\$ ')
+    seconds = time.monotonic() - sh.guest.started
+    if seconds > START_LIMIT:
+        raise Wrong(f'expected at most {START_LIMIT} s, saw {seconds:.2f} s')
+    return f'{seconds:.2f} s from the start of QEMU to the prompt'
+
+
+class Lines:
+    """What run.py prints."""
+
+    def __init__(self, run):
+        self.run, self.lines = run, []
+
+    def test(self, name, test, *args):
+        """Does one test; its remark, if it returns any, is printed. False if the shell is lost."""
+        try:
+            remark = test(*args)
+        except (Wrong, Lost) as why:
+            self.lines.append((False, f'not ok {self.run.name}/{name}: {why}'))
+            return not isinstance(why, Lost)
+        if isinstance(remark, str):
+            self.lines.append((None, f'# {self.run.name}: {remark}'))
+        self.lines.append((True, f'ok {self.run.name}/{name}'))
+        return True
+
+
+def checked(sh, test, before):
+    test(sh)
+    sh.settle(before)
+
+
+def power_off(sh, code):
+    sh.guest.type(f'poweroff {code}\n')
+    while sh.guest.read(min(sh.until, time.monotonic() + LIMIT)):
+        pass
+
+
+def talk(run, guest, until, tests):
+    sh, lines = Shell(guest, until), Lines(run)
+    if not lines.test('start', start, sh):
+        return lines.lines
+    before = sh.memory()
+    for name, test in tests:
+        if not lines.test(name, checked, sh, test, before):
+            return lines.lines
+    if run.cpus > 1:
+        lines.test('idle', idle, sh)
+    power_off(sh, run.status)
+    return lines.lines
+
+
+def session(run, guest, until, only):
+    return talk(run, guest, until, [t for t in TESTS if only in (None, t[0])])
+
+
+def stress(run, guest, until, only):
+    return talk(run, guest, until, [t for t in STRESS if only in (None, t[0])])
+
+
+def ended(run, status, disk, fsck):
+    """How QEMU ended, and what was left on a disk that is not in RAM."""
+    lines = Lines(run)
+    lines.test('status', expect, "QEMU's status", run.status, status)
+    if run.disk == 'virtio':
+        said = subprocess.run([fsck, disk], stdout=subprocess.PIPE, check=False)
+        lines.test('fsck', expect, 'fsck', (0, b''), (said.returncode, said.stdout))
+    return lines.lines
+
+
+# ---- machines that cannot start ----
+
+def dies(pattern):
+    """A run in which the kernel must end with a panic that says this."""
+    def talk_of(run, guest, until, only):
+        while guest.read(until):
+            pass
+        lines = Lines(run)
+        lines.test('panic', expect_match, 'what it said last', rf'(?s).*\npanic: {pattern}\n.*', guest.text)
+        return lines.lines
+    return talk_of
+
+
+def overwrite(at, data):
+    """Damages a disk: other bytes at that place."""
+    def damage(disk):
+        with open(disk, 'r+b') as f:
+            f.seek(at)
+            f.write(data)
+    return damage
