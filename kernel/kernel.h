@@ -1,4 +1,4 @@
-// The kernel's own contract: its objects, who may change each, and what each file offers the others.
+// The kernel's own contract: its objects, who may change each, and what each part offers the others.
 //
 // Two rules carry everything. (1) An environment's run state (state, client, callee, satp and what hangs on them)
 // is changed only by its home hart, with no lock. (2) All else (page records, tables, accounts, slots, extents,
