@@ -115,15 +115,8 @@ static enum exo_error child_error(const struct exo_acct *a)
     return !a ? E_ACCT : a->parent != caller() ? E_KIN : a->state == ACCT_ENDING ? E_STATE : E_OK;
 }
 
-// Is the account, or one above it, ending?
-static bool below_ending(u32 n)
-{
-    while (n && accts[n].state != ACCT_ENDING)
-        n = accts[n].parent;
-    return n;
-}
-
-// Everything below the account ends with it; environments are asked to at once, wherever they are.
+// Everything below the account ends with it. A parent may have a larger number than its child, so one look at the
+// records may not be enough; as many as there are levels are.
 struct ret do_acct_end(u64 account, u64 a1, u64 a2, u64 a3, u64 a4)
 {
     (void)a1, (void)a2, (void)a3, (void)a4;
@@ -132,12 +125,15 @@ struct ret do_acct_end(u64 account, u64 a1, u64 a2, u64 a3, u64 a4)
         return fail(e);
 
     acct_ending((u32)account);
-    for (u32 n = 1; n <= EXO_NACCT; n++)
-        if (accts[n].state != ACCT_ENDING && below_ending(n))
-            acct_ending(n);
-    for (u32 i = 0; i < EXO_NENV; i++)
-        if (envs[i].eid && accts[envs[i].account].state == ACCT_ENDING && !(envs[i].posted & POST_END))
-            env_post(&envs[i], POST_END);
+    for (u32 found = 1, level = 0; found && level < EXO_NACCT; level++) {
+        found = 0;
+        for (u32 n = 1; n <= EXO_NACCT; n++)
+            if (accts[n].state != ACCT_FREE && accts[n].state != ACCT_ENDING &&
+                accts[accts[n].parent].state == ACCT_ENDING) {
+                acct_ending(n);
+                found = 1;
+            }
+    }
     return done(0);
 }
 

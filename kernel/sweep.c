@@ -7,10 +7,9 @@
 
 u32 work;
 
-// A step looks at this many page records. What costs more than a look, a dozen instructions, counts for more.
-#define STEP 2048
-#define COST 512 // a table to look through, or an address space to flush
-#define GONE 16  // a binding broken, a page taken or let go
+// A step looks at this many page records. What costs more than a look counts for more.
+#define STEP 4096
+#define COST 1024 // a table to look through, or an address space to flush
 
 // ---- revocation past its deadline --------------------------------------------------------------------------------
 
@@ -48,12 +47,10 @@ static void take_step(u32 account)
     struct exo_acct *a = &accts[account];
     struct exo_env *pager = env_get(a->pager);
     u64 before = a->repossessed;
-    for (i32 left = STEP; left > 0 && above_target(a); left--) {
+    for (u32 left = STEP; left && above_target(a); left--) {
         struct exo_page *p = &pages[take_next[account]++ % npages];
-        if (p->account == account && p->type == PAGE_DATA && !page_fixed(p)) {
+        if (p->account == account && p->type == PAGE_DATA && !page_fixed(p))
             take(p, pager);
-            left -= GONE;
-        }
     }
     if (!above_target(a))
         a->revoke_deadline = 0;
@@ -71,11 +68,20 @@ static struct end {
 } ends[EXO_NACCT + 1];
 static u32 nending; // accounts
 
+static bool end_envs(u32 account)
+{
+    for (u32 i = 0; i < EXO_NENV; i++)
+        if (envs[i].eid && envs[i].account == account && !(envs[i].posted & POST_END))
+            env_post(&envs[i], POST_END);
+    return accts[account].envs_used == 0;
+}
+
 void acct_ending(u32 account)
 {
     accts[account].state = ACCT_ENDING;
     ends[account] = (struct end){END_ENVS, 0};
     nending++;
+    (void)end_envs(account);
     work = 1;
 }
 
@@ -103,10 +109,20 @@ static void slots_inherit(u32 from, u32 to)
     }
 }
 
+static bool has_child(u32 account)
+{
+    for (u32 n = 1; n <= EXO_NACCT; n++)
+        if (accts[n].state != ACCT_FREE && accts[n].parent == account)
+            return true;
+    return false;
+}
+
 static void end_rest(u32 account)
 {
     struct exo_acct *a = &accts[account];
     u32 parent = a->parent;
+    if (a->held || has_child(account))
+        return;
     slots_inherit(account, parent);
     ext_inherit(account, parent);
     if (words->console == account)
@@ -119,19 +135,16 @@ static void end_rest(u32 account)
         trace(TRACE_ACCT_GONE, account, parent, 0, 0, 0);
 }
 
-// All accounts have part in a look at page records; of what else takes long a step does one. Did it do that?
-static bool end_step(u32 account, u32 looked, bool may)
+static void end_step(u32 account, u32 looked)
 {
     struct end *end = &ends[account];
-    const struct exo_acct *a = &accts[account];
-    bool over = false, did = false;
+    bool over = false;
     switch (end->phase) {
     case END_ENVS:
-        over = a->envs_used == 0;
+        over = end_envs(account);
         break;
     case END_REQUESTS:
-        did = may;
-        over = may && end_requests(account);
+        over = end_requests(account);
         break;
     case END_BINDINGS:
     case END_PAGES:
@@ -139,23 +152,20 @@ static bool end_step(u32 account, u32 looked, bool may)
         over = end->looked >= npages;
         break;
     case END_REST:
-        did = may && !a->held && !a->accts_used;
-        if (did)
-            end_rest(account);
+        end_rest(account);
     }
     if (over)
         *end = (struct end){end->phase + 1, 0};
-    return did;
 }
 
 // ---- page records, round and round: bindings of doomed pages, and what ended accounts have ---------------------------
 
-// Breaks bindings in a level-0 table, all or those of doomed pages, but `most` at most. How many?
-static u32 table_clear(struct exo_page *table, bool all, u32 most)
+// Breaks the bindings in a level-0 table, all or those of doomed pages. Were there any?
+static bool table_clear(struct exo_page *table, bool all)
 {
     u64 *pte = ppn_to_va(page_ppn(table));
-    u32 n = 0;
-    for (u32 i = 0; i < 512 && n < most; i++) {
+    bool any = false;
+    for (u32 i = 0; i < 512; i++) {
         u64 v = __atomic_load_n(&pte[i], __ATOMIC_RELAXED);
         if (!(v & PTE_V))
             continue;
@@ -166,21 +176,19 @@ static u32 table_clear(struct exo_page *table, bool all, u32 most)
         table->users--;
         p->binds--;
         page_drop(p);
-        n++;
+        any = true;
     }
-    return n;
+    return any;
 }
 
-// In an account's first round what holds pages lets go of them, in the second they go. What it costs beyond a look; if
-// that is more than `left`, there may be more to do.
-static i32 look_at(struct exo_page *p, i32 left, bool *owe_fence)
+// In an account's first round what holds pages lets go of them, in the second they go. The cost.
+static u32 look_at(struct exo_page *p, bool *owe_fence)
 {
     const struct end *end = accts[p->account].state == ACCT_ENDING ? &ends[p->account] : &ends[0];
     bool first = end->phase == END_BINDINGS, second = end->phase == END_PAGES;
     if (p->type == PAGE_PT0 && (first || (words->doomed && !second))) {
-        i32 n = (i32)table_clear(p, first, (u32)left / GONE + 1);
-        *owe_fence |= n != 0;
-        return COST + n * GONE;
+        *owe_fence |= table_clear(p, first);
+        return COST;
     }
     if (first && p->type == PAGE_ROOT) {
         root_release(p);
@@ -193,26 +201,20 @@ static i32 look_at(struct exo_page *p, i32 left, bool *owe_fence)
         p->account = 0;
     } else if (second && p->type != PAGE_DOOMED) {
         page_doom(p);
-        return GONE;
     }
-    return 0;
+    return 1;
 }
 
-// The number of records looked at. The next step begins with the one that this ends with.
+// The number of records looked at.
 static u32 look(void)
 {
     static u32 next;
     bool owe_fence = false;
-    struct exo_page *p = &pages[next < npages ? next : 0], *end = &pages[npages];
-    u32 n = 0, most = npages;
-    for (i32 left = STEP; n < most; n++) {
-        if (p->type == PAGE_PT0 || accts[p->account].state == ACCT_ENDING)
-            left -= look_at(p, left, &owe_fence);
-        if (--left <= 0)
-            break;
-        p = p + 1 < end ? p + 1 : pages;
+    u32 n = 0;
+    for (i32 left = STEP; left > 0 && n < npages; n++) {
+        next = next + 1 < npages ? next + 1 : 0;
+        left -= (i32)look_at(&pages[next], &owe_fence);
     }
-    next = (u32)(p - pages);
     if (owe_fence)
         shoot_all();
     return n;
@@ -222,13 +224,11 @@ static u32 look(void)
 
 void tick_work(void)
 {
-    static u32 taken, ended;
-    u32 looked = words->doomed || nending ? look() : 0, n, last = ended;
-    for (u32 i = 0; nending && i < EXO_NACCT; i++) {
-        n = (last + i) % EXO_NACCT + 1;
-        if (accts[n].state == ACCT_ENDING && end_step(n, looked, ended == last))
-            ended = n;
-    }
+    static u32 taken;
+    u32 looked = words->doomed || nending ? look() : 0, n;
+    for (n = 1; n <= EXO_NACCT; n++)
+        if (accts[n].state == ACCT_ENDING)
+            end_step(n, looked);
     for (u32 i = 0; i < EXO_NACCT && !acct_overdue(n = (taken + i) % EXO_NACCT + 1); i++)
         ;
     if (acct_overdue(n))
