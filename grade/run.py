@@ -49,7 +49,7 @@ RUNS = [
     Run('ktest-1-twin', 'ktest', args='twin'),
     Run('ktest-4-twin', 'ktest', cpus=4, args='twin'),
     Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
-    Run('ktest-4-trace', 'ktest', cpus=4, args='trace=ring'),
+    Run('ktest-1-trace', 'ktest', args='trace=ring'),
     Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
     Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',
         extra=ICOUNT, twice=True),

@@ -960,13 +960,15 @@ static void others_pay(void)
     sh->w[2] = exo_cap_new().val;
     CHECK(exo_env_accept(victim.eid, sh->w[2]), 0);
     CHECK(exo_env_ctl(victim.eid, ENV_RUN), 0);
-    if (child_go(&c, code_then_push, victim.eid) && WAIT_MS(sh->w[3], 20000)) {
+    // On a slow host it may come to owe too much before it is through, and is stopped: it paid, and that is that.
+    if (child_go(&c, code_then_push, victim.eid) &&
+        WAIT_MS(sh->w[3] || env_of(c.eid)->state & ENV_STOPPED, 60000) && sh->w[3]) {
         if (!sh->w[5]) {
             CHECK(sh->w[20], 0); // it never ran
             CHECK(e->aborts, 0);
         }
         TRUE(sh->w[3] >= 5);
-        WAIT_MS(sh->w[4], 20000);
+        WAIT_MS(sh->w[4] || env_of(c.eid)->state & ENV_STOPPED, 60000);
         TRUE(e->slices);
         INNOCENT(e->aborts);
         INNOCENT(e->excess);
