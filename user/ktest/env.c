@@ -190,8 +190,7 @@ static void stop_and_go(void)
         CHECK(exo_env_ctl(p.eid, ENV_STOP), 0);
         TRUE(!grows(0, 3));
         CHECK(exo_env_ctl(p.eid, ENV_RUN), 0);
-        rt_yield(0);
-        TRUE(sh->w[0] > n);
+        WAIT(sh->w[0] > n);
     }
     peer_end(&p);
 }
