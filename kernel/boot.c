@@ -17,8 +17,7 @@ _Noreturn void hart_main(u32 i);
 
 // ---- memory ----
 
-void *boot_alloc(u64 bytes, u64 align)
-{
+void *boot_alloc(u64 bytes, u64 align) {
     pa_t pa = (next_free + align - 1) & -align;
     bool ok = bytes <= machine.ram.end && pa <= machine.ram.end - bytes;
     if (!ok || (pa + bytes > machine.initrd.start && pa < machine.initrd.end))
@@ -27,10 +26,7 @@ void *boot_alloc(u64 bytes, u64 align)
     return __builtin_memset(pa_to_va(pa), 0, bytes);
 }
 
-pa_t boot_end(void)
-{
-    return (next_free + EXO_PAGE - 1) & -(u64)EXO_PAGE;
-}
+pa_t boot_end(void) { return (next_free + EXO_PAGE - 1) & -(u64)EXO_PAGE; }
 
 // ---- the kernel's half ----
 
@@ -39,17 +35,14 @@ pa_t boot_end(void)
 
 // Whole pages, in leaves as large as alignment and size allow, but none above level `biggest`. Tables are
 // made as needed, so none is missing when user roots copy kernel_root.
-static void map(va_t va, pa_t pa, u64 size, u64 bits, u32 biggest)
-{
+static void map(va_t va, pa_t pa, u64 size, u64 bits, u32 biggest) {
     while (size) {
         u32 level = biggest;
-        while ((va | pa) % SPAN(level) || size < SPAN(level))
-            level--;
+        while ((va | pa) % SPAN(level) || size < SPAN(level)) level--;
         u64 *table = kernel_root;
         for (u32 l = 2; l > level; l--) {
             u64 *entry = &table[INDEX(va, l)];
-            if (!*entry)
-                *entry = pte_of(va_to_pa(boot_alloc(EXO_PAGE, EXO_PAGE)) / EXO_PAGE, PTE_V | PTE_G);
+            if (!*entry) *entry = pte_of(va_to_pa(boot_alloc(EXO_PAGE, EXO_PAGE)) / EXO_PAGE, PTE_V | PTE_G);
             table = ppn_to_va(PTE_PPN(*entry));
         }
         table[INDEX(va, level)] = pte_of(pa / EXO_PAGE, bits | PTE_V | PTE_G | PTE_A | PTE_D);
@@ -59,18 +52,11 @@ static void map(va_t va, pa_t pa, u64 size, u64 bits, u32 biggest)
     }
 }
 
-void window_map(u64 offset, pa_t pa, u64 size)
-{
-    map(EXO_WINDOW + offset, pa, size, PTE_R | PTE_U, 1);
-}
+void window_map(u64 offset, pa_t pa, u64 size) { map(EXO_WINDOW + offset, pa, size, PTE_R | PTE_U, 1); }
 
-static void map_direct(pa_t from, pa_t to, u64 bits)
-{
-    map(from + KERNEL_BASE, from, to - from, bits, 2);
-}
+static void map_direct(pa_t from, pa_t to, u64 bits) { map(from + KERNEL_BASE, from, to - from, bits, 2); }
 
-static void map_kernel(void)
-{
+static void map_kernel(void) {
     pa_t stack = va_to_pa(stacks), step = STACK_GUARD + STACK_SIZE;
     map_direct(va_to_pa(kernel_start), va_to_pa(rodata_start), PTE_R | PTE_X);
     map_direct(va_to_pa(rodata_start), va_to_pa(data_start), PTE_R);
@@ -88,75 +74,59 @@ static void map_kernel(void)
 
 // ---- boot arguments ----
 
-const char *boot_arg(const char *name)
-{
+const char *boot_arg(const char *name) {
     const char *p = machine.bootargs;
     while (*p) {
         const char *n = name;
-        while (*n && *p == *n)
-            p++, n++;
-        if (!*n && (!*p || *p == ' '))
-            return "";
-        if (!*n && *p == '=')
-            return p + 1;
-        while (*p && *p != ' ')
-            p++;
-        while (*p == ' ')
-            p++;
+        while (*n && *p == *n) p++, n++;
+        if (!*n && (!*p || *p == ' ')) return "";
+        if (!*n && *p == '=') return p + 1;
+        while (*p && *p != ' ') p++;
+        while (*p == ' ') p++;
     }
     return NULL;
 }
 
-u64 boot_number(const char *name, u64 otherwise)
-{
+u64 boot_number(const char *name, u64 otherwise) {
     const char *p = boot_arg(name);
     u64 v = 0;
-    if (!p || *p < '0' || *p > '9')
-        return otherwise;
-    for (; *p >= '0' && *p <= '9'; p++)
-        v = v * 10 + (u64)(*p - '0');
+    if (!p || *p < '0' || *p > '9') return otherwise;
+    for (; *p >= '0' && *p <= '9'; p++) v = v * 10 + (u64)(*p - '0');
     return v;
 }
 
 // ---- harts ----
 
 // What every hart needs before it can run anything: its record, and user code's right to read the counters.
-static void hart_init(u32 i)
-{
+static void hart_init(u32 i) {
     struct hart *h = &harts[i];
     this_hart = h;
     h->index = i;
     h->id = machine.hart[i];
-    if (h->id >= 64)
-        panic("hart %lu: the masks for the firmware have 64 bits", h->id);
+    if (h->id >= 64) panic("hart %lu: the masks for the firmware have 64 bits", h->id);
     h->kstack = (u64)stacks + (i + 1) * (STACK_GUARD + STACK_SIZE);
     csr_clear(sstatus, SSTATUS_SUM | SSTATUS_FS | SSTATUS_SIE);
     csr_write(scounteren, 7);
 }
 
-_Noreturn void hart_main(u32 i)
-{
+_Noreturn void hart_main(u32 i) {
     hart_init(i);
     __atomic_store_n(&this_hart->online, 1, __ATOMIC_RELEASE);
     hart_run();
 }
 
 // One at a time: see entry.S.
-static void start_harts(void)
-{
+static void start_harts(void) {
     for (u32 i = 1; i < nharts; i++) {
         long error = sbi_hart_start(machine.hart[i], KERNEL_PA, 0);
-        if (error)
-            panic("hart %lu does not start: %ld", machine.hart[i], error);
+        if (error) panic("hart %lu does not start: %ld", machine.hart[i], error);
         u64 late = csr_read(time) + 5ul * machine.timebase;
         while (!__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE))
-            if (csr_read(time) > late)
-                panic("hart %lu does not come", machine.hart[i]);
+            if (csr_read(time) > late) panic("hart %lu does not come", machine.hart[i]);
     }
 }
 
-_Noreturn void boot(u64 hart, pa_t dtb, u64 time)
-{
+_Noreturn void boot(u64 hart, pa_t dtb, u64 time) {
     this_hart = harts;
     console_init();
     const u8 *tree = pa_to_va(dtb);
@@ -166,8 +136,7 @@ _Noreturn void boot(u64 hart, pa_t dtb, u64 time)
         machine.nharts = 0;
         panic("%s", error);
     }
-    if (machine.ram.end < va_to_pa(kernel_end))
-        panic("no room for the kernel");
+    if (machine.ram.end < va_to_pa(kernel_end)) panic("no room for the kernel");
     nharts = machine.nharts;
     next_free = va_to_pa(kernel_end);
     map_kernel();

@@ -34,10 +34,8 @@ u64 boot_number(const char *name, u64 otherwise); // decimal
 // the handler of interrupts from other harts does too.
 extern volatile u64 panic_owner;
 _Noreturn void hart_stop(void);
-static inline void panic_check(void)
-{
-    if (panic_owner)
-        hart_stop();
+static inline void panic_check(void) {
+    if (panic_owner) hart_stop();
 }
 #define PANIC_STATUS 3 // QEMU's, after a panic with the boot argument `unattended`
 

@@ -14,21 +14,18 @@ static u32 head, tail;
 static u64 patience = PATIENCE; // 1 after the line has once not become ready
 u64 console_dropped;
 
-void console_init(void)
-{
+void console_init(void) {
     uart[IER] = 0;
     uart[LCR] = 0x03; // 8 bits, no parity
     uart[FCR] = 0x07; // both queues on and emptied; interrupt at the first byte
 }
 
-void console_listen(void)
-{
+void console_listen(void) {
     plic_enable(UART_IRQ);
     uart[IER] = 0x01;
 }
 
-void console_putc(int c)
-{
+void console_putc(int c) {
     u64 n = 0;
     while (!(uart[LSR] & LSR_THR_EMPTY)) {
         if (++n >= patience) {
@@ -40,8 +37,7 @@ void console_putc(int c)
     uart[THR] = (u8)c;
 }
 
-u32 console_interrupt(void)
-{
+u32 console_interrupt(void) {
     u32 n = 0;
     for (; n < BURST && uart[LSR] & LSR_READY; n++) { // the rest, if any, interrupts again
         u8 c = uart[RBR];
@@ -53,36 +49,25 @@ u32 console_interrupt(void)
     return n;
 }
 
-int console_getc(void)
-{
-    return head == tail ? -1 : ring[head++ % RING];
-}
+int console_getc(void) { return head == tail ? -1 : ring[head++ % RING]; }
 
 // The PLIC's registers, in words: a priority for each interrupt, then per context enable bits, and a
 // threshold with the claim register after it. Context 2h + 1 is hart h in S-mode.
 static volatile u32 *const plic = (volatile u32 *)(PLIC_PA + KERNEL_BASE);
 static volatile u32 *enable, *threshold;
 
-void plic_init(u64 hart)
-{
+void plic_init(u64 hart) {
     u64 context = 2 * hart + 1;
     enable = plic + 0x2000 / 4 + context * (0x80 / 4);
     threshold = plic + 0x200000 / 4 + context * (0x1000 / 4);
     threshold[0] = 0;
 }
 
-void plic_enable(u32 irq)
-{
+void plic_enable(u32 irq) {
     plic[irq] = 1;
     enable[irq / 32] |= 1u << irq % 32;
 }
 
-u32 plic_claim(void)
-{
-    return threshold[1];
-}
+u32 plic_claim(void) { return threshold[1]; }
 
-void plic_complete(u32 irq)
-{
-    threshold[1] = irq;
-}
+void plic_complete(u32 irq) { threshold[1] = irq; }

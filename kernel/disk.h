@@ -28,10 +28,7 @@ bool disk_read(u64 block, void *page); // waits, for seconds at most; page is a 
 // Boot: the extents of a checked label, all account 1's.
 void ext_init(const struct label *l);
 
-static inline struct exo_ext *ext_get(u64 n)
-{
-    return n < EXO_NEXT && exts[n].count ? &exts[n] : NULL;
-}
+static inline struct exo_ext *ext_get(u64 n) { return n < EXO_NEXT && exts[n].count ? &exts[n] : NULL; }
 bool ext_open(const struct exo_ext *e, cap_t cap, bool write); // may the caller read (write) it?
 void ext_inherit(u32 from, u32 to); // extents, with their quota; capabilities become 0
 

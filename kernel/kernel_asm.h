@@ -8,21 +8,21 @@
 #include "riscv.h"
 #include <exo/abi.h>
 
-#define CAUSE_ECALL 8
+#define CAUSE_ECALL  8
 #define CSR_STIMECMP 0x14d
-#define LOCK_SPINS 500 // looks at the lock before the first nap
-#define LOCK_NAP   200 // in `time`: 20 us
+#define LOCK_SPINS   500 // looks at the lock before the first nap
+#define LOCK_NAP     200 // in `time`: 20 us
 
 // hart.ready, when it is not a state word
-#define READY_NONE 1           // no environment's word: running, of account 0
-#define READY_SAME 0           // likewise: a client of this account, its word that of `base` with ENV_CALLING
+#define READY_NONE  1          // no environment's word: running, of account 0
+#define READY_SAME  0          // likewise: a client of this account, its word that of `base` with ENV_CALLING
 #define READY_CROSS 0x80000000 // added to the word of a client of another account
 
 // hart.special
-#define SPECIAL_PHASE 1  // past the slice's end, within the budget
-#define SPECIAL_SLOW 2   // slices are drawn, or there is no stimecmp
-#define SPECIAL_SBI 8    // there is no stimecmp
-#define SPECIAL_HELD 16  // mask holds EPILOGUE back
-#define SPECIAL_POSTED 4 // something asked of this environment waits until it is left
+#define SPECIAL_PHASE  1  // past the slice's end, within the budget
+#define SPECIAL_SLOW   2  // slices are drawn, or there is no stimecmp
+#define SPECIAL_SBI    8  // there is no stimecmp
+#define SPECIAL_HELD   16 // mask holds EPILOGUE back
+#define SPECIAL_POSTED 4  // something asked of this environment waits until it is left
 
 #endif

@@ -36,51 +36,38 @@ static const char *const names[LABEL_ERRORS] = {
     [LABEL_E_IMAGE_ENTRY] = "image's entry outside its text",
 };
 
-const char *label_error_name(enum label_error e)
-{
+const char *label_error_name(enum label_error e) {
     return (unsigned)e < LABEL_ERRORS ? names[e] : "unknown error";
 }
 
-static int all_zero(const void *p, u64 n)
-{
+static int all_zero(const void *p, u64 n) {
     const u8 *b = p;
     for (u64 i = 0; i < n; i++)
-        if (b[i])
-            return 0;
+        if (b[i]) return 0;
     return 1;
 }
 
 // Terminated, printable from `first` on ('!' refuses spaces), NULs up to its end.
-static int text_ok(const char *s, u32 size, char first)
-{
+static int text_ok(const char *s, u32 size, char first) {
     u32 n = 0;
-    while (n < size && s[n] >= first && s[n] <= '~')
-        n++;
+    while (n < size && s[n] >= first && s[n] <= '~') n++;
     return n < size && all_zero(s + n, size - n);
 }
 
-static int name_ok(const char name[LABEL_NAME])
-{
-    return name[0] && text_ok(name, LABEL_NAME, '!');
-}
+static int name_ok(const char name[LABEL_NAME]) { return name[0] && text_ok(name, LABEL_NAME, '!'); }
 
 // One of the two at least is terminated.
-static int name_eq(const char *a, const char *b)
-{
+static int name_eq(const char *a, const char *b) {
     for (; *a == *b; a++, b++)
-        if (!*a)
-            return 1;
+        if (!*a) return 1;
     return 0;
 }
 
-static enum label_error check_extent(const struct label *l, u32 i)
-{
+static enum label_error check_extent(const struct label *l, u32 i) {
     const struct label_extent *e = &l->extent[i];
-    if (!name_ok(e->name))
-        return LABEL_E_EXTENT_NAME;
+    if (!name_ok(e->name)) return LABEL_E_EXTENT_NAME;
     for (u32 j = 0; j < i; j++)
-        if (name_eq(l->extent[j].name, e->name))
-            return LABEL_E_EXTENT_TWICE;
+        if (name_eq(l->extent[j].name, e->name)) return LABEL_E_EXTENT_TWICE;
     if (e->count == 0 || e->start >= l->nblocks || e->count > l->nblocks - e->start)
         return LABEL_E_EXTENT_BOUNDS;
     for (u32 j = 0; j < i; j++) {
@@ -91,49 +78,33 @@ static enum label_error check_extent(const struct label *l, u32 i)
     return LABEL_OK;
 }
 
-static enum label_error check_line(const struct label *l, u32 i)
-{
+static enum label_error check_line(const struct label *l, u32 i) {
     const struct label_line *n = &l->line[i];
-    if (!name_ok(n->name))
-        return LABEL_E_LINE_NAME;
+    if (!name_ok(n->name)) return LABEL_E_LINE_NAME;
     for (u32 j = 0; j < i; j++)
-        if (name_eq(l->line[j].name, n->name))
-            return LABEL_E_LINE_TWICE;
-    if (!name_ok(n->image) || !label_find(l, n->image))
-        return LABEL_E_LINE_IMAGE;
-    if ((n->extents & 1) || n->extents >> (l->nextents - 1) > 1)
-        return LABEL_E_LINE_GIVES;
+        if (name_eq(l->line[j].name, n->name)) return LABEL_E_LINE_TWICE;
+    if (!name_ok(n->image) || !label_find(l, n->image)) return LABEL_E_LINE_IMAGE;
+    if ((n->extents & 1) || n->extents >> (l->nextents - 1) > 1) return LABEL_E_LINE_GIVES;
     for (u32 j = 0; j < i; j++)
-        if (l->line[j].extents & n->extents)
-            return LABEL_E_LINE_GIVES;
-    if (n->envs == 0)
-        return LABEL_E_LINE_EMPTY;
+        if (l->line[j].extents & n->extents) return LABEL_E_LINE_GIVES;
+    if (n->envs == 0) return LABEL_E_LINE_EMPTY;
     if (n->pages >> 31 || n->envs > EXO_NENV || n->accounts > EXO_NACCT || n->more_extents > EXO_NEXT ||
         n->slots > EXO_NSLOT)
         return LABEL_E_LINE_QUOTA;
-    if (n->flags & ~LINE_CONSOLE)
-        return LABEL_E_LINE_FLAGS;
+    if (n->flags & ~LINE_CONSOLE) return LABEL_E_LINE_FLAGS;
     for (u32 j = 0; j < i; j++)
-        if (l->line[j].flags & n->flags & LINE_CONSOLE)
-            return LABEL_E_LINE_CONSOLE;
-    if (!text_ok(n->args, LABEL_ARGS, ' '))
-        return LABEL_E_LINE_ARGS;
+        if (l->line[j].flags & n->flags & LINE_CONSOLE) return LABEL_E_LINE_CONSOLE;
+    if (!text_ok(n->args, LABEL_ARGS, ' ')) return LABEL_E_LINE_ARGS;
     return n->spare ? LABEL_E_SPARE : LABEL_OK;
 }
 
 // The first defect of a label that lies on a device of device_blocks, or LABEL_OK.
-enum label_error label_check(const struct label *l, u64 device_blocks)
-{
-    if (l->magic != LABEL_MAGIC)
-        return LABEL_E_MAGIC;
-    if (l->version != LABEL_VERSION)
-        return LABEL_E_VERSION;
-    if (l->sum != label_sum(0, l, offsetof(struct label, sum)))
-        return LABEL_E_SUM;
-    if (l->nblocks == 0 || l->nblocks > device_blocks)
-        return LABEL_E_DEVICE;
-    if (l->nextents > LABEL_EXTENTS || l->nlines > LABEL_LINES)
-        return LABEL_E_COUNT;
+enum label_error label_check(const struct label *l, u64 device_blocks) {
+    if (l->magic != LABEL_MAGIC) return LABEL_E_MAGIC;
+    if (l->version != LABEL_VERSION) return LABEL_E_VERSION;
+    if (l->sum != label_sum(0, l, offsetof(struct label, sum))) return LABEL_E_SUM;
+    if (l->nblocks == 0 || l->nblocks > device_blocks) return LABEL_E_DEVICE;
+    if (l->nextents > LABEL_EXTENTS || l->nlines > LABEL_LINES) return LABEL_E_COUNT;
     if (l->spare0 || !all_zero(l->spare, sizeof l->spare) ||
         !all_zero(&l->extent[l->nextents], (LABEL_EXTENTS - l->nextents) * sizeof l->extent[0]) ||
         !all_zero(&l->line[l->nlines], (LABEL_LINES - l->nlines) * sizeof l->line[0]))
@@ -142,38 +113,27 @@ enum label_error label_check(const struct label *l, u64 device_blocks)
         l->extent[0].count != 1)
         return LABEL_E_SELF;
     enum label_error e = LABEL_OK;
-    for (u32 i = 0; i < l->nextents && !e; i++)
-        e = check_extent(l, i);
-    for (u32 i = 0; i < l->nlines && !e; i++)
-        e = check_line(l, i);
+    for (u32 i = 0; i < l->nextents && !e; i++) e = check_extent(l, i);
+    for (u32 i = 0; i < l->nlines && !e; i++) e = check_line(l, i);
     return e;
 }
 
-const struct label_extent *label_find(const struct label *l, const char *name)
-{
+const struct label_extent *label_find(const struct label *l, const char *name) {
     for (u32 i = 0; i < l->nextents; i++)
-        if (name_eq(l->extent[i].name, name))
-            return &l->extent[i];
+        if (name_eq(l->extent[i].name, name)) return &l->extent[i];
     return 0;
 }
 
 // The first defect of an image that begins an extent of extent_bytes, or LABEL_OK.
-enum label_error image_check(const struct image_header *h, u64 extent_bytes)
-{
-    if (h->magic != IMAGE_MAGIC)
-        return LABEL_E_IMAGE_MAGIC;
-    if (h->version != IMAGE_VERSION)
-        return LABEL_E_IMAGE_VERSION;
-    if (h->spare0 || !all_zero(h->spare, sizeof h->spare))
-        return LABEL_E_IMAGE_SPARE;
-    if ((h->load | h->text | h->rodata | h->data | h->bss | h->stack) % EXO_PAGE)
-        return LABEL_E_IMAGE_ALIGN;
+enum label_error image_check(const struct image_header *h, u64 extent_bytes) {
+    if (h->magic != IMAGE_MAGIC) return LABEL_E_IMAGE_MAGIC;
+    if (h->version != IMAGE_VERSION) return LABEL_E_IMAGE_VERSION;
+    if (h->spare0 || !all_zero(h->spare, sizeof h->spare)) return LABEL_E_IMAGE_SPARE;
+    if ((h->load | h->text | h->rodata | h->data | h->bss | h->stack) % EXO_PAGE) return LABEL_E_IMAGE_ALIGN;
     u64 stored = (u64)h->text + h->rodata + h->data;
-    if (stored > extent_bytes)
-        return LABEL_E_IMAGE_ROOM;
+    if (stored > extent_bytes) return LABEL_E_IMAGE_ROOM;
     u64 span = stored + h->bss + EXO_PAGE + h->stack;
-    if (h->load == 0 || h->load >= EXO_USER_END || span > EXO_USER_END - h->load)
-        return LABEL_E_IMAGE_LIMITS;
+    if (h->load == 0 || h->load >= EXO_USER_END || span > EXO_USER_END - h->load) return LABEL_E_IMAGE_LIMITS;
     if (h->entry < h->load + IMAGE_HEADER_SIZE || h->entry >= h->load + h->text || h->entry % 2)
         return LABEL_E_IMAGE_ENTRY;
     return LABEL_OK;

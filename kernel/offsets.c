@@ -1,14 +1,13 @@
 // Not linked: compiled to assembly, from which the build takes the offsets that trap.S uses (lines with ->).
 #include "kernel.h"
 
-#define SET(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
+#define SET(name, value)  __asm__ volatile("\n->" #name " %0" ::"i"(value))
 #define HART(name, field) SET(name, offsetof(struct hart, field))
 #define ENV(name, field)  SET(name, offsetof(struct exo_env, field))
 
 void offsets(void);
 
-void offsets(void)
-{
+void offsets(void) {
     HART(H_UA, ua);
     HART(H_UVA, uva);
     HART(H_CUR, cur);
@@ -64,7 +63,9 @@ void offsets(void)
 
 _Static_assert(sizeof(struct exo_env) == 256, "trap.S shifts by 8");
 _Static_assert(sizeof(struct exo_page) == 32, "bind.S shifts by 5");
-_Static_assert(offsetof(struct exo_page, account) == offsetof(struct exo_page, type) + 1, "bind.S loads both");
-_Static_assert(offsetof(struct exo_env, account) == offsetof(struct exo_env, state) + 2, "bind.S: byte 2 of base");
+_Static_assert(offsetof(struct exo_page, account) == offsetof(struct exo_page, type) + 1,
+               "bind.S loads both");
+_Static_assert(offsetof(struct exo_env, account) == offsetof(struct exo_env, state) + 2,
+               "bind.S: byte 2 of base");
 _Static_assert(sizeof(struct exo_slot) == 8, "trap.S shifts by 3");
 _Static_assert(offsetof(struct exo_env, eid) == 0 && offsetof(struct exo_slot, eid) == 0, "trap.S: first");

@@ -1,11 +1,12 @@
-// Physical pages: their records, the free list, and the two rules that make memory a promise. (1) Free pages >= the
-// sum over accounts of max(0, reserve - held), so an account below its reserve is never refused. (2) No account has
-// more fixed pages than its reserve, so what exceeds the reserve can always be taken. Every change of a record's
-// type, hold or owner goes through here, so that the counts stay in step; the kernel lock is held.
+// Physical pages: their records, the free list, and the two rules that make memory a promise. (1) Free pages
+// >= the sum over accounts of max(0, reserve - held), so an account below its reserve is never refused. (2)
+// No account has more fixed pages than its reserve, so what exceeds the reserve can always be taken. Every
+// change of a record's type, hold or owner goes through here, so that the counts stay in step; the kernel
+// lock is held.
 //
-// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at each
-// tick. A page may go to the free list before the fence that covers its last binding: nobody takes it from there without
-// the lock, and whoever broke the binding fences before the lock is released.
+// Idle harts are not told of a change in free pages, which would cost far more than the change: they look at
+// each tick. A page may go to the free list before the fence that covers its last binding: nobody takes it
+// from there without the lock, and whoever broke the binding fences before the lock is released.
 #include "kernel.h"
 #include <exo/trace.h>
 
@@ -13,68 +14,56 @@ struct exo_page *pages;
 struct caps *page_caps;
 u32 npages;
 
-// ---- the rules -------------------------------------------------------------------------------------------------
+// ---- the rules ----
 
-static i64 promise(i64 reserve, i64 held)
-{
-    return reserve > held ? reserve - held : 0;
-}
+static i64 promise(i64 reserve, i64 held) { return reserve > held ? reserve - held : 0; }
 
-i64 acct_promise(u32 account, i64 reserve, i64 held)
-{
+i64 acct_promise(u32 account, i64 reserve, i64 held) {
     const struct exo_acct *a = &accts[account];
     return promise(a->reserve + reserve, a->held + held) - promise(a->reserve, a->held);
 }
 
-void acct_count(u32 account, i64 reserve, i64 held)
-{
+void acct_count(u32 account, i64 reserve, i64 held) {
     struct exo_acct *a = &accts[account];
     words->promised += (u64)acct_promise(account, reserve, held);
     a->reserve += (u32)reserve;
     a->held += (u32)held;
 }
 
-bool acct_overdue(u32 account)
-{
+bool acct_overdue(u32 account) {
     const struct exo_acct *a = &accts[account];
     return a->revoke_deadline && csr_read(time) >= a->revoke_deadline;
 }
 
-// May it hold one page more, by what it is promised or by what nobody is? `cost`: how much nearer the same act
-// brings free and promised pages otherwise.
-static bool hold_room(u32 account, i64 cost)
-{
+// May it hold one page more, by what it is promised or by what nobody is? `cost`: how much nearer the same
+// act brings free and promised pages otherwise.
+static bool hold_room(u32 account, i64 cost) {
     const struct exo_acct *a = &accts[account];
     i64 after = (i64)words->promised + acct_promise(account, 0, 1) + cost;
     return after <= (i64)words->free && (a->held < a->reserve || !acct_overdue(account));
 }
 
-// While what exceeds the reserve is overdue, nothing more becomes fixed: else pages could be fixed in turns, each before
-// the search for what to take comes to it.
-bool fix_room(u32 account, u32 n)
-{
+// While what exceeds the reserve is overdue, nothing more becomes fixed: else pages could be fixed in turns,
+// each before the search for what to take comes to it.
+bool fix_room(u32 account, u32 n) {
     const struct exo_acct *a = &accts[account];
     bool overdue = a->held - a->doomed > a->reserve && acct_overdue(account);
     return n == 0 || ((u64)a->fixed + n <= a->reserve && !overdue);
 }
 
-// ---- the free list ---------------------------------------------------------------------------------------------
+// ---- the free list ----
 
-static void list_add(struct exo_page *p)
-{
+static void list_add(struct exo_page *p) {
     ppn_t head = (ppn_t)words->free_head, ppn = page_ppn(p);
     p->next = head;
     p->prev = 0;
-    if (head)
-        page_get(head)->prev = ppn;
+    if (head) page_get(head)->prev = ppn;
     words->free_head = ppn;
     words->free++;
 }
 
-static void list_remove(struct exo_page *p)
-{
-    if (p->next)
-        page_get(p->next)->prev = p->prev;
+static void list_remove(struct exo_page *p) {
+    if (p->next) page_get(p->next)->prev = p->prev;
     if (p->prev)
         page_get(p->prev)->next = p->next;
     else
@@ -83,10 +72,9 @@ static void list_remove(struct exo_page *p)
     words->free--;
 }
 
-// `pages` and `page_caps` have room for all of them, zeroed. From the end down, so that the lowest page becomes
-// the head of the list.
-void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end)
-{
+// `pages` and `page_caps` have room for all of them, zeroed. From the end down, so that the lowest page
+// becomes the head of the list.
+void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end) {
     npages = end - EXO_PPN_BASE;
     struct exo_page none, *above = &none, *p = &pages[npages];
     u64 head = 0, n = 0; // kept out of memory: no loop of boot runs longer
@@ -109,8 +97,7 @@ void page_init(ppn_t first_free, ppn_t end, ppn_t disk, ppn_t disk_end)
 }
 
 // Sixteen stores a round: every page is zeroed here before another account can see it.
-void page_zero(void *page)
-{
+void page_zero(void *page) {
     for (u64 *p = page, *end = p + EXO_PAGE / 8; p < end; p += 16) {
         p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0;
         __asm__ volatile("" ::: "memory");
@@ -119,23 +106,20 @@ void page_zero(void *page)
     }
 }
 
-// ---- types and holds -------------------------------------------------------------------------------------------
+// ---- types and holds ----
 
-void page_settype(struct exo_page *p, u32 type)
-{
+void page_settype(struct exo_page *p, u32 type) {
     bool was = page_fixed(p);
     p->type = (u8)type;
     accts[p->account].fixed += (u32)page_fixed(p) - was;
 }
 
-void page_pin(struct exo_page *p)
-{
+void page_pin(struct exo_page *p) {
     accts[p->account].fixed += !page_fixed(p);
     p->pins++;
 }
 
-void page_unpin(struct exo_page *p)
-{
+void page_unpin(struct exo_page *p) {
     bool was = page_fixed(p);
     p->pins--;
     accts[p->account].fixed -= (u32)was - page_fixed(p);
@@ -143,48 +127,39 @@ void page_unpin(struct exo_page *p)
 }
 
 // An ended account's number will be used again, so no page may remember it as its last owner.
-static void release(struct exo_page *p)
-{
+static void release(struct exo_page *p) {
     page_settype(p, PAGE_FREE);
     acct_count(p->account, 0, -1);
     page_caps[p - pages] = (struct caps){0, 0};
     p->flags = 0;
     p->users = 0; // an ended account's tables are given up with what they hold
-    if (accts[p->account].state == ACCT_ENDING)
-        p->account = 0;
+    if (accts[p->account].state == ACCT_ENDING) p->account = 0;
     list_add(p);
 }
 
-void page_drop(struct exo_page *p)
-{
-    if (p->type != PAGE_DOOMED || p->binds || p->pins)
-        return;
+void page_drop(struct exo_page *p) {
+    if (p->type != PAGE_DOOMED || p->binds || p->pins) return;
     words->doomed--;
     accts[p->account].doomed--;
-    if (trace_on)
-        trace(TRACE_SWEEP, page_ppn(p), p->account, 0, 0, 0);
+    if (trace_on) trace(TRACE_SWEEP, page_ppn(p), p->account, 0, 0, 0);
     release(p);
 }
 
-void page_doom(struct exo_page *p)
-{
+void page_doom(struct exo_page *p) {
     if (!p->binds && !p->pins) {
         release(p);
         return;
     }
-    if (trace_on)
-        trace(TRACE_DOOM, page_ppn(p), p->account, 0, 0, 0);
+    if (trace_on) trace(TRACE_DOOM, page_ppn(p), p->account, 0, 0, 0);
     page_settype(p, PAGE_DOOMED);
     words->doomed++;
     accts[p->account].doomed++;
     work = 1;
 }
 
-// ---- calls -----------------------------------------------------------------------------------------------------
+// ---- calls ----
 
-struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4)
-{
-    (void)a2, (void)a3, (void)a4;
+struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4) {
     u32 account = caller();
     struct exo_page *p = page_get(ppn ? ppn : words->free_head);
     enum exo_error e = unzeroed > 1                   ? E_ARG
@@ -192,43 +167,36 @@ struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4)
                        : p && p->type != PAGE_FREE    ? E_TYPE
                        : !p || !hold_room(account, 1) ? E_RESERVE // the page leaves the list
                                                       : E_OK;
-    if (e)
-        return fail(e);
+    if (e) return fail(e);
 
     list_remove(p);
     acct_count(account, 0, 1);
-    if (!unzeroed || p->account != account)
-        page_zero(ppn_to_va(page_ppn(p)));
+    if (!unzeroed || p->account != account) page_zero(ppn_to_va(page_ppn(p)));
     p->type = PAGE_DATA;
     p->account = (u8)account;
     p->tag = 0;
     return done(page_ppn(p));
 }
 
-struct ret do_page_free(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
-{
-    (void)a1, (void)a2, (void)a3, (void)a4;
+struct ret do_page_free(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
-    enum exo_error e = !p                                                               ? E_PPN
-                       : !owns(caller(), p->account)                                    ? E_OWNER
-                       : p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users)    ? E_TYPE
-                       : p->pins                                                        ? E_PINNED
-                                                                                        : E_OK;
-    if (e)
-        return fail(e);
+    enum exo_error e = !p                                                            ? E_PPN
+                       : !owns(caller(), p->account)                                 ? E_OWNER
+                       : p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users) ? E_TYPE
+                       : p->pins                                                     ? E_PINNED
+                                                                                     : E_OK;
+    if (e) return fail(e);
 
     page_doom(p);
     return done(0);
 }
 
 // While a revocation is overdue, what is to be taken cannot be kept all at once.
-static bool keep_room(const struct exo_page *p)
-{
+static bool keep_room(const struct exo_page *p) {
     return p->flags & PAGE_KEEP || (!acct_overdue(p->account) && (page_fixed(p) || fix_room(p->account, 1)));
 }
 
-struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep)
-{
+struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep) {
     struct exo_page *p = page_get(ppn);
     enum exo_error e = keep > 1                      ? E_ARG
                        : !p                          ? E_PPN
@@ -236,8 +204,7 @@ struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep)
                        : p->type != PAGE_DATA        ? E_TYPE
                        : keep && !keep_room(p)       ? E_FIXED
                                                      : E_OK;
-    if (e)
-        return fail(e);
+    if (e) return fail(e);
 
     bool was = page_fixed(p);
     p->flags = keep ? PAGE_KEEP : 0;
@@ -247,23 +214,20 @@ struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep)
     return done(0);
 }
 
-struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4)
-{
-    (void)a2, (void)a3, (void)a4;
+struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
     const struct exo_acct *to = acct_get(account);
-    enum exo_error e = !p                                                              ? E_PPN
-                       : !to                                                           ? E_ACCT
-                       : !owns(caller(), p->account)                                   ? E_OWNER
-                       : !kin(p->account, (u32)account)                                ? E_KIN
-                       : p->type != PAGE_DATA                                          ? E_TYPE
-                       : p->binds                                                      ? E_BOUND
-                       : p->pins                                                       ? E_PINNED
-                       : to->state == ACCT_ENDING                                      ? E_STATE
-                       : !hold_room((u32)account, acct_promise(p->account, 0, -1))     ? E_RESERVE
-                                                                                       : E_OK;
-    if (e)
-        return fail(e);
+    enum exo_error e = !p                                                          ? E_PPN
+                       : !to                                                       ? E_ACCT
+                       : !owns(caller(), p->account)                               ? E_OWNER
+                       : !kin(p->account, (u32)account)                            ? E_KIN
+                       : p->type != PAGE_DATA                                      ? E_TYPE
+                       : p->binds                                                  ? E_BOUND
+                       : p->pins                                                   ? E_PINNED
+                       : to->state == ACCT_ENDING                                  ? E_STATE
+                       : !hold_room((u32)account, acct_promise(p->account, 0, -1)) ? E_RESERVE
+                                                                                   : E_OK;
+    if (e) return fail(e);
 
     accts[p->account].fixed -= page_fixed(p);
     p->flags = 0;

@@ -19,22 +19,17 @@ struct symbol {
 extern const struct symbol symbols[], symbols_end[];
 extern const char symbol_names[];
 
-const char *symbol_at(va_t pc, u64 *offset)
-{
-    if (pc < (va_t)kernel_start || pc >= (va_t)rodata_start)
-        return NULL;
+const char *symbol_at(va_t pc, u64 *offset) {
+    if (pc < (va_t)kernel_start || pc >= (va_t)rodata_start) return NULL;
     u64 at = pc - (va_t)kernel_start, n = ((u64)symbols_end - (u64)symbols) / sizeof(*symbols);
-    while (n && symbols[n - 1].at > at)
-        n--;
-    if (!n)
-        return NULL;
+    while (n && symbols[n - 1].at > at) n--;
+    if (!n) return NULL;
     *offset = at - symbols[n - 1].at;
     return symbol_names + symbols[n - 1].name;
 }
 
 // A return address may be the first after its function's end: `back` = 1 looks for the call instead.
-static void print_place(va_t pc, u32 back)
-{
+static void print_place(va_t pc, u32 back) {
     u64 offset;
     const char *name = symbol_at(pc - back, &offset);
     if (name)
@@ -45,8 +40,7 @@ static void print_place(va_t pc, u32 back)
 
 // fp and what it points to, as the compiler lays frames out: the caller's fp at fp - 16, the return address
 // at fp - 8. All frames must lie on one hart's stack, each above the one before.
-static void print_calls(u64 fp)
-{
+static void print_calls(u64 fp) {
     u64 i = (fp - 1 - (u64)stacks) / (STACK_GUARD + STACK_SIZE);
     u64 low = (u64)stacks + i * (STACK_GUARD + STACK_SIZE) + STACK_GUARD, high = low + STACK_SIZE;
     for (u32 n = 0; n < MAX_FRAMES && i < EXO_NHART && fp % 16 == 0 && fp >= low + 16 && fp <= high; n++) {
@@ -66,36 +60,29 @@ static const char *const causes[] = {
 };
 // clang-format on
 
-static void print_trap(void)
-{
+static void print_trap(void) {
     u64 cause = csr_read(scause), hart = ((u64)this_hart - (u64)harts) / sizeof(*this_hart);
     kprintf("  hart %d, last trap: scause 0x%lx (%s), sepc %016lx, stval %016lx\n",
             hart < EXO_NHART ? (int)hart : -1, cause,
             cause < sizeof(causes) / sizeof(*causes) ? causes[cause] : "", csr_read(sepc), csr_read(stval));
 }
 
-static void stop_others(void)
-{
+static void stop_others(void) {
     u64 mask = 0;
     for (u32 i = 0; i < nharts; i++)
-        if (&harts[i] != this_hart && harts[i].online)
-            mask |= 1UL << harts[i].id;
-    if (mask)
-        (void)sbi_send_ipi(mask, 0);
+        if (&harts[i] != this_hart && harts[i].online) mask |= 1UL << harts[i].id;
+    if (mask) (void)sbi_send_ipi(mask, 0);
 }
 
 // Without a device tree nobody can have asked to be waited for.
-_Noreturn void panic_end(void)
-{
-    if (boot_arg("unattended") || !machine.nharts)
-        halt(PANIC_STATUS);
+_Noreturn void panic_end(void) {
+    if (boot_arg("unattended") || !machine.nharts) halt(PANIC_STATUS);
     kprintf("Ctrl-a x leaves\n");
     hart_stop();
 }
 
 // ra is that of the function that trapped if it calls no others; else it stands once more in its frame.
-_Noreturn void panic_trap(u64 fp, va_t ra)
-{
+_Noreturn void panic_trap(u64 fp, va_t ra) {
     stop_others();
     kprintf("\npanic: trap in the kernel\n");
     print_trap();
@@ -106,12 +93,10 @@ _Noreturn void panic_trap(u64 fp, va_t ra)
     panic_end();
 }
 
-_Noreturn void panic(const char *format, ...)
-{
+_Noreturn void panic(const char *format, ...) {
     u64 mark = (u64)this_hart + 1, none = 0;
     if (!__atomic_compare_exchange_n(&panic_owner, &none, mark, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-        if (none == mark)
-            panic_end();
+        if (none == mark) panic_end();
         hart_stop();
     }
     stop_others();
@@ -125,8 +110,7 @@ _Noreturn void panic(const char *format, ...)
     panic_end();
 }
 
-_Noreturn void halt(u32 status)
-{
+_Noreturn void halt(u32 status) {
     volatile u32 *finisher = (volatile u32 *)(FINISHER_PA + KERNEL_BASE);
     *finisher = status ? status << 16 | 0x3333 : 0x5555;
     (void)sbi_shutdown();

@@ -6,60 +6,44 @@
 
 enum { REGS = 8 };
 
-static bool code_ok(const struct pred_code *code)
-{
+static bool code_ok(const struct pred_code *code) {
     u32 n = code->n;
-    if (n < 1 || n > EXO_NPRED || code->npages > 3)
-        return false;
+    if (n < 1 || n > EXO_NPRED || code->npages > 3) return false;
     for (u32 i = 0; i < n; i++) {
         const struct pred_insn *in = &code->insn[i];
-        if (in->op >= PRED_OPS || in->d >= REGS || in->a >= REGS || in->b >= REGS)
-            return false;
-        if (in->op == PRED_LD && in->a > code->npages)
-            return false;
+        if (in->op >= PRED_OPS || in->d >= REGS || in->a >= REGS || in->b >= REGS) return false;
+        if (in->op == PRED_LD && in->a > code->npages) return false;
         if (in->op >= PRED_BEQ && in->op <= PRED_BGEU && (in->imm < 1 || (u32)in->imm >= n - 1 - i))
             return false;
     }
     return code->insn[n - 1].op == PRED_RET;
 }
 
-struct ret do_code_load(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
-{
+struct ret do_code_load(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
-    if (!p)
-        return fail(E_PPN);
-    if (!owns(caller(), p->account))
-        return fail(E_OWNER);
-    if (p->type != PAGE_DATA)
-        return fail(E_TYPE);
-    if (p->binds)
-        return fail(E_BOUND);
-    if (p->pins)
-        return fail(E_PINNED);
+    if (!p) return fail(E_PPN);
+    if (!owns(caller(), p->account)) return fail(E_OWNER);
+    if (p->type != PAGE_DATA) return fail(E_TYPE);
+    if (p->binds) return fail(E_BOUND);
+    if (p->pins) return fail(E_PINNED);
     const struct pred_code *code = ppn_to_va((ppn_t)ppn);
-    if (!code_ok(code))
-        return fail(E_CODE);
+    if (!code_ok(code)) return fail(E_CODE);
     enum exo_error error = pins_error(&code->page[1], code->npages, p->account, !page_fixed(p));
-    if (error)
-        return fail(error);
+    if (error) return fail(error);
 
-    for (u32 i = 1; i <= code->npages; i++)
-        page_pin(page_get(code->page[i]));
+    for (u32 i = 1; i <= code->npages; i++) page_pin(page_get(code->page[i]));
     page_settype(p, PAGE_CODE);
     return done(0);
 }
 
-void code_release(struct exo_page *p)
-{
+void code_release(struct exo_page *p) {
     const struct pred_code *code = ppn_to_va(page_ppn(p));
-    for (u32 i = 1; i <= code->npages; i++)
-        page_unpin(page_get(code->page[i]));
+    for (u32 i = 1; i <= code->npages; i++) page_unpin(page_get(code->page[i]));
 }
 
 // A wait begins under the lock. It ends without, at home, once the predicate has been looked at: so until
 // this says no, the code may be running there.
-static bool waited_for(ppn_t code)
-{
+static bool waited_for(ppn_t code) {
     for (u32 i = 0; i < EXO_NENV; i++)
         if (envs[i].eid && __atomic_load_n(&envs[i].state, __ATOMIC_ACQUIRE) & ENV_WAITING &&
             envs[i].code == code)
@@ -67,71 +51,52 @@ static bool waited_for(ppn_t code)
     return false;
 }
 
-struct ret do_code_drop(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4)
-{
+struct ret do_code_drop(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
-    if (!p)
-        return fail(E_PPN);
-    if (!owns(caller(), p->account))
-        return fail(E_OWNER);
-    if (p->type != PAGE_CODE)
-        return fail(E_TYPE);
-    if (p->binds)
-        return fail(E_BOUND);
-    if (waited_for((ppn_t)ppn))
-        return fail(E_BUSY);
+    if (!p) return fail(E_PPN);
+    if (!owns(caller(), p->account)) return fail(E_OWNER);
+    if (p->type != PAGE_CODE) return fail(E_TYPE);
+    if (p->binds) return fail(E_BOUND);
+    if (waited_for((ppn_t)ppn)) return fail(E_BUSY);
 
     code_release(p);
     page_settype(p, PAGE_DATA);
     return done(0);
 }
 
-static u64 load(const struct pred_code *code, u32 page, u64 offset)
-{
+static u64 load(const struct pred_code *code, u32 page, u64 offset) {
     const u8 *base = page ? ppn_to_va(code->page[page]) : (const u8 *)words;
     return *(const volatile u64 *)(base + (offset & 0xff8));
 }
 
-static u64 value(const struct pred_code *code, const struct pred_insn *in, u64 a, u64 b)
-{
+static u64 value(const struct pred_code *code, const struct pred_insn *in, u64 a, u64 b) {
     switch (in->op) {
-    case PRED_LI:
-        return (u64)(i64)in->imm;
-    case PRED_LD:
-        return load(code, in->a, b + (u64)(i64)in->imm);
-    case PRED_ADD:
-        return a + b;
-    case PRED_SUB:
-        return a - b;
-    case PRED_AND:
-        return a & b;
+    case PRED_LI: return (u64)(i64)in->imm;
+    case PRED_LD: return load(code, in->a, b + (u64)(i64)in->imm);
+    case PRED_ADD: return a + b;
+    case PRED_SUB: return a - b;
+    case PRED_AND: return a & b;
     default: // PRED_OR
         return a | b;
     }
 }
 
-static bool skips(u32 op, u64 a, u64 b)
-{
+static bool skips(u32 op, u64 a, u64 b) {
     switch (op) {
-    case PRED_BEQ:
-        return a == b;
-    case PRED_BNE:
-        return a != b;
-    case PRED_BLTU:
-        return a < b;
+    case PRED_BEQ: return a == b;
+    case PRED_BNE: return a != b;
+    case PRED_BLTU: return a < b;
     default: // PRED_BGEU
         return a >= b;
     }
 }
 
-bool predicate_true(ppn_t ppn, const u64 w[3], u64 now)
-{
+bool predicate_true(ppn_t ppn, const u64 w[3], u64 now) {
     const struct pred_code *code = ppn_to_va(ppn);
     u64 r[REGS] = {0, w[0], w[1], w[2], now};
     for (const struct pred_insn *in = code->insn;; in++) {
         u64 a = r[in->a], b = r[in->b];
-        if (in->op == PRED_RET)
-            return a != 0;
+        if (in->op == PRED_RET) return a != 0;
         if (in->op < PRED_BEQ)
             r[in->d] = value(code, in, a, b);
         else if (skips(in->op, a, b))

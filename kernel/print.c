@@ -4,20 +4,15 @@
 #include "kernel.h"
 
 // n characters, filled up on the left to the width.
-static void put(const char *s, int n, int width, char fill)
-{
-    for (; width > n; width--)
-        console_putc(fill);
-    while (n-- > 0)
-        console_putc(*s++);
+static void put(const char *s, int n, int width, char fill) {
+    for (; width > n; width--) console_putc(fill);
+    while (n-- > 0) console_putc(*s++);
 }
 
-static void put_number(u64 v, bool negative, u32 base, int width, char fill)
-{
+static void put_number(u64 v, bool negative, u32 base, int width, char fill) {
     char digits[24];
     int n = sizeof(digits);
-    do
-        digits[--n] = "0123456789abcdef"[v % base];
+    do digits[--n] = "0123456789abcdef"[v % base];
     while (v /= base);
     if (negative && fill == '0' && width--) // -007
         console_putc('-');
@@ -26,8 +21,7 @@ static void put_number(u64 v, bool negative, u32 base, int width, char fill)
     put(digits + n, (int)sizeof(digits) - n, width, fill);
 }
 
-void kvprintf(const char *p, __builtin_va_list args)
-{
+void kvprintf(const char *p, __builtin_va_list args) {
     for (; *p; p++) {
         if (*p != '%') {
             console_putc(*p);
@@ -35,15 +29,13 @@ void kvprintf(const char *p, __builtin_va_list args)
         }
         char fill = *++p == '0' ? '0' : ' ';
         int width = 0;
-        for (; *p >= '0' && *p <= '9'; p++)
-            width = width * 10 + *p - '0';
+        for (; *p >= '0' && *p <= '9'; p++) width = width * 10 + *p - '0';
         bool is_long = *p == 'l';
         p += is_long;
         if (*p == 's') {
             const char *s = __builtin_va_arg(args, const char *);
             int n = 0;
-            while (s[n])
-                n++;
+            while (s[n]) n++;
             put(s, n, width, fill);
         } else if (*p == 'c') {
             console_putc(__builtin_va_arg(args, int));
@@ -63,8 +55,7 @@ void kvprintf(const char *p, __builtin_va_list args)
     }
 }
 
-int kprintf(const char *format, ...)
-{
+int kprintf(const char *format, ...) {
     __builtin_va_list args;
     __builtin_va_start(args, format);
     kvprintf(format, args);

@@ -19,8 +19,7 @@ static u64 draw(void) // xorshift64
     return rng;
 }
 
-static void finish(struct exo_req *r)
-{
+static void finish(struct exo_req *r) {
     for (u32 i = 0; i < r->count; i++) {
         u8 *block = image + (r->block + i) * EXO_PAGE, *page = ppn_to_va(r->ppns[i]);
         bool in = r->op == DISK_READ;
@@ -29,8 +28,7 @@ static void finish(struct exo_req *r)
     disk_complete(r, 0);
 }
 
-static void ramdisk_start(struct exo_req *r)
-{
+static void ramdisk_start(struct exo_req *r) {
     if (!rng) {
         finish(r);
         return;
@@ -38,15 +36,12 @@ static void ramdisk_start(struct exo_req *r)
     u64 shortest = words->timebase / 20000, longest = words->timebase / 200;
     r->due = csr_read(time) + shortest + draw() % (longest - shortest + 1);
     u32 i = 0;
-    while (flight[i])
-        i++;
+    while (flight[i]) i++;
     flight[i] = r;
-    if (r->due < next_due)
-        __atomic_store_n(&next_due, r->due, __ATOMIC_RELAXED);
+    if (r->due < next_due) __atomic_store_n(&next_due, r->due, __ATOMIC_RELAXED);
 }
 
-static void ramdisk_poll(u64 now)
-{
+static void ramdisk_poll(u64 now) {
     u64 next = ~0UL;
     for (u32 i = 0; i < DEPTH; i++) {
         struct exo_req *r = flight[i];
@@ -60,18 +55,12 @@ static void ramdisk_poll(u64 now)
     __atomic_store_n(&next_due, next, __ATOMIC_RELAXED);
 }
 
-static u64 ramdisk_due(void)
-{
-    return __atomic_load_n(&next_due, __ATOMIC_RELAXED);
-}
+static u64 ramdisk_due(void) { return __atomic_load_n(&next_due, __ATOMIC_RELAXED); }
 
-bool ramdisk_open(struct disk *d)
-{
+bool ramdisk_open(struct disk *d) {
     const struct range *r = &machine.initrd;
-    if (r->start == r->end)
-        return false;
-    if (r->start % 8)
-        panic("the disk's image in RAM is not aligned");
+    if (r->start == r->end) return false;
+    if (r->start % 8) panic("the disk's image in RAM is not aligned");
     image = pa_to_va(r->start);
     rng = boot_number("disk", 0);
     next_due = ~0UL;

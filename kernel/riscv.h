@@ -60,15 +60,9 @@
 #include "grade/host/machine.h"
 #endif
 
-static inline u64 satp_of(u64 root_ppn, u64 asid)
-{
-    return SATP_SV39 | asid << SATP_ASID_SHIFT | root_ppn;
-}
+static inline u64 satp_of(u64 root_ppn, u64 asid) { return SATP_SV39 | asid << SATP_ASID_SHIFT | root_ppn; }
 
-static inline u64 pte_of(u64 ppn, u64 bits)
-{
-    return ppn << 10 | bits;
-}
+static inline u64 pte_of(u64 ppn, u64 bits) { return ppn << 10 | bits; }
 
 #endif // __ASSEMBLER__
 #endif

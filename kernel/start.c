@@ -1,6 +1,6 @@
 // The last part of boot: the exported tables, the resources that account 1 begins with (all of them), and the
-// first environment. Account 1's image is loaded by the kernel's own calls, made in its name, so that nothing is
-// bound here that a libOS could not have bound.
+// first environment. Account 1's image is loaded by the kernel's own calls, made in its name, so that nothing
+// is bound here that a libOS could not have bound.
 #include "disk.h"
 #include "kernel.h"
 #include <exo/trace.h>
@@ -8,17 +8,15 @@
 struct exo_words *words;
 
 #define FIRST_UVA (EXO_USER_END - EXO_PAGE)
-#define UP(n) (((n) + EXO_PAGE - 1) & -(u64)EXO_PAGE)
+#define UP(n)     (((n) + EXO_PAGE - 1) & -(u64)EXO_PAGE)
 
 static struct label *label;
 
-static void show(const volatile void *window, const void *table, u64 size)
-{
+static void show(const volatile void *window, const void *table, u64 size) {
     window_map((u64)window - EXO_WINDOW, va_to_pa(table), UP(size));
 }
 
-static void words_init(void)
-{
+static void words_init(void) {
     words->nharts = nharts;
     words->timebase = machine.timebase;
     words->slice = machine.timebase / 100;
@@ -28,8 +26,7 @@ static void words_init(void)
         words->bootargs[i] = machine.bootargs[i];
 }
 
-void tables_init(void)
-{
+void tables_init(void) {
     u32 n = (u32)(machine.ram.end / EXO_PAGE) - EXO_PPN_BASE;
     words = boot_alloc(UP(sizeof(*words)), EXO_PAGE);
     pages = boot_alloc(UP(n * sizeof(*pages)), EXO_PAGE);
@@ -51,45 +48,33 @@ void tables_init(void)
 
     env_init();
     misc_init(machine.seed, machine.seed_size);
-    accts[1] = (struct exo_acct){.state = ACCT_RUN, .envs = EXO_NENV, .accts = EXO_NACCT - 1, .accts_used = 0,
-                                 .exts = EXO_NEXT};
+    accts[1] = (struct exo_acct){
+        .state = ACCT_RUN, .envs = EXO_NENV, .accts = EXO_NACCT - 1, .accts_used = 0, .exts = EXO_NEXT};
     acct_count(1, (i64)words->free, 0);
-    for (u32 i = 0; i < EXO_NHART * EXO_NSLOT; i++)
-        slots[i].account = 1;
-    for (u32 i = 0; i < nharts; i++)
-        slot_init(i);
+    for (u32 i = 0; i < EXO_NHART * EXO_NSLOT; i++) slots[i].account = 1;
+    for (u32 i = 0; i < nharts; i++) slot_init(i);
 
     u64 blocks = disk_open();
-    if (!blocks)
-        panic("no disk: neither an image in RAM (-initrd) nor a virtio block device");
-    if (!disk_read(0, label))
-        panic("the disk's label cannot be read");
+    if (!blocks) panic("no disk: neither an image in RAM (-initrd) nor a virtio block device");
+    if (!disk_read(0, label)) panic("the disk's label cannot be read");
     enum label_error error = label_check(label, blocks);
-    if (error)
-        panic("the disk's label: %s", label_error_name(error));
+    if (error) panic("the disk's label: %s", label_error_name(error));
     ext_init(label);
 }
 
-// ---- the first environment -----------------------------------------------------------------------------------------
+// ---- the first environment ----
 
-static u64 must(const char *what, struct ret r)
-{
-    if (r.err)
-        panic("the boot image cannot be loaded: %s: error %ld", what, r.err);
+static u64 must(const char *what, struct ret r) {
+    if (r.err) panic("the boot image cannot be loaded: %s: error %ld", what, r.err);
     return r.val;
 }
 
-static u64 take(void)
-{
-    return must("page", do_page_alloc(0, 0, 0, 0, 0));
-}
+static u64 take(void) { return must("page", do_page_alloc(0, 0, 0, 0, 0)); }
 
-static void map_page(u64 root, va_t va, u64 ppn, u64 bits)
-{
+static void map_page(u64 root, va_t va, u64 ppn, u64 bits) {
     for (u64 level = 1; level < 2; level--) {
         struct ret r = do_bind(root, va, ppn, bits, 0);
-        if (r.err != E_TABLE)
-            return (void)must("binding", r);
+        if (r.err != E_TABLE) return (void)must("binding", r);
         u64 table = take(), covers = (u64)EXO_PAGE << 9 * (level + 1);
         r = do_pt_link(root, va & -covers, level, table, 0);
         if (r.err == E_LINKED)
@@ -101,8 +86,7 @@ static void map_page(u64 root, va_t va, u64 ppn, u64 bits)
 }
 
 // n bytes of pages from va on, from the disk's blocks, or zeroed if block is 0.
-static va_t map_segment(u64 root, va_t va, u64 n, u64 block, u64 bits)
-{
+static va_t map_segment(u64 root, va_t va, u64 n, u64 block, u64 bits) {
     for (u64 at = 0; at < n; at += EXO_PAGE, va += EXO_PAGE) {
         u64 ppn = take();
         if (block && !disk_read(block + at / EXO_PAGE, ppn_to_va((ppn_t)ppn)))
@@ -112,16 +96,13 @@ static va_t map_segment(u64 root, va_t va, u64 n, u64 block, u64 bits)
     return va;
 }
 
-static u64 load(const struct label_extent *from, struct image_header *h)
-{
+static u64 load(const struct label_extent *from, struct image_header *h) {
     u64 page = take();
-    if (!disk_read(from->start, ppn_to_va((ppn_t)page)))
-        panic("the boot image cannot be read");
+    if (!disk_read(from->start, ppn_to_va((ppn_t)page))) panic("the boot image cannot be read");
     *h = *(struct image_header *)ppn_to_va((ppn_t)page);
     (void)must("free", do_page_free(page, 0, 0, 0, 0));
     enum label_error error = image_check(h, (u64)from->count * EXO_PAGE);
-    if (error)
-        panic("the boot image: %s", label_error_name(error));
+    if (error) panic("the boot image: %s", label_error_name(error));
 
     u64 root = take(), block = from->start;
     (void)must("root", do_pt_link(root, 0, 2, root, 0));
@@ -133,13 +114,11 @@ static u64 load(const struct label_extent *from, struct image_header *h)
     return root;
 }
 
-void first_start(void)
-{
+void first_start(void) {
     static struct exo_env loader = {.account = 1};
     const struct label_extent *from = label_find(label, BOOT_EXTENT);
     struct image_header h;
-    if (!from)
-        panic("the disk has no extent `%s`", BOOT_EXTENT);
+    if (!from) panic("the disk has no extent `%s`", BOOT_EXTENT);
     this_hart->cur = &loader;
     u64 root = load(from, &h), ua = take();
     struct exo_uarea *u = ppn_to_va((ppn_t)ua);
@@ -154,8 +133,7 @@ void first_start(void)
     this_hart->cur = NULL;
 }
 
-_Noreturn void hart_run(void)
-{
+_Noreturn void hart_run(void) {
     trap_start();
     dispatch();
     trap_return();

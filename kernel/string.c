@@ -7,8 +7,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 #define NO_CALL __attribute__((optimize("no-tree-loop-distribute-patterns"))) // of the function itself
 
 // By words where that is possible: boot clears the kernel's tables this way.
-NO_CALL void *memset(void *to, int c, size_t n)
-{
+NO_CALL void *memset(void *to, int c, size_t n) {
     u8 *p = to;
     if ((u64)p % 8 == 0) {
         u64 v = 0x0101010101010101 * (u8)c;
@@ -17,14 +16,12 @@ NO_CALL void *memset(void *to, int c, size_t n)
             w[0] = w[1] = w[2] = w[3] = w[4] = w[5] = w[6] = w[7] = v;
         }
     }
-    for (; n; n--)
-        *p++ = (u8)c;
+    for (; n; n--) *p++ = (u8)c;
     return to;
 }
 
 // By words where that is possible: the RAM disk moves whole blocks this way.
-NO_CALL void *memcpy(void *restrict to, const void *restrict from, size_t n)
-{
+NO_CALL void *memcpy(void *restrict to, const void *restrict from, size_t n) {
     u8 *p = to;
     const u8 *q = from;
     if (((u64)p | (u64)q) % 8 == 0) {
@@ -35,7 +32,6 @@ NO_CALL void *memcpy(void *restrict to, const void *restrict from, size_t n)
             pw[0] = a, pw[1] = b, pw[2] = c, pw[3] = d;
         }
     }
-    for (; n; n--)
-        *p++ = *q++;
+    for (; n; n--) *p++ = *q++;
     return to;
 }

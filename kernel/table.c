@@ -1,181 +1,144 @@
-// Sv39 tables: an address space is its root page, and every table in it is a page its owner named. A root's upper
-// half is the kernel's; below, a root entry links a level-1 table, whose entries link level-0 tables, whose entries
-// bind pages (bind.c). A table is linked in one place only, since only a data page can become one. Also here: who
-// has to hear of a change (the harts where environments of the root are at home), and telling them. All of it runs
-// with the kernel lock held.
+// Sv39 tables: an address space is its root page, and every table in it is a page its owner named. A root's
+// upper half is the kernel's; below, a root entry links a level-1 table, whose entries link level-0 tables,
+// whose entries bind pages (bind.c). A table is linked in one place only, since only a data page can become
+// one. Also here: who has to hear of a change (the harts where environments of the root are at home), and
+// telling them. All of it runs with the kernel lock held.
 #include "kernel.h"
 #include "sbi.h"
 
 struct root roots[ROOTS + 1];
 
-static u64 *entry(ppn_t table, va_t va, u32 level)
-{
+static u64 *entry(ppn_t table, va_t va, u32 level) {
     return (u64 *)ppn_to_va(table) + (va >> (12 + 9 * level) & 511);
 }
 
-static struct exo_page *table_of(const u64 *e)
-{
-    return page_get(va_to_pa(e) / EXO_PAGE);
-}
+static struct exo_page *table_of(const u64 *e) { return page_get(va_to_pa(e) / EXO_PAGE); }
 
-// ---- fences ----------------------------------------------------------------------------------------------------
+// ---- fences ----
 
-// Those of `set` that are online, but not this one, by the ids the firmware knows them by. What was written before is
-// seen by a hart that fences after.
-static u64 others(u32 set)
-{
+// Those of `set` that are online, but not this one, by the ids the firmware knows them by. What was written
+// before is seen by a hart that fences after.
+static u64 others(u32 set) {
     u64 ids = 0;
     for (u32 i = 0; i < nharts; i++)
-        if (set >> i & 1 && i != this_hart->index && harts[i].online)
-            ids |= 1ul << harts[i].id;
+        if (set >> i & 1 && i != this_hart->index && harts[i].online) ids |= 1ul << harts[i].id;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return ids;
 }
 
-void shoot_remote(u32 set, u32 asid, va_t va, u64 size)
-{
+void shoot_remote(u32 set, u32 asid, va_t va, u64 size) {
     u64 ids = others(set);
     if (ids && (asid ? sbi_remote_sfence_asid(ids, 0, va, size, asid) : sbi_remote_sfence(ids, 0, va, size)))
         panic("the firmware refuses a remote fence");
 }
 
 // Harts remember ways through tables, too: so this comes before an unlinked table is anything else.
-static void shoot_space(u32 asid, u32 set)
-{
+static void shoot_space(u32 asid, u32 set) {
     span_forget();
     sfence_asid(asid);
     shoot_remote(set, asid, 0, ~0ul);
 }
 
-void shoot_all(void)
-{
+void shoot_all(void) {
     sfence_all();
     shoot_remote(~0u, 0, 0, ~0ul);
 }
 
-void code_shoot(u32 set)
-{
+void code_shoot(u32 set) {
     u64 ids = others(set);
     fence_i();
-    if (ids && sbi_remote_fence_i(ids, 0))
-        panic("the firmware refuses a remote fence.i");
+    if (ids && sbi_remote_fence_i(ids, 0)) panic("the firmware refuses a remote fence.i");
 }
 
-// ---- roots -----------------------------------------------------------------------------------------------------
+// ---- roots ----
 
-static struct root *root_of(ppn_t root)
-{
-    return &roots[page_get(root)->asid];
-}
+static struct root *root_of(ppn_t root) { return &roots[page_get(root)->asid]; }
 
-void root_arrive(ppn_t root, u32 hart)
-{
+void root_arrive(ppn_t root, u32 hart) {
     struct root *r = root_of(root);
     r->harts |= 1u << hart;
     r->at[hart]++;
     page_get(root)->users++;
 }
 
-// The root may be unlinked as soon as the lock is released: from here on this hart does not stand on it, unless it
-// is to run another environment there.
-void root_leave(ppn_t root, u32 hart)
-{
+// The root may be unlinked as soon as the lock is released: from here on this hart does not stand on it,
+// unless it is to run another environment there.
+void root_leave(ppn_t root, u32 hart) {
     struct root *r = root_of(root);
     const struct exo_env *cur = this_hart->cur;
     if (hart == this_hart->index && (ppn_t)csr_read(satp) == root && !(cur && cur->root == root))
         csr_write(satp, satp_of(va_to_pa(kernel_root) / EXO_PAGE, 0));
-    if (--r->at[hart] == 0)
-        r->harts &= ~(1u << hart);
+    if (--r->at[hart] == 0) r->harts &= ~(1u << hart);
     page_get(root)->users--;
 }
 
-u64 root_satp(ppn_t root)
-{
-    return satp_of(root, page_get(root)->asid);
-}
+u64 root_satp(ppn_t root) { return satp_of(root, page_get(root)->asid); }
 
-// ---- walks -----------------------------------------------------------------------------------------------------
+// ---- walks ----
 
 // The entry of va at `level`, or NULL if a table above it is missing.
-static u64 *walk(ppn_t root, va_t va, u32 level)
-{
+static u64 *walk(ppn_t root, va_t va, u32 level) {
     u64 *e = entry(root, va, 2);
     for (u32 l = 2; l > level; l--) {
-        if (!(*e & PTE_V))
-            return NULL;
+        if (!(*e & PTE_V)) return NULL;
         e = entry(PTE_PPN(*e), va, l - 1);
     }
     return e;
 }
 
-u64 *pte_find(ppn_t root, va_t va)
-{
-    return va < EXO_USER_END ? walk(root, va, 0) : NULL;
-}
+u64 *pte_find(ppn_t root, va_t va) { return va < EXO_USER_END ? walk(root, va, 0) : NULL; }
 
-void *user_object(va_t va, u64 n, u64 align, bool write)
-{
+void *user_object(va_t va, u64 n, u64 align, bool write) {
     u64 need = PTE_V | PTE_U | PTE_R | (write ? PTE_W : 0);
-    if (va % align || n > EXO_PAGE - va % EXO_PAGE)
-        return NULL;
+    if (va % align || n > EXO_PAGE - va % EXO_PAGE) return NULL;
     u64 *pte = pte_find(this_hart->cur->root, va);
     u64 v = pte ? __atomic_load_n(pte, __ATOMIC_RELAXED) : 0;
-    if ((v & need) != need)
-        return NULL;
-    if (write)
-        __atomic_fetch_or(pte, PTE_A | PTE_D, __ATOMIC_RELAXED);
+    if ((v & need) != need) return NULL;
+    if (write) __atomic_fetch_or(pte, PTE_A | PTE_D, __ATOMIC_RELAXED);
     return (u8 *)ppn_to_va(PTE_PPN(v)) + va % EXO_PAGE;
 }
 
-// ---- calls -----------------------------------------------------------------------------------------------------
+// ---- calls ----
 
-static bool va_fits(va_t va, u64 level)
-{
+static bool va_fits(va_t va, u64 level) {
     return level == 2 ? va == 0 : va < EXO_USER_END && va % ((u64)EXO_PAGE << 9 * (level + 1)) == 0;
 }
 
 // 0: none is left. There are as many as all accounts' quotas allow.
-static u32 asid_free(void)
-{
+static u32 asid_free(void) {
     u32 asid = ROOTS;
-    while (asid && roots[asid].ppn)
-        asid--;
+    while (asid && roots[asid].ppn) asid--;
     return asid;
 }
 
-static void link_root(struct exo_page *p, u32 asid)
-{
+static void link_root(struct exo_page *p, u32 asid) {
     u64 *table = ppn_to_va(page_ppn(p));
-    for (u32 i = 256; i < 512; i++)
-        table[i] = kernel_root[i];
+    for (u32 i = 256; i < 512; i++) table[i] = kernel_root[i];
     p->asid = (u16)asid;
     roots[asid] = (struct root){.ppn = page_ppn(p)};
     accts[p->account].roots_used++;
 }
 
-struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4)
-{
-    (void)a4;
+struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4) {
     static const u8 types[] = {PAGE_PT0, PAGE_PT1, PAGE_ROOT};
     struct exo_page *r = page_get(root), *p = page_get(ppn);
     u64 *e = NULL;
     u32 asid = 0;
     enum exo_error error =
-        level > 2 || (level == 2 && root != ppn)                                              ? E_LEVEL
-        : !va_fits(va, level)                                                                 ? E_VA
-        : !r || !p                                                                            ? E_PPN
-        : !owns(caller(), r->account) || p->account != r->account                             ? E_OWNER
-        : (level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA                         ? E_TYPE
-        : p->binds                                                                            ? E_BOUND
-        : p->pins                                                                             ? E_PINNED
-        : level < 2 && !(e = walk((ppn_t)root, va, (u32)level + 1))                           ? E_TABLE
-        : e && *e & PTE_V                                                                     ? E_LINKED
-        : !page_fixed(p) && !fix_room(p->account, 1)                                          ? E_FIXED
-        : level == 2 && (accts[p->account].roots_used >= 2 * accts[p->account].envs ||
-                         !(asid = asid_free()))                                               ? E_QUOTA
-                                                                                              : E_OK;
-    if (error)
-        return fail(error);
+        level > 2 || (level == 2 && root != ppn)                      ? E_LEVEL
+        : !va_fits(va, level)                                         ? E_VA
+        : !r || !p                                                    ? E_PPN
+        : !owns(caller(), r->account) || p->account != r->account     ? E_OWNER
+        : (level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA ? E_TYPE
+        : p->binds                                                    ? E_BOUND
+        : p->pins                                                     ? E_PINNED
+        : level < 2 && !(e = walk((ppn_t)root, va, (u32)level + 1))   ? E_TABLE
+        : e && *e & PTE_V                                             ? E_LINKED
+        : !page_fixed(p) && !fix_room(p->account, 1)                  ? E_FIXED
+        : level == 2 && (accts[p->account].roots_used >= 2 * accts[p->account].envs || !(asid = asid_free()))
+            ? E_QUOTA
+            : E_OK;
+    if (error) return fail(error);
 
     page_settype(p, types[level]);
     page_zero(ppn_to_va((ppn_t)ppn));
@@ -189,8 +152,7 @@ struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4)
     return done(0);
 }
 
-void root_release(struct exo_page *p)
-{
+void root_release(struct exo_page *p) {
     shoot_space(p->asid, ~0u);
     roots[p->asid].ppn = 0;
     p->asid = 0;
@@ -199,23 +161,17 @@ void root_release(struct exo_page *p)
     page_settype(p, PAGE_DATA);
 }
 
-static struct ret unlink_root(struct exo_page *p)
-{
+static struct ret unlink_root(struct exo_page *p) {
     u32 n = 0;
-    for (u32 i = 0; i < EXO_NHART; i++)
-        n += roots[p->asid].at[i];
-    if (p->users > n || p->binds)
-        return fail(E_BOUND);
-    if (n)
-        return fail(E_BUSY);
+    for (u32 i = 0; i < EXO_NHART; i++) n += roots[p->asid].at[i];
+    if (p->users > n || p->binds) return fail(E_BOUND);
+    if (n) return fail(E_BUSY);
 
     root_release(p);
     return done(page_ppn(p));
 }
 
-struct ret do_pt_unlink(u64 root, u64 va, u64 level, u64 a3, u64 a4)
-{
-    (void)a3, (void)a4;
+struct ret do_pt_unlink(u64 root, u64 va, u64 level, u64 a3, u64 a4) {
     struct exo_page *r = page_get(root), *p = NULL;
     u64 *e = NULL;
     enum exo_error error = level > 2                     ? E_LEVEL
@@ -224,15 +180,13 @@ struct ret do_pt_unlink(u64 root, u64 va, u64 level, u64 a3, u64 a4)
                            : !owns(caller(), r->account) ? E_OWNER
                            : r->type != PAGE_ROOT        ? E_TYPE
                                                          : E_OK;
-    if (!error && level == 2)
-        return unlink_root(r);
+    if (!error && level == 2) return unlink_root(r);
     if (!error)
-        error = !(e = walk((ppn_t)root, va, (u32)level + 1))                         ? E_TABLE
-                : !(*e & PTE_V)                                                      ? E_UNBOUND
-                : (p = page_get(PTE_PPN(*e)))->users || p->binds                     ? E_BOUND
-                                                                                     : E_OK;
-    if (error)
-        return fail(error);
+        error = !(e = walk((ppn_t)root, va, (u32)level + 1))     ? E_TABLE
+                : !(*e & PTE_V)                                  ? E_UNBOUND
+                : (p = page_get(PTE_PPN(*e)))->users || p->binds ? E_BOUND
+                                                                 : E_OK;
+    if (error) return fail(error);
 
     __atomic_store_n(e, 0, __ATOMIC_RELEASE);
     table_of(e)->users--;

@@ -9,16 +9,13 @@ u32 trace_on;
 
 #define TABLE(t, count) ((struct evidence_table){va_to_pa((const void *)(t)), (count), sizeof(*(t))})
 
-static u32 trace_mode(void)
-{
+static u32 trace_mode(void) {
     const char *mode = boot_arg("trace");
-    if (!mode)
-        return TRACE_OFF;
+    if (!mode) return TRACE_OFF;
     return mode[0] == 'f' ? TRACE_FILL : TRACE_RING;
 }
 
-void trace_init(void)
-{
+void trace_init(void) {
     struct evidence *e = &evidence;
     u32 records = (u32)(machine.ram.end / EXO_PAGE) - EXO_PPN_BASE; // of pages: page_init() comes later
     e->version = EVIDENCE_VERSION;
@@ -39,15 +36,12 @@ void trace_init(void)
     }
     __atomic_store_n(&e->magic, EVIDENCE_MAGIC, __ATOMIC_RELEASE);
     trace_on = n && e->mode;
-    if (trace_on)
-        trace(TRACE_BOOT, records, nharts, words->timebase, 0, 0);
+    if (trace_on) trace(TRACE_BOOT, records, nharts, words->timebase, 0, 0);
 }
 
-void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
-{
+void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4) {
     struct trace_ring *ring = &evidence.ring[this_hart->index];
-    if (evidence.mode == TRACE_FILL && ring->head == ring->n)
-        halt(TRACE_FULL_STATUS);
+    if (evidence.mode == TRACE_FILL && ring->head == ring->n) halt(TRACE_FULL_STATUS);
     const struct exo_env *cur = this_hart->cur;
     struct trace_rec *r = (struct trace_rec *)pa_to_va(ring->pa) + ring->head % ring->n;
     u64 seq = __atomic_add_fetch(&evidence.seq, 1, __ATOMIC_RELAXED);
@@ -77,18 +71,15 @@ static const u8 args_of[] = {
 // clang-format on
 _Static_assert(sizeof(args_of) == EXO_CALLS_END - EXO_CALLS, "arguments of each call");
 
-void trace_call(u64 nr, const u64 args[5], struct ret ret)
-{
+void trace_call(u64 nr, const u64 args[5], struct ret ret) {
     if (nr < EXO_CALLS || nr >= EXO_CALLS_END) {
         trace(TRACE_NO_CALL, nr, 0, 0, 0, 0);
         return;
     }
     u32 what = args_of[nr - EXO_CALLS];
     u64 w[5] = {0};
-    for (u32 i = 0; i < (what & 7); i++)
-        w[i] = what & CAP(i) ? args[i] != 0 : args[i];
-    if ((what & 7) == 5)
-        w[0] = (u32)w[0] | w[4] << 32;
+    for (u32 i = 0; i < (what & 7); i++) w[i] = what & CAP(i) ? args[i] != 0 : args[i];
+    if ((what & 7) == 5) w[0] = (u32)w[0] | w[4] << 32;
     u64 val = nr == EXO_CAP_NEW ? ret.val != 0 : ret.val;
     trace((u32)nr | (ret.err ? TRACE_REFUSED : 0), w[0], w[1], w[2], w[3], ret.err ? (u64)ret.err : val);
 }

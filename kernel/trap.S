@@ -41,7 +41,7 @@ fast_null:
     csrrw   tp, sscratch, tp
     sret
 
-// ---- exceptions and the end of a slice -------------------------------------------------------------------------
+// ---- exceptions and the end of a slice ----
 
 not_ecall:
     srai    t0, t0, 3           // 0: causes 8-15; > 0: interrupts 0-7; < 0: the rest
@@ -138,7 +138,7 @@ fast_resume:
     csrrw   tp, sscratch, tp
     sret
 
-// ---- protected control transfer and directed yield ---------------------------------------------------------------
+// ---- protected control transfer and directed yield ----
 
 // t0 = the record named by \eid, which is of this generation and in reach of the index.
 .macro named eid
@@ -388,7 +388,7 @@ yield_any:
     csrrw   tp, sscratch, tp
     sret
 
-// ---- calls under the lock ------------------------------------------------------------------------------------------
+// ---- calls under the lock ----
 
 // t0 = number past EXO_PAGE_ALLOC. C keeps s0-s11, gp and tp; the rest is dead, and zeroed, so that no value of
 // the kernel's is left in it.
@@ -483,7 +483,7 @@ lock_wait:
 3:  fence   r, rw
     jr      t1
 
-// ---- everything else -----------------------------------------------------------------------------------------------
+// ---- everything else ----
 
     .balign 4
     .globl trap_full

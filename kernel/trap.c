@@ -1,5 +1,5 @@
-// Traps that trap.S does not finish: interrupts, upcalls whose fast path missed, calls while tracing. All of the
-// user's registers are in this_hart->regs; whoever ends the slice puts another environment's there.
+// Traps that trap.S does not finish: interrupts, upcalls whose fast path missed, calls while tracing. All of
+// the user's registers are in this_hart->regs; whoever ends the slice puts another environment's there.
 #include "console.h"
 #include "kernel.h"
 #include "sbi.h"
@@ -13,29 +13,23 @@ struct {
     u32 next, turn;
 } kernel_lock;
 
-void lock_kernel(void)
-{
+void lock_kernel(void) {
     u32 mine = __atomic_fetch_add(&kernel_lock.next, 1, __ATOMIC_RELAXED);
     lock_wait(mine, &kernel_lock);
 }
 
-void unlock_kernel(void)
-{
-    __atomic_store_n(&kernel_lock.turn, kernel_lock.turn + 1, __ATOMIC_RELEASE);
-}
+void unlock_kernel(void) { __atomic_store_n(&kernel_lock.turn, kernel_lock.turn + 1, __ATOMIC_RELEASE); }
 
-void trap_start(void)
-{
+void trap_start(void) {
     bool full = trace_on || boot_arg("twin");
     csr_write(stvec, full ? trap_full : trap_fast);
     csr_write(sie, SIE_SSIE | SIE_STIE | (this_hart->index == 0 ? SIE_SEIE : 0));
     csr_clear(sstatus, SSTATUS_SPP | SSTATUS_SIE);
 }
 
-// ---- upcalls -----------------------------------------------------------------------------------------------------
+// ---- upcalls ----
 
-static void save_frame(struct regs *r, volatile struct exo_frame *f, u64 cause, u64 tval)
-{
+static void save_frame(struct regs *r, volatile struct exo_frame *f, u64 cause, u64 tval) {
     f->t0 = r->x[5];
     f->t1 = r->x[6];
     f->t2 = r->x[7];
@@ -45,19 +39,16 @@ static void save_frame(struct regs *r, volatile struct exo_frame *f, u64 cause, 
 }
 
 // Enters the current environment at entry[which], t1 as given; t2 holds the entry, as after the fast path.
-static void upcall(struct regs *r, u32 which, u64 t1, u64 cause, u64 tval)
-{
+static void upcall(struct regs *r, u32 which, u64 t1, u64 cause, u64 tval) {
     u64 epc = r->pc, pc = *(volatile u64 *)&this_hart->ua->entry[which];
     r->pc = pc;
     r->x[5] = this_hart->uva;
     r->x[6] = t1;
     r->x[7] = pc;
-    if (trace_on)
-        trace(TRACE_UPCALL, which, pc, epc, cause, tval);
+    if (trace_on) trace(TRACE_UPCALL, which, pc, epc, cause, tval);
 }
 
-static void fault(struct regs *r, u64 cause, u64 tval)
-{
+static void fault(struct regs *r, u64 cause, u64 tval) {
     volatile struct exo_uarea *ua = this_hart->ua;
     struct exo_env *e = this_hart->cur;
     if (((volatile u8 *)&ua->mask)[0]) {
@@ -71,93 +62,78 @@ static void fault(struct regs *r, u64 cause, u64 tval)
 }
 
 // The slice is over; the environment has its budget to save what is live.
-static void epilogue(struct regs *r)
-{
+static void epilogue(struct regs *r) {
     volatile struct exo_uarea *ua = this_hart->ua;
     save_frame(r, &ua->epilogue, 0, 0);
     ((volatile u8 *)&ua->mask)[1] = 1;
     upcall(r, 1, 0, 0, 0);
 }
 
-static void epilogue_hold(void)
-{
+static void epilogue_hold(void) {
     this_hart->special |= SPECIAL_HELD;
     __atomic_fetch_or(&this_hart->ua->pending, PENDING_EPILOGUE, __ATOMIC_RELAXED);
 }
 
-void epilogue_unhold(void)
-{
+void epilogue_unhold(void) {
     this_hart->special &= ~SPECIAL_HELD;
     __atomic_fetch_and(&this_hart->ua->pending, ~(u64)PENDING_EPILOGUE, __ATOMIC_RELAXED);
 }
 
-void epilogue_held(struct regs *r)
-{
-    if (!(this_hart->special & SPECIAL_HELD) || *(volatile u64 *)&this_hart->ua->mask)
-        return;
+void epilogue_held(struct regs *r) {
+    if (!(this_hart->special & SPECIAL_HELD) || *(volatile u64 *)&this_hart->ua->mask) return;
     epilogue_unhold();
     epilogue(r);
 }
 
-// A forced frame in use stays: what runs is on its way to resume it, and begins that again at its next PROLOGUE.
-bool force_save(struct exo_env *e)
-{
+// A forced frame in use stays: what runs is on its way to resume it, and begins that again at its next
+// PROLOGUE.
+bool force_save(struct exo_env *e) {
     struct exo_uarea *ua = env_ua(e);
     volatile struct exo_forced *f = &ua->forced;
     const struct regs *r = &this_hart->regs;
-    if (*(volatile u64 *)&ua->pending & PENDING_FORCED)
-        return false;
+    if (*(volatile u64 *)&ua->pending & PENDING_FORCED) return false;
     f->pc = r->pc;
-    for (u32 i = 1; i < 32; i++)
-        f->x[i - 1] = r->x[i];
+    for (u32 i = 1; i < 32; i++) f->x[i - 1] = r->x[i];
     f->fp = csr_read(sstatus) & SSTATUS_FS ? 1 : 0;
-    if (f->fp)
-        fp_save(&ua->forced);
+    if (f->fp) fp_save(&ua->forced);
     ((volatile u8 *)&ua->mask)[2] = 1;
     __atomic_fetch_or(&ua->pending, PENDING_FORCED, __ATOMIC_RELAXED);
     return true;
 }
 
 // The abort protocol for the CPU (SOSP95, The Abort Protocol): it did not let go within its budget.
-static void abort_slice(struct regs *r)
-{
+static void abort_slice(struct regs *r) {
     struct exo_env *e = this_hart->cur;
     e->aborts++;
-    if (e->excess <= EXO_OWE) // set running again and again it owes no more, so that next_slot's rounds are few
+    if (e->excess <=
+        EXO_OWE) // set running again and again it owes no more, so that next_slot's rounds are few
         e->excess++;
     e->state |= ENV_OWES;
-    if (trace_on)
-        trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
+    if (trace_on) trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
     (void)force_save(e);
-    if (e->excess > EXO_OWE)
-        env_stop(e, STOP_OWES, 0, 0, r->pc);
+    if (e->excess > EXO_OWE) env_stop(e, STOP_OWES, 0, 0, r->pc);
     dispatch();
 }
 
-static void tick(void)
-{
+static void tick(void) {
     ++*this_hart->tick_word;
     lock_kernel();
     disk_tick();
-    if (work)
-        tick_work();
+    if (work) tick_work();
     unlock_kernel();
 }
 
-// An interrupt that was on its way when the timer was set anew: no slice or budget is over. Setting it again ends it.
-static bool timer_early(void)
-{
+// An interrupt that was on its way when the timer was set anew: no slice or budget is over. Setting it again
+// ends it.
+static bool timer_early(void) {
     u64 when = machine.sstc ? csr_read(0x14d) : 0; // stimecmp
-    if (csr_read(time) >= when)
-        return false;
+    if (csr_read(time) >= when) return false;
     timer_set(when);
     return true;
 }
 
-static void timer(struct regs *r)
-{
-    if (timer_early())
-        return;
+static void timer(struct regs *r) {
+    if (timer_early()) return;
     if (this_hart->special & SPECIAL_PHASE) {
         abort_slice(r);
         return;
@@ -167,8 +143,7 @@ static void timer(struct regs *r)
         dispatch();
         return;
     }
-    if (trace_on)
-        trace(TRACE_SLICE_END, hart_slot(this_hart), 1, 0, 0, 0);
+    if (trace_on) trace(TRACE_SLICE_END, hart_slot(this_hart), 1, 0, 0, 0);
     this_hart->special |= SPECIAL_PHASE;
     this_hart->ready = READY_NONE;
     timer_set(csr_read(time) + this_hart->budget);
@@ -178,16 +153,14 @@ static void timer(struct regs *r)
         epilogue(r);
 }
 
-// ---- interrupts --------------------------------------------------------------------------------------------------
+// ---- interrupts ----
 
 enum { DEVICES = 9 }; // as many as can interrupt: so many claims end
 
-void external_interrupt(void)
-{
+void external_interrupt(void) {
     for (u32 i = 0; i < DEVICES; i++) {
         u32 irq = plic_claim();
-        if (!irq)
-            return;
+        if (!irq) return;
         if (irq == UART_IRQ)
             console_input();
         else
@@ -196,8 +169,7 @@ void external_interrupt(void)
     }
 }
 
-static void interrupt(struct regs *r, u64 which)
-{
+static void interrupt(struct regs *r, u64 which) {
     if (which == 5) {
         timer(r);
         return;
@@ -207,35 +179,28 @@ static void interrupt(struct regs *r, u64 which)
         panic_check();
     }
     lock_kernel();
-    if (which == 9)
-        external_interrupt();
+    if (which == 9) external_interrupt();
     env_posted();
     unlock_kernel();
-    if (this_hart->resched)
-        dispatch();
+    if (this_hart->resched) dispatch();
 }
 
-// ---- calls ---------------------------------------------------------------------------------------------------------
+// ---- calls ----
 
 typedef void twin_fn(struct regs *r);
 
-static void twin_null(struct regs *r)
-{
-    r->x[10] = 0;
-}
+static void twin_null(struct regs *r) { r->x[10] = 0; }
 
-static twin_fn *const twins[] = {twin_null, twin_yield, twin_wait, twin_call, twin_send, twin_reply, twin_resume, twin_fp};
+static twin_fn *const twins[] = {twin_null, twin_yield, twin_wait,   twin_call,
+                                 twin_send, twin_reply, twin_resume, twin_fp};
 _Static_assert(sizeof(twins) / sizeof(*twins) == EXO_PAGE_ALLOC - EXO_CALLS, "a twin for each fast call");
 
-static void clear_dead(struct regs *r)
-{
+static void clear_dead(struct regs *r) {
     static const u8 dead[] = {5, 6, 7, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31};
-    for (u32 i = 0; i < sizeof(dead); i++)
-        r->x[dead[i]] = 0;
+    for (u32 i = 0; i < sizeof(dead); i++) r->x[dead[i]] = 0;
 }
 
-static void locked_call(struct regs *r, u64 nr)
-{
+static void locked_call(struct regs *r, u64 nr) {
     const u64 args[5] = {r->x[10], r->x[11], r->x[12], r->x[13], r->x[14]};
     struct ret ret = fail(E_CALL);
     this_hart->a2 = 0;
@@ -244,8 +209,7 @@ static void locked_call(struct regs *r, u64 nr)
         ret = call_table[nr - EXO_PAGE_ALLOC](args[0], args[1], args[2], args[3], args[4]);
         unlock_kernel();
     }
-    if (trace_on)
-        trace_call(nr, args, ret);
+    if (trace_on) trace_call(nr, args, ret);
     if (this_hart->resched) {
         dispatch();
         return;
@@ -257,24 +221,22 @@ static void locked_call(struct regs *r, u64 nr)
 }
 
 // A fast call is traced as refused if its environment still runs and was told an error, in a0 or t6.
-static void fast_call(struct regs *r, u64 nr)
-{
+static void fast_call(struct regs *r, u64 nr) {
     const struct exo_env *e = this_hart->cur;
     bool transfer = nr == EXO_CALL || nr == EXO_SEND;
     const u64 args[5] = {transfer ? r->x[16] : r->x[10], r->x[11], r->x[12], r->x[13], r->x[14]};
     u64 slices = e->slices;
-    if (trace_on && nr != EXO_NULL)
-        trace_call(nr, args, done(0));
+    if (trace_on && nr != EXO_NULL) trace_call(nr, args, done(0));
     if (nr != EXO_RESUME) // t0-t6 are dead: a fast path that missed left words of the kernel's there
         r->x[5] = r->x[6] = r->x[7] = r->x[28] = r->x[29] = r->x[30] = r->x[31] = 0;
     twins[nr - EXO_CALLS](r);
     i64 err = (i64)(transfer ? r->x[31] : r->x[10]);
-    if (trace_on && this_hart->cur == e && e->slices == slices && nr != EXO_RESUME && err < 0 && err >= E_LAST)
+    if (trace_on && this_hart->cur == e && e->slices == slices && nr != EXO_RESUME && err < 0 &&
+        err >= E_LAST)
         trace_call(nr, args, fail((enum exo_error)err));
 }
 
-void trap_c(void)
-{
+void trap_c(void) {
     struct regs *r = &this_hart->regs;
     u64 cause = csr_read(scause), tval = csr_read(stval), nr = r->x[17];
     if (cause & CAUSE_INTERRUPT) {

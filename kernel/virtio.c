@@ -28,9 +28,7 @@ static struct desc {
     u16 flags, next;
 } desc[RING] __attribute__((aligned(16)));
 
-static volatile struct {
-    u16 flags, index, ring[RING], spare;
-} avail __attribute__((aligned(4)));
+static volatile struct { u16 flags, index, ring[RING], spare; } avail __attribute__((aligned(4)));
 
 static volatile struct {
     u16 flags, index;
@@ -59,54 +57,45 @@ static bool off, can_flush;
 #define get(reg)    mmio_read(base + (reg))
 #define put(reg, v) mmio_write(base + (reg), v)
 
-static void put_pa(u32 reg, const volatile void *p)
-{
+static void put_pa(u32 reg, const volatile void *p) {
     pa_t pa = va_to_pa((const void *)p);
     put(reg, (u32)pa);
     put(reg + 4, (u32)(pa >> 32));
 }
 
-static bool reset(void)
-{
+static bool reset(void) {
     put(STATUS, 0);
     for (u32 i = 0; i < PATIENCE; i++)
-        if (get(STATUS) == 0)
-            return true;
+        if (get(STATUS) == 0) return true;
     return false;
 }
 
-static void flight_end(struct flight *f, i32 status)
-{
+static void flight_end(struct flight *f, i32 status) {
     struct exo_req *r = f->req;
     f->req = NULL;
     flying--;
     disk_complete(r, status);
 }
 
-static void broken(const char *how)
-{
+static void broken(const char *how) {
     off = true;
     kprintf("disk: %s; it is off%s\n", how, reset() ? "" : ", but does not reset");
     for (u32 i = 0; i < FLIGHTS; i++)
-        if (flights[i].req)
-            flight_end(&flights[i], E_IO);
+        if (flights[i].req) flight_end(&flights[i], E_IO);
 }
 
-static void link_desc(u32 i, const volatile void *p, u32 len, u32 flags)
-{
+static void link_desc(u32 i, const volatile void *p, u32 len, u32 flags) {
     desc[i] = (struct desc){va_to_pa((const void *)p), len, (u16)flags, (u16)(i + 1)};
 }
 
-static void virtio_start(struct exo_req *r)
-{
+static void virtio_start(struct exo_req *r) {
     static const u32 types[] = {[DISK_READ] = TYPE_IN, [DISK_WRITE] = TYPE_OUT, [DISK_FLUSH] = TYPE_FLUSH};
     if (off || (r->op == DISK_FLUSH && !can_flush)) { // a device without flush keeps nothing back
         disk_complete(r, off ? E_IO : 0);
         return;
     }
     u32 i = 0;
-    while (flights[i].req)
-        i++;
+    while (flights[i].req) i++;
     struct flight *f = &flights[i];
     bool in = r->op == DISK_READ;
     f->req = r;
@@ -129,24 +118,19 @@ static void virtio_start(struct exo_req *r)
 }
 
 // One entry of the used ring. Returns what is wrong with it, or NULL.
-static const char *take(u32 id, u32 len)
-{
+static const char *take(u32 id, u32 len) {
     if (id % CHAIN || id / CHAIN >= FLIGHTS || !flights[id / CHAIN].req)
         return "completed what was not asked for";
     struct flight *f = &flights[id / CHAIN];
-    if (len > f->len)
-        return "wrote more than there was room for";
+    if (len > f->len) return "wrote more than there was room for";
     u8 status = f->status;
-    if (len == f->len && status > STATUS_UNSUPPORTED)
-        return "gave no status";
+    if (len == f->len && status > STATUS_UNSUPPORTED) return "gave no status";
     flight_end(f, len == f->len && status == 0 ? 0 : E_IO);
     return NULL;
 }
 
-static void virtio_poll(u64 now)
-{
-    if (off)
-        return;
+static void virtio_poll(u64 now) {
+    if (off) return;
     put(INTERRUPT_ACK, get(INTERRUPT)); // before looking: what comes later interrupts again
     fence_io();
     u32 n = (u16)(used.index - seen);
@@ -154,14 +138,11 @@ static void virtio_poll(u64 now)
                         : n > flying              ? "completed more than was asked for"
                                                   : NULL;
     fence_io(); // the entries, after the index that says they are there
-    for (; n && !wrong; n--, seen++)
-        wrong = take(used.ring[seen % num].id, used.ring[seen % num].len);
-    if (wrong)
-        broken(wrong);
+    for (; n && !wrong; n--, seen++) wrong = take(used.ring[seen % num].id, used.ring[seen % num].len);
+    if (wrong) broken(wrong);
 }
 
-static u64 capacity(void)
-{
+static u64 capacity(void) {
     u64 sectors;
     u32 generation, tries = PATIENCE;
     do {
@@ -172,17 +153,13 @@ static u64 capacity(void)
 }
 
 // The steps of 3.1.1, in its order. Returns what the device lacks, or NULL.
-static const char *set_up(void)
-{
-    if (get(VERSION) != 2)
-        return "old interface (QEMU: -global virtio-mmio.force-legacy=false)";
-    if (!reset())
-        return "does not reset";
+static const char *set_up(void) {
+    if (get(VERSION) != 2) return "old interface (QEMU: -global virtio-mmio.force-legacy=false)";
+    if (!reset()) return "does not reset";
     put(STATUS, ACKNOWLEDGE);
     put(STATUS, ACKNOWLEDGE | DRIVER);
     put(OFFERS_SEL, 1);
-    if (!(get(OFFERS) & FEATURE_VERSION_1))
-        return "is not a version 1 device";
+    if (!(get(OFFERS) & FEATURE_VERSION_1)) return "is not a version 1 device";
     put(OFFERS_SEL, 0);
     can_flush = get(OFFERS) & FEATURE_FLUSH;
     put(ACCEPTS_SEL, 1);
@@ -190,14 +167,12 @@ static const char *set_up(void)
     put(ACCEPTS_SEL, 0);
     put(ACCEPTS, can_flush ? FEATURE_FLUSH : 0);
     put(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK);
-    if (!(get(STATUS) & FEATURES_OK))
-        return "does not accept our features";
+    if (!(get(STATUS) & FEATURES_OK)) return "does not accept our features";
     put(QUEUE_SEL, 0);
     u32 most = get(QUEUE_MAX);
     for (num = RING; num > most; num /= 2)
         ;
-    if (num < CHAIN)
-        return "has too short a queue";
+    if (num < CHAIN) return "has too short a queue";
     put(QUEUE_NUM, num);
     put_pa(QUEUE_DESC, desc);
     put_pa(QUEUE_AVAIL, &avail);
@@ -208,12 +183,10 @@ static const char *set_up(void)
     return NULL;
 }
 
-bool virtio_open(struct disk *d)
-{
+bool virtio_open(struct disk *d) {
     for (u32 i = 0; i < VIRTIO_SLOTS; i++) {
         base = VIRTIO_PA + i * EXO_PAGE;
-        if (get(MAGIC) != 0x74726976 || get(DEVICE) != 2)
-            continue;
+        if (get(MAGIC) != 0x74726976 || get(DEVICE) != 2) continue;
         const char *lacks = set_up();
         if (lacks) {
             put(STATUS, FAILED);

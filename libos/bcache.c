@@ -10,36 +10,26 @@
 
 // ---- least recently used ----
 
-static struct buf *linked(struct bcache *c, u16 link)
-{
-    return link ? &c->buf[link - 1] : 0;
-}
+static struct buf *linked(struct bcache *c, u16 link) { return link ? &c->buf[link - 1] : 0; }
 
-static u16 link_to(struct bcache *c, struct buf *b)
-{
-    return b - c->buf + 1;
-}
+static u16 link_to(struct bcache *c, struct buf *b) { return b - c->buf + 1; }
 
-static void lru_add(struct bcache *c, struct buf *b)
-{
+static void lru_add(struct bcache *c, struct buf *b) {
     b->newer = 0;
     b->older = c->newest;
     *(c->newest ? &linked(c, c->newest)->newer : &c->oldest) = link_to(c, b);
     c->newest = link_to(c, b);
 }
 
-static void lru_touch(struct bcache *c, struct buf *b)
-{
+static void lru_touch(struct bcache *c, struct buf *b) {
     *(b->newer ? &linked(c, b->newer)->older : &c->newest) = b->older;
     *(b->older ? &linked(c, b->older)->newer : &c->oldest) = b->newer;
     lru_add(c, b);
 }
 
-static struct buf *lru_victim(struct bcache *c)
-{
+static struct buf *lru_victim(struct bcache *c) {
     struct buf *b = linked(c, c->oldest);
-    while (b && !bspare(b))
-        b = linked(c, b->newer);
+    while (b && !bspare(b)) b = linked(c, b->newer);
     return b;
 }
 
@@ -47,34 +37,25 @@ static const struct bpolicy lru = {lru_add, lru_touch, lru_victim};
 
 // ---- which frame holds what ----
 
-static u16 *chain_of(struct bcache *c, u32 block)
-{
-    return &c->chain[block % BCACHE_CHAINS];
-}
+static u16 *chain_of(struct bcache *c, u32 block) { return &c->chain[block % BCACHE_CHAINS]; }
 
-static struct buf *lookup(struct bcache *c, u32 block)
-{
+static struct buf *lookup(struct bcache *c, u32 block) {
     struct buf *b = linked(c, *chain_of(c, block));
-    while (b && b->block != block)
-        b = linked(c, b->hash_next);
+    while (b && b->block != block) b = linked(c, b->hash_next);
     return b;
 }
 
-int bspare(const struct buf *b)
-{
+int bspare(const struct buf *b) {
     return b->held == 0 && !b->dirty && (b->state == BUF_EMPTY || b->state == BUF_VALID);
 }
 
 // A frame that is free now, for a block that has none; or 0.
-static struct buf *claim(struct bcache *c, u32 block)
-{
+static struct buf *claim(struct bcache *c, u32 block) {
     struct buf *b = c->policy->victim(c);
-    if (!b)
-        return 0;
+    if (!b) return 0;
     if (b->block != NO_BLOCK) {
         u16 *p = chain_of(c, b->block);
-        while (*p != link_to(c, b))
-            p = &linked(c, *p)->hash_next;
+        while (*p != link_to(c, b)) p = &linked(c, *p)->hash_next;
         *p = b->hash_next;
     }
     b->block = block;
@@ -85,15 +66,13 @@ static struct buf *claim(struct bcache *c, u32 block)
     return b;
 }
 
-void bcache_setup(struct bcache *c, u32 extent, u32 nbufs, u8 *data, const ppn_t *ppn)
-{
+void bcache_setup(struct bcache *c, u32 extent, u32 nbufs, u8 *data, const ppn_t *ppn) {
     __builtin_memset(c, 0, BCACHE_MEMORY(nbufs));
     c->extent = extent;
     c->nblocks = EXO_EXTS[extent].count;
     c->nbufs = nbufs;
     c->policy = &lru;
-    for (u32 i = 0; i < BCACHE_STREAMS; i++)
-        c->stream[i].next = NO_BLOCK;
+    for (u32 i = 0; i < BCACHE_STREAMS; i++) c->stream[i].next = NO_BLOCK;
     for (u32 i = 0; i < nbufs; i++) {
         struct buf *b = &c->buf[i];
         b->data = data + (u64)i * EXO_PAGE;
@@ -106,13 +85,11 @@ void bcache_setup(struct bcache *c, u32 extent, u32 nbufs, u8 *data, const ppn_t
 // ---- requests ----
 
 // The account's request records.
-static const volatile struct exo_req *requests(struct bcache *c)
-{
+static const volatile struct exo_req *requests(struct bcache *c) {
     return &EXO_REQS[(EXO_EXTS[c->extent].account - 1) * EXO_NREQ];
 }
 
-static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, i64 status)
-{
+static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, i64 status) {
     b->state = op == DISK_READ && status ? BUF_EMPTY : BUF_VALID;
     b->trouble = status == 0 ? BUF_WELL : count == 1 ? BUF_FAILED : BUF_ALONE;
     if (op == DISK_WRITE && status) {
@@ -122,8 +99,7 @@ static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, 
 }
 
 // Collects what the disk has done for the cache: whether that was anything. Flushes belong to who began them.
-static int reap(struct bcache *c)
-{
+static int reap(struct bcache *c) {
     const volatile struct exo_req *q = requests(c);
     int any = 0;
     for (u32 i = 0; i < EXO_NREQ; i++, q++) {
@@ -133,38 +109,29 @@ static int reap(struct bcache *c)
         u32 block = q->block - EXO_EXTS[c->extent].start, count = q->count;
         enum disk_op op = q->op;
         struct exo_ret r = exo_disk_done(q->id);
-        if (r.err)
-            continue;
-        for (u32 n = 0; n < count; n++)
-            finish(c, lookup(c, block + n), op, count, (i64)r.val);
+        if (r.err) continue;
+        for (u32 n = 0; n < count; n++) finish(c, lookup(c, block + n), op, count, (i64)r.val);
         any = 1;
     }
     return any;
 }
 
 // Whether a completion is sure to come.
-static int at_work(struct bcache *c)
-{
+static int at_work(struct bcache *c) {
     const volatile struct exo_req *q = requests(c);
     for (u32 i = 0; i < EXO_NREQ; i++)
-        if (q[i].ext == c->extent && (q[i].state == REQ_QUEUED || q[i].state == REQ_ACTIVE))
-            return 1;
+        if (q[i].ext == c->extent && (q[i].state == REQ_QUEUED || q[i].state == REQ_ACTIVE)) return 1;
     return 0;
 }
 
-static u64 completions(void)
-{
-    return __atomic_load_n(&EXO_WORDS->completions, __ATOMIC_ACQUIRE);
-}
+static u64 completions(void) { return __atomic_load_n(&EXO_WORDS->completions, __ATOMIC_ACQUIRE); }
 
 // Returns after something may have changed: sleeps until the disk has done something, if it is at work for
 // the cache. Else others have what is waited for (frames they hold, request records): lets them run. The
 // cache's lock, which the caller holds, is let go meanwhile.
-static void await(struct bcache *c)
-{
+static void await(struct bcache *c) {
     u64 seen = completions(); // before looking at records: what is not seen there ends the wait
-    if (reap(c))
-        return;
+    if (reap(c)) return;
     int sleep = at_work(c);
     lock_release(&c->lock);
     if (sleep)
@@ -176,11 +143,9 @@ static void await(struct bcache *c)
 
 // Starts a read or write of n consecutive blocks. 0, or the kernel's error: of all others than E_FULL the
 // next try may expect the same.
-static i64 submit(struct bcache *c, enum disk_op op, struct buf **run, u32 n)
-{
+static i64 submit(struct bcache *c, enum disk_op op, struct buf **run, u32 n) {
     ppn_t ppn[EXO_REQ_BLOCKS] __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS))); // so, in one page
-    for (u32 i = 0; i < n; i++)
-        ppn[i] = run[i]->ppn;
+    for (u32 i = 0; i < n; i++) ppn[i] = run[i]->ppn;
     i64 err = exo_disk_submit(op, n, c->extent, run[0]->block, ppn, 0).err;
     for (u32 i = 0; i < n && err == 0; i++) {
         run[i]->state = op == DISK_READ ? BUF_READING : BUF_WRITING;
@@ -194,171 +159,133 @@ static i64 submit(struct bcache *c, enum disk_op op, struct buf **run, u32 n)
 
 // Starts reading `n` blocks, the first of which is not valid: less where one is cached, was bad or finds no
 // free frame. `mine` is held by the caller, if not 0. *got: how many were started.
-static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *got)
-{
+static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *got) {
     struct buf *run[EXO_REQ_BLOCKS];
     u32 i = 0;
     for (; i < n && block + i < c->nblocks; i++) {
         struct buf *b = lookup(c, block + i);
-        if (!b && (b = claim(c, block + i)))
-            c->policy->touch(c, b);
-        if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble))
-            break;
+        if (!b && (b = claim(c, block + i))) c->policy->touch(c, b);
+        if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble)) break;
         b->held++; // so that the next claim() lets it be
         run[i] = b;
-        if (b->trouble)
-            n = 1;
+        if (b->trouble) n = 1;
     }
     i64 err = i ? submit(c, DISK_READ, run, i) : 0;
-    for (u32 k = 0; k < i; k++)
-        run[k]->held--;
+    for (u32 k = 0; k < i; k++) run[k]->held--;
     *got = err ? 0 : i;
     return err;
 }
 
 // The stream that a miss of this block continues; a new one in place of the oldest, if there is none.
-static struct bstream *stream_at(struct bcache *c, u32 block)
-{
+static struct bstream *stream_at(struct bcache *c, u32 block) {
     for (struct bstream *s = c->stream; s < &c->stream[BCACHE_STREAMS]; s++)
-        if (s->next == block)
-            return s;
+        if (s->next == block) return s;
     struct bstream *s = &c->stream[c->next_stream++ % BCACHE_STREAMS];
     *s = (struct bstream){.next = block};
     return s;
 }
 
-static i64 read_stream(struct bcache *c, struct buf *b)
-{
+static i64 read_stream(struct bcache *c, struct buf *b) {
     struct bstream *s = stream_at(c, b->block);
     u32 got, window = s->window == 0 ? 1 : s->window < EXO_REQ_BLOCKS ? s->window * 2 : EXO_REQ_BLOCKS;
     i64 err = read_run(c, b, b->block, window, &got);
-    if (err == 0)
-        *s = (struct bstream){b->block + got, window};
+    if (err == 0) *s = (struct bstream){b->block + got, window};
     return err;
 }
 
 // Makes b, which the caller holds, valid.
-static int fill(struct bcache *c, struct buf *b)
-{
+static int fill(struct bcache *c, struct buf *b) {
     for (int tries = 0; b->state != BUF_VALID; await(c)) {
-        if (b->state != BUF_EMPTY)
-            continue;
-        if (tries && b->trouble == BUF_FAILED)
-            return BUF_E_IO;
+        if (b->state != BUF_EMPTY) continue;
+        if (tries && b->trouble == BUF_FAILED) return BUF_E_IO;
         i64 err = read_stream(c, b);
-        if (err && err != E_FULL)
-            return BUF_E_IO;
+        if (err && err != E_FULL) return BUF_E_IO;
         tries += err == 0;
     }
     return 0;
 }
 
-void bahead(struct bcache *c, u32 block, u32 n)
-{
-    if (n > EXO_REQ_BLOCKS)
-        n = EXO_REQ_BLOCKS;
+void bahead(struct bcache *c, u32 block, u32 n) {
+    if (n > EXO_REQ_BLOCKS) n = EXO_REQ_BLOCKS;
     lock_acquire(&c->lock);
     reap(c);
     for (u32 i = 0, got; i < n; i += got ? got : 1)
-        if (read_run(c, 0, block + i, n - i, &got))
-            break;
+        if (read_run(c, 0, block + i, n - i, &got)) break;
     lock_release(&c->lock);
 }
 
 // ---- writing ----
 
 // What failed alone is tried again by bflush() only.
-static int can_write(const struct buf *b)
-{
-    return b->dirty && b->held == 0 && b->trouble != BUF_FAILED;
-}
+static int can_write(const struct buf *b) { return b->dirty && b->held == 0 && b->trouble != BUF_FAILED; }
 
 // The buffer of a block that can be written together with its neighbours, or 0.
-static struct buf *joins(struct bcache *c, u32 block)
-{
+static struct buf *joins(struct bcache *c, u32 block) {
     struct buf *b = lookup(c, block);
     return b && can_write(b) && b->trouble == BUF_WELL ? b : 0;
 }
 
 // Starts writing b, which can_write() admits, and its neighbours as far as they join.
-static i64 write_run(struct bcache *c, struct buf *b)
-{
+static i64 write_run(struct bcache *c, struct buf *b) {
     struct buf *run[EXO_REQ_BLOCKS], *next;
     u32 first = b->block, n = 0;
-    if (b->trouble)
-        return submit(c, DISK_WRITE, &b, 1);
-    while (b->block - first < EXO_REQ_BLOCKS - 1 && joins(c, first - 1))
-        first--;
-    for (; n < EXO_REQ_BLOCKS && (next = joins(c, first + n)); n++)
-        run[n] = next;
+    if (b->trouble) return submit(c, DISK_WRITE, &b, 1);
+    while (b->block - first < EXO_REQ_BLOCKS - 1 && joins(c, first - 1)) first--;
+    for (; n < EXO_REQ_BLOCKS && (next = joins(c, first + n)); n++) run[n] = next;
     return submit(c, DISK_WRITE, run, n);
 }
 
 // Starts writing all that nobody holds, as far as there are requests.
-static i64 write_idle(struct bcache *c)
-{
+static i64 write_idle(struct bcache *c) {
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++) {
         i64 err = can_write(b) ? write_run(c, b) : 0;
-        if (err)
-            return err;
+        if (err) return err;
     }
     return 0;
 }
 
 // Sees b through to the disk if it was dirty at time `goal`. It is idle, under way, or held by another; or it
 // was part of a failed request.
-static int settle(struct bcache *c, struct buf *b, u64 goal)
-{
-    while (b->state == BUF_WRITING && b->dirtied <= goal)
-        await(c);
-    if (!b->dirty || b->dirtied > goal)
-        return 0;
+static int settle(struct bcache *c, struct buf *b, u64 goal) {
+    while (b->state == BUF_WRITING && b->dirtied <= goal) await(c);
+    if (!b->dirty || b->dirtied > goal) return 0;
     b->held++;
     lock_release(&c->lock);
     lock_acquire(&b->lock);
     lock_acquire(&c->lock);
     i64 err = 0;
-    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL)
-        await(c);
-    while (b->state == BUF_WRITING)
-        await(c);
+    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) await(c);
+    while (b->state == BUF_WRITING) await(c);
     int failed = err || b->dirty;
     lock_release(&b->lock);
     b->held--;
     return failed ? BUF_E_IO : 0;
 }
 
-static int flush_device(struct bcache *c)
-{
+static int flush_device(struct bcache *c) {
     ppn_t none[1] __attribute__((aligned(8))) = {0};
     struct exo_ret begun, done;
     lock_acquire(&c->lock);
-    while ((begun = exo_disk_submit(DISK_FLUSH, 0, c->extent, 0, none, 0)).err == E_FULL)
-        await(c);
+    while ((begun = exo_disk_submit(DISK_FLUSH, 0, c->extent, 0, none, 0)).err == E_FULL) await(c);
     lock_release(&c->lock);
-    if (begun.err)
-        return BUF_E_IO;
+    if (begun.err) return BUF_E_IO;
     for (;;) {
         u64 seen = completions();
         done = exo_disk_done(begun.val);
-        if (done.err != E_BUSY)
-            break;
+        if (done.err != E_BUSY) break;
         disk_wait(seen);
     }
     return done.err || done.val ? BUF_E_IO : 0;
 }
 
-int bflush(struct bcache *c)
-{
+int bflush(struct bcache *c) {
     int err = 0;
     lock_acquire(&c->lock);
     u64 goal = c->clock++;
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
-        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL)
-            await(c);
+        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL) await(c);
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
-        if (settle(c, b, goal))
-            err = BUF_E_IO;
+        if (settle(c, b, goal)) err = BUF_E_IO;
     lock_release(&c->lock);
     return flush_device(c) ? BUF_E_IO : err;
 }
@@ -366,25 +293,20 @@ int bflush(struct bcache *c)
 // ---- holding ----
 
 // Whether a dirty buffer keeps its frame because it cannot be written.
-static int any_failed(struct bcache *c)
-{
+static int any_failed(struct bcache *c) {
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
-        if (b->dirty && b->trouble == BUF_FAILED)
-            return 1;
+        if (b->dirty && b->trouble == BUF_FAILED) return 1;
     return 0;
 }
 
 // Waits until the caller alone holds the block's buffer. Returns with the cache's lock held, unless it fails:
 // only when no frame can be had, because what is in them cannot be written.
-static int hold(struct bcache *c, u32 block, struct buf **out)
-{
+static int hold(struct bcache *c, u32 block, struct buf **out) {
     struct buf *b;
-    if (block >= c->nblocks)
-        return BUF_E_IO;
+    if (block >= c->nblocks) return BUF_E_IO;
     lock_acquire(&c->lock);
     while (!(b = lookup(c, block)) && !(b = claim(c, block))) {
-        if (reap(c))
-            continue;
+        if (reap(c)) continue;
         i64 err = write_idle(c);
         if (err ? err != E_FULL : !at_work(c) && any_failed(c)) {
             lock_release(&c->lock);
@@ -400,26 +322,20 @@ static int hold(struct bcache *c, u32 block, struct buf **out)
     return 0;
 }
 
-int bread(struct bcache *c, u32 block, struct buf **out)
-{
+int bread(struct bcache *c, u32 block, struct buf **out) {
     int err = hold(c, block, out);
-    if (err)
-        return err;
+    if (err) return err;
     err = fill(c, *out);
     lock_release(&c->lock);
-    if (err)
-        brelse(c, *out);
+    if (err) brelse(c, *out);
     return err;
 }
 
-int bnew(struct bcache *c, u32 block, struct buf **out)
-{
+int bnew(struct bcache *c, u32 block, struct buf **out) {
     int err = hold(c, block, out);
-    if (err)
-        return err;
+    if (err) return err;
     struct buf *b = *out;
-    while (b->state == BUF_READING || b->state == BUF_WRITING)
-        await(c);
+    while (b->state == BUF_READING || b->state == BUF_WRITING) await(c);
     b->state = BUF_VALID;
     b->trouble = BUF_WELL;
     lock_release(&c->lock);
@@ -428,8 +344,7 @@ int bnew(struct bcache *c, u32 block, struct buf **out)
     return 0;
 }
 
-void bdirty(struct bcache *c, struct buf *b)
-{
+void bdirty(struct bcache *c, struct buf *b) {
     lock_acquire(&c->lock);
     if (!b->dirty) {
         b->dirty = 1;
@@ -439,8 +354,7 @@ void bdirty(struct bcache *c, struct buf *b)
     lock_release(&c->lock);
 }
 
-void brelse(struct bcache *c, struct buf *b)
-{
+void brelse(struct bcache *c, struct buf *b) {
     lock_release(&b->lock);
     lock_acquire(&c->lock);
     b->held--;

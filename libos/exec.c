@@ -29,56 +29,41 @@ struct build {
 
 static struct program current;
 
-const struct program *program(void)
-{
-    return &current;
-}
+const struct program *program(void) { return &current; }
 
-static u64 page_up(u64 n)
-{
-    return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1);
-}
+static u64 page_up(u64 n) { return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1); }
 
 // ---- the file ----
 
-static bool read_at(struct inode *ip, u64 off, void *to, u64 n)
-{
+static bool read_at(struct inode *ip, u64 off, void *to, u64 n) {
     return inode_read(the_fs(), ip, off, to, n, 0) == (i64)n;
 }
 
-static bool header_ok(const struct elf_header *h)
-{
+static bool header_ok(const struct elf_header *h) {
     return h->magic == ELF_MAGIC && h->class == ELF_CLASS64 && h->order == ELF_LITTLE &&
            h->version == ELF_VERSION && h->type == ELF_EXEC && h->machine == ELF_RISCV &&
            h->phentsize == sizeof(struct elf_segment) && h->phnum <= SEGMENTS;
 }
 
 // Segments begin on a page, in rising order, so that no page has two; none is both writable and executable.
-static bool segment_ok(const struct elf_segment *s, u64 end)
-{
+static bool segment_ok(const struct elf_segment *s, u64 end) {
     return s->vaddr % EXO_PAGE == 0 && s->vaddr >= end && s->vaddr <= PROGRAM_END &&
            s->memsz <= PROGRAM_END - s->vaddr && s->filesz <= s->memsz &&
            (s->flags & (ELF_W | ELF_X)) != (ELF_W | ELF_X) && s->flags & (ELF_R | ELF_W | ELF_X);
 }
 
 // Reads and checks what the headers say, and finds where the program will end.
-static bool read_headers(struct build *b, struct inode *ip)
-{
+static bool read_headers(struct build *b, struct inode *ip) {
     struct elf_header h;
-    if (!read_at(ip, 0, &h, sizeof(h)) || !header_ok(&h) || h.phoff > FS_MAX_SIZE)
-        return false;
-    if (!read_at(ip, h.phoff, b->segment, h.phnum * sizeof(b->segment[0])))
-        return false;
+    if (!read_at(ip, 0, &h, sizeof(h)) || !header_ok(&h) || h.phoff > FS_MAX_SIZE) return false;
+    if (!read_at(ip, h.phoff, b->segment, h.phnum * sizeof(b->segment[0]))) return false;
     b->entry = h.entry;
     for (u32 i = 0; i < h.phnum; i++) {
         struct elf_segment s = b->segment[i];
-        if (s.type != ELF_LOAD || s.memsz == 0)
-            continue;
-        if (!segment_ok(&s, page_up(b->sz)))
-            return false;
+        if (s.type != ELF_LOAD || s.memsz == 0) continue;
+        if (!segment_ok(&s, page_up(b->sz))) return false;
         b->sz = s.vaddr + s.memsz;
-        if (s.flags & ELF_X)
-            b->program.text_end = b->sz;
+        if (s.flags & ELF_X) b->program.text_end = b->sz;
         b->segment[b->nsegments++] = s;
     }
     b->program.guard = page_up(b->sz);
@@ -90,11 +75,9 @@ static bool read_headers(struct build *b, struct inode *ip)
 // ---- pages of the new program ----
 
 // Binds a new page at SCRATCH_VA, to be filled there, and at va of the new program.
-static bool add_page(struct build *b, va_t va, u32 flags)
-{
+static bool add_page(struct build *b, va_t va, u32 flags) {
     struct exo_ret page = exo_page_alloc(0, 0);
-    if (page.err)
-        return false;
+    if (page.err) return false;
     u64 bits = PTE_R | PTE_A; // W needs R in a PTE
     bits |= flags & ELF_W ? PTE_W | PTE_D : 0;
     bits |= flags & ELF_X ? PTE_X : 0;
@@ -106,40 +89,30 @@ static bool add_page(struct build *b, va_t va, u32 flags)
 }
 
 // What the file has of a segment is read now; the rest comes on demand.
-static bool load_segment(struct build *b, struct inode *ip, const struct elf_segment *s)
-{
+static bool load_segment(struct build *b, struct inode *ip, const struct elf_segment *s) {
     for (u64 done = 0; done < s->filesz; done += EXO_PAGE) {
         u64 n = s->filesz - done < EXO_PAGE ? s->filesz - done : EXO_PAGE;
-        if (!add_page(b, s->vaddr + done, s->flags))
-            return false;
-        if (s->offset > FS_MAX_SIZE || !read_at(ip, s->offset + done, (void *)SCRATCH_VA, n))
-            return false;
+        if (!add_page(b, s->vaddr + done, s->flags)) return false;
+        if (s->offset > FS_MAX_SIZE || !read_at(ip, s->offset + done, (void *)SCRATCH_VA, n)) return false;
     }
     // A page that no demand would bring in as it should be: it is not to be written.
     for (u64 va = page_up(s->vaddr + s->filesz); !(s->flags & ELF_W) && va < s->vaddr + s->memsz;
          va += EXO_PAGE)
-        if (!add_page(b, va, s->flags))
-            return false;
+        if (!add_page(b, va, s->flags)) return false;
     return true;
 }
 
-static bool load(struct build *b, struct inode *ip)
-{
-    if (!read_headers(b, ip) || !vm_charge(&b->charged, vm_cost(b->sz)))
-        return false;
-    if (!space_new(&b->root, true))
-        return false;
-    if (!space_grow(b->root, 0, b->sz))
-        return false;
+static bool load(struct build *b, struct inode *ip) {
+    if (!read_headers(b, ip) || !vm_charge(&b->charged, vm_cost(b->sz))) return false;
+    if (!space_new(&b->root, true)) return false;
+    if (!space_grow(b->root, 0, b->sz)) return false;
     b->tables = b->sz;
     for (u32 i = 0; i < b->nsegments; i++)
-        if (!load_segment(b, ip, &b->segment[i]))
-            return false;
+        if (!load_segment(b, ip, &b->segment[i])) return false;
     return true;
 }
 
-static bool load_file(struct build *b, const char *path)
-{
+static bool load_file(struct build *b, const char *path) {
     struct fs *fs = the_fs();
     struct inode *ip;
     bool ok = false;
@@ -159,44 +132,34 @@ static bool load_file(struct build *b, const char *path)
 
 // Copies string s to the top of what is free of the stack page, which is at SCRATCH_VA. Its address for the
 // new program, or 0 if it does not fit or is not there.
-static va_t push_string(struct build *b, const char *s, bool user)
-{
+static va_t push_string(struct build *b, const char *s, bool user) {
     va_t stack = b->program.guard + EXO_PAGE;
     u64 n = 0;
     do {
-        if (user && (n == 0 || (va_t)(s + n) % EXO_PAGE == 0) && !user_ok(s + n, 1, false))
-            return 0;
-        if (n == b->sp - stack)
-            return 0;
+        if (user && (n == 0 || (va_t)(s + n) % EXO_PAGE == 0) && !user_ok(s + n, 1, false)) return 0;
+        if (n == b->sp - stack) return 0;
     } while (s[n++]);
     u64 room = (n + 15) & ~15ul;
-    if (room > b->sp - stack)
-        return 0;
+    if (room > b->sp - stack) return 0;
     b->sp -= room;
     memcpy((void *)(SCRATCH_VA + b->sp - stack), s, n);
     return b->sp;
 }
 
 // The stack as a program finds it: strings, below them argv with its final 0, at sp.
-static bool push_args(struct build *b, char **argv, bool user)
-{
+static bool push_args(struct build *b, char **argv, bool user) {
     va_t stack = b->program.guard + EXO_PAGE, at[MAXARG + 1];
     b->sp = b->sz;
-    if (!add_page(b, stack, ELF_R | ELF_W))
-        return false;
+    if (!add_page(b, stack, ELF_R | ELF_W)) return false;
     for (b->argc = 0;; b->argc++) {
-        if (b->argc >= MAXARG || (user && !user_ok(&argv[b->argc], sizeof(char *), false)))
-            return false;
-        if (argv[b->argc] == 0)
-            break;
+        if (b->argc >= MAXARG || (user && !user_ok(&argv[b->argc], sizeof(char *), false))) return false;
+        if (argv[b->argc] == 0) break;
         at[b->argc] = push_string(b, argv[b->argc], user);
-        if (at[b->argc] == 0)
-            return false;
+        if (at[b->argc] == 0) return false;
     }
     at[b->argc] = 0;
     u64 n = (b->argc + 1) * sizeof(va_t), room = (n + 15) & ~15ul;
-    if (room > b->sp - stack)
-        return false;
+    if (room > b->sp - stack) return false;
     b->sp -= room;
     memcpy((void *)(SCRATCH_VA + b->sp - stack), at, n);
     return true;
@@ -204,20 +167,16 @@ static bool push_args(struct build *b, char **argv, bool user)
 
 // ---- the change ----
 
-static void set_name(struct proc *p, const char *path)
-{
+static void set_name(struct proc *p, const char *path) {
     const char *last = path;
     for (; *path; path++)
-        if (*path == '/' && path[1])
-            last = path + 1;
+        if (*path == '/' && path[1]) last = path + 1;
     u32 n = 0;
-    for (; n < sizeof(p->name) - 1 && last[n] && last[n] != '/'; n++)
-        p->name[n] = last[n];
+    for (; n < sizeof(p->name) - 1 && last[n] && last[n] != '/'; n++) p->name[n] = last[n];
     memset(p->name + n, 0, sizeof(p->name) - n);
 }
 
-static void become(struct build *b, const char *path)
-{
+static void become(struct build *b, const char *path) {
     struct proc *p = me();
     ppn_t old_root = SELF->root;
     u64 old_sz = p->sz, old_charged = p->charged;
@@ -232,26 +191,22 @@ static void become(struct build *b, const char *path)
     memset(SELF->f, 0, sizeof(SELF->f));
 }
 
-int exec_file(const char *path, char **argv, bool user)
-{
+int exec_file(const char *path, char **argv, bool user) {
     struct build b;
     memset(&b, 0, sizeof(b));
     bool ok = load_file(&b, path) && push_args(&b, argv, user);
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     if (ok && exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
         become(&b, path);
-        if (killed())
-            proc_exit(KILLED);
+        if (killed()) proc_exit(KILLED);
         upcall_enter(b.entry, b.sp, b.argc, b.sp);
     }
-    if (b.root)
-        space_free(b.root, b.tables);
+    if (b.root) space_free(b.root, b.tables);
     vm_charge(&b.charged, 0);
     return -1;
 }
 
-int sys_exec(const char *path, char **argv)
-{
+int sys_exec(const char *path, char **argv) {
     char name[MAXPATH];
     return user_str(path, name, sizeof(name)) < 0 ? -1 : exec_file(name, argv, true);
 }

@@ -11,30 +11,23 @@ static const struct device {
     int (*write)(const void *from, int n);
 } devices[NDEV] = {[CONSOLE] = {tty_read, tty_write}};
 
-struct fs *the_fs(void)
-{
+struct fs *the_fs(void) {
     return &SHARED->fs;
 }
 
-static struct fdtable *table_of(const struct proc *p)
-{
-    return &SHARED->files.table[proc_index(p)];
-}
+static struct fdtable *table_of(const struct proc *p) { return &SHARED->files.table[proc_index(p)]; }
 
-struct inode *file_cwd(void)
-{
+struct inode *file_cwd(void) {
     return table_of(me())->cwd;
 }
 
 // ---- references ----
 
-static struct file *file_new(void)
-{
+static struct file *file_new(void) {
     struct files *all = &SHARED->files;
     struct file *f = all->file;
     lock_acquire(&all->lock);
-    while (f < &all->file[NFILE] && f->refs)
-        f++;
+    while (f < &all->file[NFILE] && f->refs) f++;
     if (f < &all->file[NFILE])
         *f = (struct file){.refs = 1};
     else
@@ -43,30 +36,26 @@ static struct file *file_new(void)
     return f;
 }
 
-static struct file *file_dup(struct file *f)
-{
+static struct file *file_dup(struct file *f) {
     lock_acquire(&SHARED->files.lock);
     f->refs++;
     lock_release(&SHARED->files.lock);
     return f;
 }
 
-static void inode_close(struct inode *ip)
-{
+static void inode_close(struct inode *ip) {
     op_begin(&the_fs()->log);
     inode_put(the_fs(), ip);
     op_end(&the_fs()->log);
 }
 
 // The last reference goes after what it leads to has been copied: from then on the entry is another's.
-void file_close(struct file *f)
-{
+void file_close(struct file *f) {
     struct file was = *f;
     lock_acquire(&SHARED->files.lock);
     bool last = --f->refs == 0;
     lock_release(&SHARED->files.lock);
-    if (!last)
-        return;
+    if (!last) return;
     if (was.kind == FILE_PIPE)
         pipe_close(was.pipe, was.writable);
     else if (was.kind != FILE_NONE)
@@ -75,92 +64,65 @@ void file_close(struct file *f)
 
 // ---- descriptors ----
 
-struct file *fd_get(int fd)
-{
+struct file *fd_get(int fd) {
     return fd >= 0 && fd < NOFILE ? table_of(me())->fd[fd] : 0;
 }
 
-void fd_put(int fd, struct file *f)
-{
-    table_of(me())->fd[fd] = f;
-}
+void fd_put(int fd, struct file *f) { table_of(me())->fd[fd] = f; }
 
-static int fd_free(void)
-{
+static int fd_free(void) {
     for (int fd = 0; fd < NOFILE; fd++)
-        if (!fd_get(fd))
-            return fd;
+        if (!fd_get(fd)) return fd;
     return -1;
 }
 
-int fd_new(struct file **f)
-{
+int fd_new(struct file **f) {
     int fd = fd_free();
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     *f = file_new();
     return *f ? fd : -1;
 }
 
-int sys_dup(int fd)
-{
+int sys_dup(int fd) {
     struct file *f = fd_get(fd);
     int copy = fd_free();
-    if (!f || copy < 0)
-        return -1;
+    if (!f || copy < 0) return -1;
     fd_put(copy, file_dup(f));
     return copy;
 }
 
-int sys_close(int fd)
-{
+int sys_close(int fd) {
     struct file *f = fd_get(fd);
-    if (!f)
-        return -1;
+    if (!f) return -1;
     fd_put(fd, 0);
     file_close(f);
     return 0;
 }
 
-void file_start(struct inode *root)
-{
-    table_of(me())->cwd = root;
-}
+void file_start(struct inode *root) { table_of(me())->cwd = root; }
 
-void file_fork(struct proc *child)
-{
+void file_fork(struct proc *child) {
     struct fdtable *from = table_of(me()), *to = table_of(child);
-    for (int fd = 0; fd < NOFILE; fd++)
-        to->fd[fd] = from->fd[fd] ? file_dup(from->fd[fd]) : 0;
+    for (int fd = 0; fd < NOFILE; fd++) to->fd[fd] = from->fd[fd] ? file_dup(from->fd[fd]) : 0;
     to->cwd = inode_dup(the_fs(), from->cwd);
 }
 
-static void close_all(struct fdtable *t)
-{
+static void close_all(struct fdtable *t) {
     for (int fd = 0; fd < NOFILE; fd++) {
         struct file *f = t->fd[fd];
         t->fd[fd] = 0;
-        if (f)
-            file_close(f);
+        if (f) file_close(f);
     }
-    if (t->cwd)
-        inode_close(t->cwd);
+    if (t->cwd) inode_close(t->cwd);
     t->cwd = 0;
 }
 
-void file_cancel(struct proc *child)
-{
-    close_all(table_of(child));
-}
+void file_cancel(struct proc *child) { close_all(table_of(child)); }
 
-void file_exit(void)
-{
-    close_all(table_of(me()));
-}
+void file_exit(void) { close_all(table_of(me())); }
 
 // A descriptor for one end, which is closed if there is none.
-static int fd_pipe(struct pipe *p, bool write_end)
-{
+static int fd_pipe(struct pipe *p, bool write_end) {
     struct file *f;
     int fd = fd_new(&f);
     if (fd < 0) {
@@ -175,11 +137,9 @@ static int fd_pipe(struct pipe *p, bool write_end)
     return fd;
 }
 
-int sys_pipe(int *fds)
-{
+int sys_pipe(int *fds) {
     struct pipe *p = user_ok(fds, 2 * sizeof *fds, true) ? pipe_new() : 0;
-    if (!p)
-        return -1;
+    if (!p) return -1;
     int r = fd_pipe(p, false), w = fd_pipe(p, true);
     if (r < 0 || w < 0) {
         sys_close(r);
@@ -193,100 +153,77 @@ int sys_pipe(int *fds)
 
 // ---- bytes ----
 
-static int copy_out(void *to, const void *from, u64 n)
-{
-    if (!user_ok(to, n, true))
-        return -1;
+static int copy_out(void *to, const void *from, u64 n) {
+    if (!user_ok(to, n, true)) return -1;
     __builtin_memcpy(to, from, n);
     return 0;
 }
 
-static int copy_in(void *to, const void *from, u64 n)
-{
-    if (!user_ok(from, n, false))
-        return -1;
+static int copy_in(void *to, const void *from, u64 n) {
+    if (!user_ok(from, n, false)) return -1;
     __builtin_memcpy(to, from, n);
     return 0;
 }
 
-static int read_inode(struct file *f, void *to, int n)
-{
+static int read_inode(struct file *f, void *to, int n) {
     struct fs *fs = the_fs();
-    if (inode_lock(fs, f->ip))
-        return -1;
+    if (inode_lock(fs, f->ip)) return -1;
     i64 got = inode_read(fs, f->ip, f->off, to, n, copy_out);
-    if (got > 0)
-        f->off += got;
+    if (got > 0) f->off += got;
     inode_unlock(fs, f->ip);
     return got < 0 ? -1 : (int)got;
 }
 
-int sys_read(int fd, void *to, int n)
-{
+int sys_read(int fd, void *to, int n) {
     struct file *f = fd_get(fd);
-    if (!f || !f->readable || n < 0)
-        return -1;
-    if (f->kind == FILE_PIPE)
-        return pipe_read(f->pipe, to, n);
-    if (f->kind == FILE_INODE)
-        return read_inode(f, to, n);
+    if (!f || !f->readable || n < 0) return -1;
+    if (f->kind == FILE_PIPE) return pipe_read(f->pipe, to, n);
+    if (f->kind == FILE_INODE) return read_inode(f, to, n);
     return devices[f->major].read ? devices[f->major].read(to, n) : -1;
 }
 
 // One op's share.
-static i64 write_some(struct file *f, const void *from, u64 n)
-{
+static i64 write_some(struct file *f, const void *from, u64 n) {
     struct fs *fs = the_fs();
     op_begin(&fs->log);
     i64 got = inode_lock(fs, f->ip);
     if (got == 0) {
-        if (f->append)
-            f->off = inode_stat(f->ip).size;
+        if (f->append) f->off = inode_stat(f->ip).size;
         got = inode_write(fs, f->ip, f->off, from, n, copy_in);
-        if (got > 0)
-            f->off += got;
+        if (got > 0) f->off += got;
         inode_unlock(fs, f->ip);
     }
     op_end(&fs->log);
     return got;
 }
 
-static int write_inode(struct file *f, const void *from, int n)
-{
+static int write_inode(struct file *f, const void *from, int n) {
     for (int done = 0; done < n;) {
         i64 m = n - done < FS_WRITE_MAX ? n - done : FS_WRITE_MAX;
-        if (write_some(f, (const u8 *)from + done, m) != m)
-            return -1;
+        if (write_some(f, (const u8 *)from + done, m) != m) return -1;
         done += m;
     }
     return n;
 }
 
-int sys_write(int fd, const void *from, int n)
-{
+int sys_write(int fd, const void *from, int n) {
     struct file *f = fd_get(fd);
-    if (!f || !f->writable || n < 0)
-        return -1;
-    if (f->kind == FILE_PIPE)
-        return pipe_write(f->pipe, from, n);
-    if (f->kind == FILE_INODE)
-        return write_inode(f, from, n);
+    if (!f || !f->writable || n < 0) return -1;
+    if (f->kind == FILE_PIPE) return pipe_write(f->pipe, from, n);
+    if (f->kind == FILE_INODE) return write_inode(f, from, n);
     return devices[f->major].write ? devices[f->major].write(from, n) : -1;
 }
 
-int sys_fstat(int fd, struct stat *to)
-{
+int sys_fstat(int fd, struct stat *to) {
     struct file *f = fd_get(fd);
-    if (!f || f->kind == FILE_PIPE || inode_lock(the_fs(), f->ip))
-        return -1;
+    if (!f || f->kind == FILE_PIPE || inode_lock(the_fs(), f->ip)) return -1;
     struct fs_stat st = inode_stat(f->ip);
     inode_unlock(the_fs(), f->ip);
     struct stat out = {.dev = ROOTDEV, .ino = st.inum, .type = st.type, .nlink = st.nlink, .size = st.size};
     return copy_out(to, &out, sizeof out);
 }
 
-int sys_fsync(int fd)
-{
+int sys_fsync(int fd) {
     struct file *f = fd_get(fd);
     return f && f->kind == FILE_INODE && fs_sync(the_fs()) == 0 ? 0 : -1;
 }

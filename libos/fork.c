@@ -14,31 +14,25 @@
 
 // Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and
 // is marked; either may then be first to write.
-static bool share_pages(ppn_t child, va_t va, va_t end)
-{
+static bool share_pages(ppn_t child, va_t va, va_t end) {
     for (; va < end; va += EXO_PAGE) {
         u64 pte = PTE_OF(va);
-        if (!(pte & PTE_V))
-            continue;
+        if (!(pte & PTE_V)) continue;
         u32 bits = pte & (PTE_R | PTE_X | PTE_COW | PTE_A);
         if (pte & PTE_W) {
             bits |= PTE_COW;
-            if (!batch_add(EXO_PROTECT, SELF->root, va, 0, (PTE_W | PTE_D) << 16 | PTE_COW))
-                return false;
+            if (!batch_add(EXO_PROTECT, SELF->root, va, 0, (PTE_W | PTE_D) << 16 | PTE_COW)) return false;
         }
-        if (!batch_add(EXO_BIND, child, va, PTE_PPN(pte), bits))
-            return false;
+        if (!batch_add(EXO_BIND, child, va, PTE_PPN(pte), bits)) return false;
     }
     return batch_flush();
 }
 
 // The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled
 // through a binding of our own.
-static ppn_t make_uarea(struct proc *child, const u64 kept[16])
-{
+static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     struct exo_ret page = exo_page_alloc(0, 0);
-    if (page.err)
-        return 0;
+    if (page.err) return 0;
     if (exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err) {
         exo_page_free(page.val);
         return 0;
@@ -58,23 +52,18 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16])
     return (ppn_t)page.val;
 }
 
-static bool make_env(struct proc *child, ppn_t uarea)
-{
+static bool make_env(struct proc *child, ppn_t uarea) {
     struct exo_ret env = exo_env_new(child->hart, child->root, uarea, UA_VA);
-    if (env.err)
-        return false;
+    if (env.err) return false;
     child->eid = (eid_t)env.val;
     exo_bind(child->root, UA_VA, uarea, SPACE_RW, 0);
     exo_slot_set(child->hart, child->slot, child->eid);
     return true;
 }
 
-static bool make_child(struct proc *child, const u64 kept[16])
-{
-    if (!vm_charge(&child->charged, me()->charged))
-        return false;
-    if (!space_new(&child->root, false))
-        return false;
+static bool make_child(struct proc *child, const u64 kept[16]) {
+    if (!vm_charge(&child->charged, me()->charged)) return false;
+    if (!space_new(&child->root, false)) return false;
     if (!space_grow(child->root, 0, me()->sz)) {
         space_free(child->root, 0);
         return false;
@@ -83,8 +72,7 @@ static bool make_child(struct proc *child, const u64 kept[16])
     ppn_t uarea = share_pages(child->root, 0, me()->sz) ? make_uarea(child, kept) : 0;
     if (uarea) {
         file_fork(child);
-        if (make_env(child, uarea))
-            return true;
+        if (make_env(child, uarea)) return true;
         file_cancel(child);
         exo_page_free(uarea);
     }
@@ -92,8 +80,7 @@ static bool make_child(struct proc *child, const u64 kept[16])
     return false;
 }
 
-int sys_fork(void)
-{
+int sys_fork(void) {
     u64 kept[16];
     upcall_fp_save(); // both go on with what floating point was; neither has it on
     if (upcall_fork(kept)) {
@@ -101,8 +88,7 @@ int sys_fork(void)
         return 0;
     }
     struct proc *child = proc_new();
-    if (child == 0)
-        return -1;
+    if (child == 0) return -1;
     if (!make_child(child, kept)) {
         proc_cancel(child);
         return -1;

@@ -4,72 +4,55 @@
 #include "fs.h"
 
 // Counts free blocks: nothing is kept on the disk that could disagree with the bitmap.
-static int count_free(struct fs *fs)
-{
+static int count_free(struct fs *fs) {
     for (u32 i = 0; i < fs->super.bitmap_blocks; i++) {
         struct buf *b;
-        if (bread(fs->cache, fs->super.bitmap_start + i, &b))
-            return FS_E_IO;
+        if (bread(fs->cache, fs->super.bitmap_start + i, &b)) return FS_E_IO;
         const u64 *word = (const u64 *)b->data;
         for (u32 w = 0; w < FS_BLOCK_SIZE / sizeof *word; w++)
-            for (u64 clear = ~word[w]; clear; clear &= clear - 1)
-                fs->nfree++;
+            for (u64 clear = ~word[w]; clear; clear &= clear - 1) fs->nfree++;
         brelse(fs->cache, b);
     }
     return 0;
 }
 
-int fs_mount(struct fs *fs, u64 bytes, struct bcache *cache)
-{
-    if (bytes < FS_MEMORY(1))
-        return FS_E_MEMORY;
+int fs_mount(struct fs *fs, u64 bytes, struct bcache *cache) {
+    if (bytes < FS_MEMORY(1)) return FS_E_MEMORY;
     __builtin_memset(fs, 0, bytes);
     fs->cache = cache;
     fs->ninodes = (bytes - sizeof *fs) / sizeof fs->inode[0];
 
     struct buf *b;
-    if (bread(cache, 0, &b))
-        return FS_E_IO;
+    if (bread(cache, 0, &b)) return FS_E_IO;
     __builtin_memcpy(&fs->super, b->data, sizeof fs->super);
     brelse(cache, b);
-    if (!fs_super_ok(&fs->super, cache->nblocks))
-        return FS_E_FORMAT;
+    if (!fs_super_ok(&fs->super, cache->nblocks)) return FS_E_FORMAT;
     fs->next_block = fs->super.data_start;
     fs->next_inode = FS_ROOT + 1;
     int err = count_free(fs);
     return err ? err : inode_reclaim(fs);
 }
 
-int fs_freeze(struct fs *fs)
-{
-    return log_freeze(&fs->log, fs->cache) ? FS_E_IO : 0;
-}
+int fs_freeze(struct fs *fs) { return log_freeze(&fs->log, fs->cache) ? FS_E_IO : 0; }
 
-void fs_thaw(struct fs *fs)
-{
-    log_thaw(&fs->log);
-}
+void fs_thaw(struct fs *fs) { log_thaw(&fs->log); }
 
-int fs_sync(struct fs *fs)
-{
+int fs_sync(struct fs *fs) {
     int err = fs_freeze(fs);
     fs_thaw(fs);
     return err;
 }
 
-int block_ok(const struct fs *fs, u32 block)
-{
+int block_ok(const struct fs *fs, u32 block) {
     return block >= fs->super.data_start && block < fs->super.nblocks;
 }
 
-static int bread_bitmap(struct fs *fs, u32 block, struct buf **b)
-{
+static int bread_bitmap(struct fs *fs, u32 block, struct buf **b) {
     return bread(fs->cache, fs->super.bitmap_start + block / FS_BITS, b) ? FS_E_IO : 0;
 }
 
 // The first clear bit of a bitmap block, from bit `from` on; FS_BITS if there is none.
-static u32 clear_bit(const u8 *map, u32 from)
-{
+static u32 clear_bit(const u8 *map, u32 from) {
     for (u32 i = from; i < FS_BITS; i++) {
         if (i % 8 == 0 && map[i / 8] == 0xff)
             i += 7;
@@ -80,11 +63,9 @@ static u32 clear_bit(const u8 *map, u32 from)
 }
 
 // Zeroes the block and sets its bit; b is its block of the bitmap.
-static int take(struct fs *fs, struct buf *b, u32 block)
-{
+static int take(struct fs *fs, struct buf *b, u32 block) {
     struct buf *fresh;
-    if (bnew(fs->cache, block, &fresh))
-        return FS_E_IO;
+    if (bnew(fs->cache, block, &fresh)) return FS_E_IO;
     log_write(&fs->log, fs->cache, fresh);
     brelse(fs->cache, fresh);
     b->data[block % FS_BITS / 8] |= 1 << block % 8;
@@ -95,8 +76,7 @@ static int take(struct fs *fs, struct buf *b, u32 block)
 }
 
 // First fit: no block below next_block is free.
-int block_alloc(struct fs *fs, u32 *block)
-{
+int block_alloc(struct fs *fs, u32 *block) {
     int err = FS_E_SPACE;
     lock_acquire(&fs->alloc);
     u32 at = fs->nfree ? fs->next_block : fs->super.nblocks;
@@ -110,8 +90,7 @@ int block_alloc(struct fs *fs, u32 *block)
         at += bit - at % FS_BITS;
         if (bit < FS_BITS && at < fs->super.nblocks) {
             err = take(fs, b, at);
-            if (err == 0)
-                *block = at;
+            if (err == 0) *block = at;
         }
         brelse(fs->cache, b);
     }
@@ -119,11 +98,9 @@ int block_alloc(struct fs *fs, u32 *block)
     return err;
 }
 
-int block_free(struct fs *fs, u32 block)
-{
+int block_free(struct fs *fs, u32 block) {
     struct buf *b;
-    if (!block_ok(fs, block))
-        return FS_E_CORRUPT;
+    if (!block_ok(fs, block)) return FS_E_CORRUPT;
     lock_acquire(&fs->alloc);
     int err = bread_bitmap(fs, block, &b);
     if (err == 0) {
@@ -132,8 +109,7 @@ int block_free(struct fs *fs, u32 block)
             *byte &= ~bit;
             log_write(&fs->log, fs->cache, b);
             fs->nfree++;
-            if (block < fs->next_block)
-                fs->next_block = block;
+            if (block < fs->next_block) fs->next_block = block;
         } else {
             err = FS_E_CORRUPT;
         }

@@ -9,13 +9,9 @@
 
 #define SPINS 50 // looks at a lock whose holder is at home elsewhere, and so probably running
 
-static u32 home(eid_t eid)
-{
-    return EXO_ENVS[eid & EXO_EID_INDEX].home;
-}
+static u32 home(eid_t eid) { return EXO_ENVS[eid & EXO_EID_INDEX].home; }
 
-static bool take(struct lock *l)
-{
+static bool take(struct lock *l) {
     u32 none = 0;
     return __atomic_compare_exchange_n(&l->holder, &none, SELF->first.eid, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
@@ -23,38 +19,28 @@ static bool take(struct lock *l)
 
 // The holder clears the word before it looks for waiters, a waiter makes itself known before it looks at the
 // word: so one of them sees the other.
-static void sleep_on(struct lock *l)
-{
+static void sleep_on(struct lock *l) {
     u64 seen = wake_read();
     __atomic_fetch_or(&l->waiters, 1UL << SELF->index, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST))
-        wake_sleep(seen);
+    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST)) wake_sleep(seen);
 }
 
-void lock_acquire(struct lock *l)
-{
+void lock_acquire(struct lock *l) {
     for (u32 tries = 0; !take(l); tries++) {
         eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
-        if (holder == 0)
-            continue;
+        if (holder == 0) continue;
         if (home(holder) == home(SELF->first.eid)) {
-            if (upcall_yield(holder) != 0)
-                sleep_on(l);
+            if (upcall_yield(holder) != 0) sleep_on(l);
         } else if (tries >= SPINS) {
             sleep_on(l);
         }
     }
 }
 
-void lock_release(struct lock *l)
-{
+void lock_release(struct lock *l) {
     __atomic_store_n(&l->holder, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST) == 0)
-        return;
+    if (__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST) == 0) return;
     wake_all(__atomic_exchange_n(&l->waiters, 0, __ATOMIC_SEQ_CST));
 }
 
-void lock_pause(void)
-{
-    upcall_yield(0);
-}
+void lock_pause(void) { upcall_yield(0); }

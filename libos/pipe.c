@@ -2,13 +2,11 @@
 #include "pipe.h"
 #include "shared.h"
 
-struct pipe *pipe_new(void)
-{
+struct pipe *pipe_new(void) {
     struct pipes *all = &SHARED->pipes;
     struct pipe *p = all->pipe;
     lock_acquire(&all->lock);
-    while (p < &all->pipe[NPIPE] && p->used)
-        p++;
+    while (p < &all->pipe[NPIPE] && p->used) p++;
     if (p < &all->pipe[NPIPE]) {
         p->head = p->tail = 0;
         p->can_read = p->can_write = p->used = 1;
@@ -19,8 +17,7 @@ struct pipe *pipe_new(void)
     return p;
 }
 
-void pipe_close(struct pipe *p, bool write_end)
-{
+void pipe_close(struct pipe *p, bool write_end) {
     lock_acquire(&p->lock);
     *(write_end ? &p->can_write : &p->can_read) = 0;
     waitq_wake(write_end ? &p->readers : &p->writers);
@@ -33,28 +30,20 @@ void pipe_close(struct pipe *p, bool write_end)
     }
 }
 
-static u32 min(u32 a, u32 b)
-{
-    return a < b ? a : b;
-}
+static u32 min(u32 a, u32 b) { return a < b ? a : b; }
 
 // How many of n bytes, from the ring's byte i on, lie in one piece.
-static u32 piece(u32 i, u32 n)
-{
-    return min(n, PIPE_BYTES - i % PIPE_BYTES);
-}
+static u32 piece(u32 i, u32 n) { return min(n, PIPE_BYTES - i % PIPE_BYTES); }
 
 // What those who sleep want first is the lock: so they are woken after its release.
-static void release_and_wake(struct pipe *p, struct waitq *q)
-{
+static void release_and_wake(struct pipe *p, struct waitq *q) {
     u64 sleepers = q->bits;
     q->bits = 0;
     lock_release(&p->lock);
     wake_all(sleepers);
 }
 
-int pipe_read(struct pipe *p, void *to, int n)
-{
+int pipe_read(struct pipe *p, void *to, int n) {
     int done = 0;
     lock_acquire(&p->lock);
     while (p->head == p->tail && p->can_write && n > 0) {
@@ -78,8 +67,7 @@ int pipe_read(struct pipe *p, void *to, int n)
     return done;
 }
 
-int pipe_write(struct pipe *p, const void *from, int n)
-{
+int pipe_write(struct pipe *p, const void *from, int n) {
     int done = 0;
     lock_acquire(&p->lock);
     while (done < n) {

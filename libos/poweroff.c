@@ -4,20 +4,16 @@
 #include "lib.h"
 #include "upcall.h"
 
-int sys_poweroff(int code)
-{
+int sys_poweroff(int code) {
     u64 answer;
     i64 err;
-    if (code < 0 || code > 255)
-        return -1;
-    if (fs_freeze(the_fs()))
-        print("poweroff: not all could be written to the disk\n");
+    if (code < 0 || code > 255) return -1;
+    if (fs_freeze(the_fs())) print("poweroff: not all could be written to the disk\n");
     upcall_fp_save();
     do {
         u32 hart = EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].home;
         err = upcall_call(SELF->first.door[hart], SELF->first.door_cap, FIRST_POWEROFF, code, &answer);
-        if (err)
-            lock_pause(); // the door serves another, or the slice is over
+        if (err) lock_pause(); // the door serves another, or the slice is over
     } while (err == E_STATE || err == E_HOME || err == E_TIME);
     upcall_fp_load();
     fs_thaw(the_fs());

@@ -15,32 +15,23 @@
 #define INIT  (&TABLE->proc[0])
 #define TICK  (EXO_WORDS->timebase / 10)
 
-struct proc *me(void)
-{
+struct proc *me(void) {
     return SELF->proc;
 }
 
-struct proc *proc_at(u32 index)
-{
+struct proc *proc_at(u32 index) {
     return &TABLE->proc[index];
 }
 
-u32 proc_index(const struct proc *p)
-{
-    return (u32)(p - TABLE->proc);
-}
+u32 proc_index(const struct proc *p) { return (u32)(p - TABLE->proc); }
 
-static const volatile struct exo_env *env(eid_t eid)
-{
-    return &EXO_ENVS[eid & EXO_EID_INDEX];
-}
+static const volatile struct exo_env *env(eid_t eid) { return &EXO_ENVS[eid & EXO_EID_INDEX]; }
 
 // ---- entries ----
 
 // The hart with the fewest processes that has a slot for one more. What other entries have is theirs, whether
 // the kernel's slot record says so already or not.
-static bool find_slot(struct proc *p)
-{
+static bool find_slot(struct proc *p) {
     u32 count[EXO_NHART] = {0};
     u64 taken[EXO_NHART] = {0};
     for (struct proc *o = TABLE->proc; o < &TABLE->proc[NPROC]; o++) {
@@ -51,8 +42,7 @@ static bool find_slot(struct proc *p)
     }
     bool found = false;
     for (u32 hart = 0; hart < EXO_WORDS->nharts; hart++) {
-        if (found && count[hart] >= count[p->hart])
-            continue;
+        if (found && count[hart] >= count[p->hart]) continue;
         for (u32 slot = 0; slot < EXO_NSLOT; slot++) {
             if (EXO_SLOTS[hart * EXO_NSLOT + slot].account == SHARED->account && !(taken[hart] >> slot & 1)) {
                 p->hart = hart;
@@ -65,12 +55,10 @@ static bool find_slot(struct proc *p)
     return found;
 }
 
-struct proc *proc_new(void)
-{
+struct proc *proc_new(void) {
     struct proc *p = TABLE->proc;
     lock_acquire(&TABLE->lock);
-    while (p < &TABLE->proc[NPROC] && p->state != PROC_FREE)
-        p++;
+    while (p < &TABLE->proc[NPROC] && p->state != PROC_FREE) p++;
     if (p == &TABLE->proc[NPROC] || !find_slot(p)) {
         lock_release(&TABLE->lock);
         return 0;
@@ -83,29 +71,25 @@ struct proc *proc_new(void)
     return p;
 }
 
-static void set_state(struct proc *p, u32 state)
-{
+static void set_state(struct proc *p, u32 state) {
     lock_acquire(&TABLE->lock);
     p->state = state;
     lock_release(&TABLE->lock);
 }
 
-int proc_run(struct proc *p)
-{
+int proc_run(struct proc *p) {
     int pid = p->pid;
     set_state(p, PROC_LIVE);
     exo_env_ctl(p->eid, ENV_RUN);
     return pid;
 }
 
-void proc_cancel(struct proc *p)
-{
+void proc_cancel(struct proc *p) {
     vm_charge(&p->charged, 0);
     set_state(p, PROC_FREE);
 }
 
-void proc_start(void)
-{
+void proc_start(void) {
     SELF->proc = INIT;
     SELF->index = 0;
     SELF->root = env(SELF->first.eid)->root;
@@ -116,8 +100,7 @@ void proc_start(void)
     // One slot, on the hart where it is.
     bool found = false;
     for (u32 i = 0; i < EXO_WORDS->nharts * EXO_NSLOT; i++) {
-        if (EXO_SLOTS[i].eid != INIT->eid)
-            continue;
+        if (EXO_SLOTS[i].eid != INIT->eid) continue;
         if (!found && i / EXO_NSLOT == INIT->hart) {
             INIT->slot = i % EXO_NSLOT;
             found = true;
@@ -130,8 +113,7 @@ void proc_start(void)
 // ---- the end ----
 
 // Children of one that ends are init's.
-static void give_children(const struct proc *from)
-{
+static void give_children(const struct proc *from) {
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if (p->state != PROC_FREE && p->parent == from) {
             p->parent = INIT;
@@ -140,8 +122,7 @@ static void give_children(const struct proc *from)
     }
 }
 
-void proc_exit(int status)
-{
+void proc_exit(int status) {
     static bool ending; // a fault in here comes back here: what it came from is left out
     struct proc *p = me();
     if (!ending) {
@@ -168,21 +149,16 @@ void proc_exit(int status)
     }
 }
 
-int sys_exit(int status)
-{
-    proc_exit(status);
-}
+int sys_exit(int status) { proc_exit(status); }
 
 // A child that the kernel stopped, since its libOS did something that cannot be gone on from.
-static bool broke_down(const struct proc *p)
-{
+static bool broke_down(const struct proc *p) {
     const volatile struct exo_env *e = env(p->eid);
     return p->state == PROC_LIVE && e->eid == p->eid && e->state & ENV_STOPPED && e->stop != STOP_NEW &&
            e->stop != STOP_CTL;
 }
 
-static void put_down(struct proc *p)
-{
+static void put_down(struct proc *p) {
     crash_stopped(p);
     exo_env_end(p->eid);
     file_cancel(p);
@@ -192,10 +168,8 @@ static void put_down(struct proc *p)
 }
 
 // Its environment may still be on its way out, on this hart or another.
-static void reap(struct proc *p)
-{
-    while (env(p->eid)->eid == p->eid)
-        lock_pause();
+static void reap(struct proc *p) {
+    while (env(p->eid)->eid == p->eid) lock_pause();
     exo_slot_set(p->hart, p->slot, 0);
     space_free(p->root, p->sz);
     vm_charge(&p->charged, 0);
@@ -203,16 +177,13 @@ static void reap(struct proc *p)
 }
 
 // A child to reap, whose state becomes PROC_REAPED; or NULL, and whether there is any child at all.
-static struct proc *find_ended(bool *any)
-{
+static struct proc *find_ended(bool *any) {
     *any = false;
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
-        if (p->parent != me() || (p->state != PROC_LIVE && p->state != PROC_ZOMBIE))
-            continue;
+        if (p->parent != me() || (p->state != PROC_LIVE && p->state != PROC_ZOMBIE)) continue;
         *any = true;
         bool broken = broke_down(p);
-        if (broken)
-            p->status = KILLED;
+        if (broken) p->status = KILLED;
         if (broken || p->state == PROC_ZOMBIE) {
             p->state = PROC_REAPED;
             return p;
@@ -221,10 +192,8 @@ static struct proc *find_ended(bool *any)
     return 0;
 }
 
-int sys_wait(int *status)
-{
-    if (status && !user_ok(status, sizeof(*status), true))
-        return -1;
+int sys_wait(int *status) {
+    if (status && !user_ok(status, sizeof(*status), true)) return -1;
     for (;;) {
         u64 seen = wake_read(), stops = EXO_WORDS->stops;
         bool any;
@@ -233,22 +202,18 @@ int sys_wait(int *status)
         lock_release(&TABLE->lock);
         if (p) {
             int pid = p->pid;
-            if (status)
-                *status = p->status;
-            if (env(p->eid)->eid == p->eid && env(p->eid)->state & ENV_STOPPED)
-                put_down(p);
+            if (status) *status = p->status;
+            if (env(p->eid)->eid == p->eid && env(p->eid)->state & ENV_STOPPED) put_down(p);
             reap(p);
             return pid;
         }
-        if (!any || !stop_wait(seen, stops))
-            return -1;
+        if (!any || !stop_wait(seen, stops)) return -1;
     }
 }
 
 // ---- other calls ----
 
-int sys_kill(int pid)
-{
+int sys_kill(int pid) {
     int result = -1;
     lock_acquire(&TABLE->lock);
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
@@ -262,25 +227,16 @@ int sys_kill(int pid)
     return result;
 }
 
-int sys_getpid(void)
-{
-    return me()->pid;
-}
+int sys_getpid(void) { return me()->pid; }
 
-int sys_sleep(int ticks)
-{
+int sys_sleep(int ticks) {
     u64 until = exo_time() + (ticks > 0 ? (u64)ticks * TICK : 0);
     for (;;) {
         u64 seen = wake_read();
-        if (killed())
-            return -1;
-        if (exo_time() >= until)
-            return 0;
+        if (killed()) return -1;
+        if (exo_time() >= until) return 0;
         wake_wait(seen, until);
     }
 }
 
-int sys_uptime(void)
-{
-    return (int)((exo_time() - EXO_WORDS->boot_time) / TICK);
-}
+int sys_uptime(void) { return (int)((exo_time() - EXO_WORDS->boot_time) / TICK); }

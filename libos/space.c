@@ -21,54 +21,42 @@ static struct {
     u32 n;
 } batch __attribute__((aligned(EXO_PAGE)));
 
-bool batch_flush(void)
-{
+bool batch_flush(void) {
     u32 n = batch.n;
     batch.n = 0;
     return n == 0 || exo_batch(batch.op, n).err == 0;
 }
 
-bool batch_add(u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits)
-{
-    if (batch.n == EXO_BATCH_MAX && !batch_flush())
-        return false;
+bool batch_add(u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits) {
+    if (batch.n == EXO_BATCH_MAX && !batch_flush()) return false;
     batch.op[batch.n++] = (struct exo_op){.op = op, .root = root, .va = va, .ppn = ppn, .bits = bits};
     return true;
 }
 
-u64 space_pages(void)
-{
+u64 space_pages(void) {
     u64 data = ((va_t)bss_end - (va_t)data_start) / EXO_PAGE;
     return 1 + TABLES + 1 + data + STACK_PAGES;
 }
 
-static void free_pages(const ppn_t *ppn, u32 n)
-{
-    for (u32 i = 0; i < n; i++)
-        batch.op[i] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = ppn[i]};
-    if (n)
-        exo_batch(batch.op, n);
+static void free_pages(const ppn_t *ppn, u32 n) {
+    for (u32 i = 0; i < n; i++) batch.op[i] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = ppn[i]};
+    if (n) exo_batch(batch.op, n);
 }
 
 // All of n pages, or none.
-static bool alloc_pages(ppn_t *ppn, u32 n)
-{
+static bool alloc_pages(ppn_t *ppn, u32 n) {
     for (u32 i = 0; i < n; i++)
         batch.op[i] =
             (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
     struct exo_ret r = exo_batch(batch.op, n);
-    for (u32 i = 0; i < r.val; i++)
-        ppn[i] = batch.op[i].ppn;
-    if (r.err)
-        free_pages(ppn, (u32)r.val);
+    for (u32 i = 0; i < r.val; i++) ppn[i] = batch.op[i].ppn;
+    if (r.err) free_pages(ppn, (u32)r.val);
     return r.err == 0;
 }
 
-static bool make_tables(ppn_t *root)
-{
+static bool make_tables(ppn_t *root) {
     ppn_t page[1 + TABLES];
-    if (!alloc_pages(page, 1 + TABLES))
-        return false;
+    if (!alloc_pages(page, 1 + TABLES)) return false;
     if (exo_pt_link(page[0], 0, 2, page[0]) != 0) {
         free_pages(page, 1 + TABLES);
         return false;
@@ -84,8 +72,7 @@ static bool make_tables(ppn_t *root)
     return true;
 }
 
-static bool bind_common(ppn_t root)
-{
+static bool bind_common(ppn_t root) {
     u32 text = (u32)((va_t)rodata_start - LIBOS_TABLE) / EXO_PAGE;
     u32 all = (u32)((va_t)data_start - LIBOS_TABLE) / EXO_PAGE;
     for (u32 i = 0; i < all; i++)
@@ -93,17 +80,14 @@ static bool bind_common(ppn_t root)
                        i < text ? PTE_R | PTE_X | PTE_A : PTE_R | PTE_A))
             return false;
     for (u64 i = 0; i < SHARED->pages; i++)
-        if (!batch_add(EXO_BIND, root, SHARED_VA + i * EXO_PAGE, SHARED->page_ppn[i], SPACE_RW))
-            return false;
+        if (!batch_add(EXO_BIND, root, SHARED_VA + i * EXO_PAGE, SHARED->page_ppn[i], SPACE_RW)) return false;
     return batch_flush();
 }
 
 // A new page with the contents of the caller's at va, or 0. It stays bound at SCRATCH_VA until another is.
-static ppn_t copy_page(va_t va)
-{
+static ppn_t copy_page(va_t va) {
     struct exo_ret r = exo_page_alloc(0, 1);
-    if (r.err)
-        return 0;
+    if (r.err) return 0;
     if (exo_bind(SELF->root, SCRATCH_VA, r.val, SPACE_RW, 0).err) {
         exo_page_free(r.val);
         return 0;
@@ -112,37 +96,28 @@ static ppn_t copy_page(va_t va)
     return (ppn_t)r.val;
 }
 
-static ppn_t own_page(va_t va)
-{
+static ppn_t own_page(va_t va) {
     struct exo_ret r = exo_protect(SELF->root, va, 0, 0, 0);
     return r.err ? 0 : PTE_PPN(r.val);
 }
 
-static bool bind_private(ppn_t root, bool own)
-{
+static bool bind_private(ppn_t root, bool own) {
     for (va_t va = (va_t)data_start; va < (va_t)stack_top; va += EXO_PAGE) {
-        if (va >= (va_t)bss_end && va < (va_t)stack_bottom)
-            continue;
+        if (va >= (va_t)bss_end && va < (va_t)stack_bottom) continue;
         ppn_t ppn = own ? own_page(va) : copy_page(va);
-        if (ppn == 0)
-            return false;
+        if (ppn == 0) return false;
         if (exo_bind(root, va, ppn, SPACE_RW, 0).err) {
-            if (!own)
-                exo_page_free(ppn);
+            if (!own) exo_page_free(ppn);
             return false;
         }
     }
-    if (own)
-        return exo_bind(root, UA_VA, own_page(UA_VA), SPACE_RW, 0).err == 0;
+    if (own) return exo_bind(root, UA_VA, own_page(UA_VA), SPACE_RW, 0).err == 0;
     return exo_unbind(SELF->root, SCRATCH_VA, 0).err == 0;
 }
 
-bool space_new(ppn_t *root, bool own)
-{
-    if (!make_tables(root))
-        return false;
-    if (bind_common(*root) && bind_private(*root, own))
-        return true;
+bool space_new(ppn_t *root, bool own) {
+    if (!make_tables(root)) return false;
+    if (bind_common(*root) && bind_private(*root, own)) return true;
     batch.n = 0;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     space_free(*root, 0);
@@ -151,8 +126,7 @@ bool space_new(ppn_t *root, bool own)
 
 // Unbinds [from, to), which one table covers, and frees each page that nobody else binds. Stops where there
 // is no table, as there is nothing to unbind then.
-static void unbind(ppn_t root, va_t from, va_t to)
-{
+static void unbind(ppn_t root, va_t from, va_t to) {
     struct exo_op *ops = batch.op;
     while (from < to) {
         u32 n = 0, nfree = 0;
@@ -162,80 +136,63 @@ static void unbind(ppn_t root, va_t from, va_t to)
         for (u32 i = 0; i < done; i++)
             if (ops[i].binds == 0)
                 ops[nfree++] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = PTE_PPN(ops[i].word)};
-        if (nfree)
-            exo_batch(ops, nfree);
-        if (done < n)
-            return;
+        if (nfree) exo_batch(ops, nfree);
+        if (done < n) return;
     }
 }
 
 // Back to an ordinary page, which is returned; 0 if there is no table.
-static ppn_t unlink_table(ppn_t root, va_t va, u32 level)
-{
+static ppn_t unlink_table(ppn_t root, va_t va, u32 level) {
     struct exo_ret r = exo_pt_unlink(root, va, level);
     return r.err ? 0 : (ppn_t)r.val;
 }
 
-static void drop_table(ppn_t root, va_t va, u32 level)
-{
+static void drop_table(ppn_t root, va_t va, u32 level) {
     ppn_t ppn = unlink_table(root, va, level);
-    if (ppn)
-        exo_page_free(ppn);
+    if (ppn) exo_page_free(ppn);
 }
 
-static u64 table_end(u64 sz)
-{
-    return (sz + TABLE_SPAN - 1) & ~(u64)(TABLE_SPAN - 1);
-}
+static u64 table_end(u64 sz) { return (sz + TABLE_SPAN - 1) & ~(u64)(TABLE_SPAN - 1); }
 
 // In the window, tables are bound but not freed by the last unbinding: page_free refuses tables.
-static void drop_program_table(ppn_t root, va_t va)
-{
+static void drop_program_table(ppn_t root, va_t va) {
     exo_unbind(root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, 0);
     drop_table(root, va, 0);
 }
 
-static bool make_program_table(ppn_t root, va_t va)
-{
+static bool make_program_table(ppn_t root, va_t va) {
     ppn_t page;
-    if (!alloc_pages(&page, 1))
-        return false;
+    if (!alloc_pages(&page, 1)) return false;
     if (exo_pt_link(root, va, 0, page) != 0) {
         exo_page_free(page);
         return false;
     }
-    if (exo_bind(root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, page, PTE_R | PTE_A, 0).err == 0)
-        return true;
+    if (exo_bind(root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, page, PTE_R | PTE_A, 0).err == 0) return true;
     drop_table(root, va, 0);
     return false;
 }
 
-bool space_grow(ppn_t root, u64 sz, u64 new_sz)
-{
+bool space_grow(ppn_t root, u64 sz, u64 new_sz) {
     for (va_t va = table_end(sz); va < new_sz; va += TABLE_SPAN) {
         if (!make_program_table(root, va)) {
-            while (va > table_end(sz))
-                drop_program_table(root, va -= TABLE_SPAN);
+            while (va > table_end(sz)) drop_program_table(root, va -= TABLE_SPAN);
             return false;
         }
     }
     return true;
 }
 
-void space_shrink(ppn_t root, u64 sz, u64 new_sz)
-{
+void space_shrink(ppn_t root, u64 sz, u64 new_sz) {
     va_t va = (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1);
     while (va < sz) {
         va_t end = (va | (TABLE_SPAN - 1)) + 1;
         unbind(root, va, end < sz ? end : sz);
         va = end;
     }
-    for (va = table_end(new_sz); va < sz; va += TABLE_SPAN)
-        drop_program_table(root, va);
+    for (va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
 }
 
-void space_free(ppn_t root, u64 sz)
-{
+void space_free(ppn_t root, u64 sz) {
     space_shrink(root, sz, 0);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, UA_VA, SCRATCH_VA + EXO_PAGE);
@@ -243,9 +200,7 @@ void space_free(ppn_t root, u64 sz)
     ppn_t page[TABLES + 1];
     u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)
-        if ((page[n] = unlink_table(root, tables[i].va, tables[i].level)))
-            n++;
-    if ((page[n] = unlink_table(root, 0, 2)))
-        n++;
+        if ((page[n] = unlink_table(root, tables[i].va, tables[i].level))) n++;
+    if ((page[n] = unlink_table(root, 0, 2))) n++;
     free_pages(page, n);
 }

@@ -13,8 +13,7 @@
 
 void start(struct exo_uarea *);
 
-static void fail(const char *what)
-{
+static void fail(const char *what) {
     print("unix: %s\n", what);
     for (;;) {
         exo_env_end(SELF->first.eid);
@@ -22,21 +21,15 @@ static void fail(const char *what)
     }
 }
 
-static ppn_t own_root(void)
-{
-    return EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].root;
-}
+static ppn_t own_root(void) { return EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].root; }
 
-static void drop_table(va_t va, u32 level)
-{
+static void drop_table(va_t va, u32 level) {
     struct exo_ret table = exo_pt_unlink(own_root(), va, level);
-    if (table.err == 0)
-        exo_page_free(table.val);
+    if (table.err == 0) exo_page_free(table.val);
 }
 
 // The boot image has put the u-area elsewhere. SELF is not there before this is done.
-static void move_uarea(struct exo_uarea *ua)
-{
+static void move_uarea(struct exo_uarea *ua) {
     struct first_args *first = (struct first_args *)ua->libos;
     va_t old = (va_t)ua;
     eid_t eid = first_self(first);
@@ -48,22 +41,17 @@ static void move_uarea(struct exo_uarea *ua)
     drop_table(old & ~(u64)(TABLE_SPAN * 512 - 1), 1);
 }
 
-static ppn_t new_page(void)
-{
+static ppn_t new_page(void) {
     struct exo_ret page = exo_page_alloc(0, 0);
-    if (page.err)
-        fail("not enough pages to start");
+    if (page.err) fail("not enough pages to start");
     return (ppn_t)page.val;
 }
 
-static void link_table(va_t va, u32 level)
-{
-    if (exo_pt_link(own_root(), va, level, new_page()) != 0)
-        fail("no table for the shared pages");
+static void link_table(va_t va, u32 level) {
+    if (exo_pt_link(own_root(), va, level, new_page()) != 0) fail("no table for the shared pages");
 }
 
-static void make_shared(void)
-{
+static void make_shared(void) {
     link_table(SHARED_VA, 1);
     link_table(SHARED_VA, 0);
     ppn_t root = own_root(), first[SHARED_PAGES];
@@ -80,12 +68,10 @@ static void make_shared(void)
     SHARED->account = EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].account;
 }
 
-static void find_text(void)
-{
+static void find_text(void) {
     for (va_t va = LIBOS_TABLE; va < (va_t)data_start; va += EXO_PAGE) {
         u64 i = (va - LIBOS_TABLE) / EXO_PAGE;
-        if (i == LIBOS_PAGES)
-            fail("its text is too long");
+        if (i == LIBOS_PAGES) fail("its text is too long");
         SHARED->text_ppn[i] = PTE_PPN(exo_protect(own_root(), va, 0, 0, 0).val);
     }
 }
@@ -105,8 +91,7 @@ static const struct pred_insn until_event[] = {
     {PRED_SUB, 5, 5, 2, 0}, {PRED_RET, 0, 5, 0, 0},
 };
 
-static ppn_t load_code(const struct pred_insn *insn, u32 n)
-{
+static ppn_t load_code(const struct pred_insn *insn, u32 n) {
     ppn_t ppn = new_page();
     struct pred_code *code = (struct pred_code *)SCRATCH_VA;
     exo_bind(own_root(), SCRATCH_VA, ppn, SPACE_RW, 0);
@@ -115,15 +100,13 @@ static ppn_t load_code(const struct pred_insn *insn, u32 n)
     code->page[1] = SHARED->page_ppn[0];
     memcpy(code->insn, insn, n * sizeof(*insn));
     exo_unbind(own_root(), SCRATCH_VA, 0);
-    if (exo_code_load(ppn) != 0)
-        fail("the kernel does not take its predicates");
+    if (exo_code_load(ppn) != 0) fail("the kernel does not take its predicates");
     return ppn;
 }
 
 // ---- file system ----
 
-static void mount(void)
-{
+static void mount(void) {
     static const char name[] = "fs";
     for (u32 i = 0; i < EXO_NEXT; i++) {
         const volatile struct exo_ext *e = &EXO_EXTS[i];
@@ -142,23 +125,19 @@ static void mount(void)
 }
 
 // The page below the jump table has served; with it goes a table that no other process has.
-static void drop_header(void)
-{
+static void drop_header(void) {
     struct exo_ret page = exo_unbind(own_root(), (va_t)image_load, 0);
-    if (page.err == 0 && page.val2 == 0)
-        exo_page_free(PTE_PPN(page.val));
+    if (page.err == 0 && page.val2 == 0) exo_page_free(PTE_PPN(page.val));
     drop_table((va_t)image_load & ~(u64)(TABLE_SPAN - 1), 0);
 }
 
 // What is held now stays held; what the reserve has beyond that is to be charged.
-static void open_account(void)
-{
+static void open_account(void) {
     const volatile struct exo_acct *a = &EXO_ACCTS[SHARED->account];
     SHARED->commit.limit = a->reserve > a->held + SPARE ? a->reserve - a->held - SPARE : 0;
 }
 
-void start(struct exo_uarea *ua)
-{
+void start(struct exo_uarea *ua) {
     char *argv[] = {"init", 0};
     move_uarea(ua);
     upcall_unmask();

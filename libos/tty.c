@@ -7,100 +7,78 @@
 #define DEL     0x7f
 
 // All n bytes, however many calls that takes: one ends at the end of a page, and after EXO_CONS_MAX bytes.
-static i64 put(const char *p, u64 n)
-{
+static i64 put(const char *p, u64 n) {
     while (n) {
         struct exo_ret r = exo_cons_write(p, n);
-        if (r.err)
-            return r.err;
+        if (r.err) return r.err;
         p += r.val;
         n -= r.val;
     }
     return 0;
 }
 
-static u8 *at(struct tty *t, u32 i)
-{
-    return &t->ring[i % TTY_RING];
-}
+static u8 *at(struct tty *t, u32 i) { return &t->ring[i % TTY_RING]; }
 
 // Takes the last character off the line: all bytes of it, if it is UTF-8.
-static void erase(struct tty *t)
-{
+static void erase(struct tty *t) {
     while (t->edit != t->ready && (*at(t, --t->edit) & 0xc0) == 0x80)
         ;
     put("\b \b", 3);
 }
 
-static void add(struct tty *t, char c)
-{
+static void add(struct tty *t, char c) {
     *at(t, t->edit++) = c;
-    if (c != CTRL('D'))
-        put(&c, 1);
-    if (c == '\n' || c == CTRL('D') || t->edit - t->head == TTY_RING)
-        t->ready = t->edit;
+    if (c != CTRL('D')) put(&c, 1);
+    if (c == '\n' || c == CTRL('D') || t->edit - t->head == TTY_RING) t->ready = t->edit;
 }
 
-static void type(struct tty *t, char c)
-{
+static void type(struct tty *t, char c) {
     if (c == CTRL('H') || c == DEL) {
-        if (t->edit != t->ready)
-            erase(t);
+        if (t->edit != t->ready) erase(t);
     } else if (c == CTRL('U')) {
-        while (t->edit != t->ready)
-            erase(t);
+        while (t->edit != t->ready) erase(t);
     } else if (c != 0) {
         add(t, c == '\r' ? '\n' : c);
     }
 }
 
 // Takes from the kernel what is typed, as far as the ring has room for it.
-static i64 drain(struct tty *t)
-{
+static i64 drain(struct tty *t) {
     char got[64] __attribute__((aligned(64))); // so, in one page
     for (;;) {
         u32 room = TTY_RING - (t->edit - t->head);
         struct exo_ret r = exo_cons_read(got, room < sizeof got ? room : sizeof got);
-        if (r.err || r.val == 0)
-            return r.err;
-        for (u64 i = 0; i < r.val; i++)
-            type(t, got[i]);
+        if (r.err || r.val == 0) return r.err;
+        for (u64 i = 0; i < r.val; i++) type(t, got[i]);
     }
 }
 
 // Hands over what there is of the first line, up to n bytes.
-static int take(struct tty *t, u8 *to, u32 n)
-{
+static int take(struct tty *t, u8 *to, u32 n) {
     u32 m = 0;
     while (m < n && t->head + m != t->ready) {
         u8 c = *at(t, t->head + m);
-        if (c == CTRL('D'))
-            break;
+        if (c == CTRL('D')) break;
         m++;
-        if (c == '\n')
-            break;
+        if (c == '\n') break;
     }
     if (m == 0) {
         t->head++; // the ^D
         return 0;
     }
-    if (!user_ok(to, m, true))
-        return -1;
-    for (u32 i = 0; i < m; i++)
-        to[i] = *at(t, t->head++);
+    if (!user_ok(to, m, true)) return -1;
+    for (u32 i = 0; i < m; i++) to[i] = *at(t, t->head++);
     return m;
 }
 
-int tty_read(void *to, int n)
-{
+int tty_read(void *to, int n) {
     struct tty *t = &SHARED->tty;
     int got = n ? -1 : 0;
     bool more = n > 0;
     lock_acquire(&t->lock);
     while (more) {
         u64 seen = wake_read(), input = __atomic_load_n(&EXO_WORDS->input, __ATOMIC_ACQUIRE);
-        if (drain(t))
-            break;
+        if (drain(t)) break;
         if (t->head != t->ready) {
             got = take(t, to, n);
             break;
@@ -113,18 +91,15 @@ int tty_read(void *to, int n)
     return got;
 }
 
-int tty_write(const void *from, int n)
-{
+int tty_write(const void *from, int n) {
     char out[EXO_CONS_MAX] __attribute__((aligned(EXO_CONS_MAX))); // so, in one page
     int done = 0;
     while (done < n && !killed()) {
         u32 m = n - done < EXO_CONS_MAX ? n - done : EXO_CONS_MAX;
         const u8 *p = (const u8 *)from + done;
-        if (!user_ok(p, m, false))
-            break;
+        if (!user_ok(p, m, false)) break;
         __builtin_memcpy(out, p, m);
-        if (put(out, m))
-            break;
+        if (put(out, m)) break;
         done += m;
     }
     return killed() || (done == 0 && n > 0) ? -1 : done;

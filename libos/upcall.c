@@ -17,32 +17,27 @@ void upcall_resumed(void);
 
 // An exception of the program, or of libOS code that follows one of the program's pointers. May come while
 // another is served. Returning continues what was interrupted.
-void upcall_fault(struct trap *t)
-{
+void upcall_fault(struct trap *t) {
     const struct exo_frame *f = &t->frame;
     if (__atomic_load_n(&UAREA->pending, __ATOMIC_RELAXED) & PENDING_EPILOGUE)
         upcall_yield(0); // the slice ended while the fault frame was in use
 
     switch (f->cause) {
     case CAUSE_ILLEGAL:
-        if (SELF->fp_on)
-            break;
+        if (SELF->fp_on) break;
         upcall_fp_load(); // perhaps it was only that floating point is off
         return;
     case CAUSE_FETCH_PAGE:
     case CAUSE_LOAD_PAGE:
     case CAUSE_STORE_PAGE:
-        if (vm_fault(f->cause, f->tval))
-            return;
+        if (vm_fault(f->cause, f->tval)) return;
     }
     crash(t);
 }
 
 // A program that was interrupted is about to go on. If it is not to, neither are its frames needed.
-void upcall_resumed(void)
-{
-    if (!killed())
-        return;
+void upcall_resumed(void) {
+    if (!killed()) return;
     __atomic_fetch_and(&UAREA->pending, ~(u64)PENDING_FORCED, __ATOMIC_RELAXED);
     __atomic_store_n(&UAREA->mask, 0, __ATOMIC_RELAXED);
     proc_exit(KILLED);

@@ -12,100 +12,75 @@
 #define CAUSE_FETCH_PAGE 12
 #define CAUSE_STORE_PAGE 15
 
-static u64 page_up(u64 n)
-{
-    return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1);
-}
+static u64 page_up(u64 n) { return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1); }
 
 // ---- faults ----
 
 // A write to a page that was shared by a fork. The kernel's count of bindings tells whether it still is; if
 // it is not, nobody else can come to share it meanwhile. Two sharers that both copy it find that out when
 // each binds its copy instead: the one that saw the last binding go frees the page.
-static bool copy_on_write(va_t va, u64 pte)
-{
+static bool copy_on_write(va_t va, u64 pte) {
     ppn_t root = SELF->root;
     if (EXO_PAGES[PTE_PPN(pte) - EXO_PPN_BASE].binds == 1)
         return exo_protect(root, va, PTE_COW, PTE_W | PTE_D, 0).err == 0;
 
     struct exo_ret copy = exo_page_alloc(0, 1);
-    if (copy.err)
-        return false;
+    if (copy.err) return false;
     exo_bind(root, COPY_VA, copy.val, SPACE_RW, 0);
     memcpy((void *)COPY_VA, (const void *)va, EXO_PAGE);
     struct exo_ret old = exo_bind(root, va, copy.val, SPACE_RW, 0);
     exo_unbind(root, COPY_VA, 0);
-    if (old.val2 == 0)
-        exo_page_free(PTE_PPN(old.val));
+    if (old.val2 == 0) exo_page_free(PTE_PPN(old.val));
     return true;
 }
 
-static bool demand_zero(va_t va)
-{
+static bool demand_zero(va_t va) {
     struct exo_ret page = exo_page_alloc(0, 0);
-    if (page.err)
-        return false;
+    if (page.err) return false;
     exo_bind(SELF->root, va, page.val, SPACE_RW, 0);
     return true;
 }
 
-bool vm_fault(u64 cause, va_t va)
-{
+bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
-    if (va >= me()->sz || va == program()->guard)
-        return false;
+    if (va >= me()->sz || va == program()->guard) return false;
     u64 pte = PTE_OF(va);
-    if (!(pte & PTE_V))
-        return cause != CAUSE_FETCH_PAGE && demand_zero(va);
-    if (cause == CAUSE_STORE_PAGE && pte & PTE_COW)
-        return copy_on_write(va, pte);
+    if (!(pte & PTE_V)) return cause != CAUSE_FETCH_PAGE && demand_zero(va);
+    if (cause == CAUSE_STORE_PAGE && pte & PTE_COW) return copy_on_write(va, pte);
     return false;
 }
 
 // ---- the program's pointers ----
 
-static bool page_ok(va_t va, bool write)
-{
+static bool page_ok(va_t va, bool write) {
     u64 pte = PTE_OF(va);
-    if (pte & PTE_V && (pte & PTE_W || (!write && pte & PTE_R)))
-        return true;
+    if (pte & PTE_V && (pte & PTE_W || (!write && pte & PTE_R))) return true;
     return (write || !(pte & PTE_V)) && vm_fault(CAUSE_STORE_PAGE, va);
 }
 
-bool user_ok(const void *p, u64 n, bool write)
-{
+bool user_ok(const void *p, u64 n, bool write) {
     va_t va = (va_t)p, end = page_up(me()->sz);
-    if (n == 0)
-        return true;
-    if (va >= end || n > end - va)
-        return false;
+    if (n == 0) return true;
+    if (va >= end || n > end - va) return false;
     for (va_t page = va & ~(u64)(EXO_PAGE - 1); page < va + n; page += EXO_PAGE)
-        if (!page_ok(page, write))
-            return false;
+        if (!page_ok(page, write)) return false;
     return true;
 }
 
-int user_str(const char *p, char *out, int max)
-{
+int user_str(const char *p, char *out, int max) {
     for (int n = 0; n < max; n++) {
-        if ((n == 0 || (va_t)(p + n) % EXO_PAGE == 0) && !user_ok(p + n, 1, false))
-            return -1;
+        if ((n == 0 || (va_t)(p + n) % EXO_PAGE == 0) && !user_ok(p + n, 1, false)) return -1;
         out[n] = p[n];
-        if (out[n] == 0)
-            return n;
+        if (out[n] == 0) return n;
     }
     return -1;
 }
 
 // ---- the commit count and the heap ----
 
-u64 vm_cost(u64 sz)
-{
-    return space_pages() + page_up(sz) / EXO_PAGE + (sz + TABLE_SPAN - 1) / TABLE_SPAN;
-}
+u64 vm_cost(u64 sz) { return space_pages() + page_up(sz) / EXO_PAGE + (sz + TABLE_SPAN - 1) / TABLE_SPAN; }
 
-bool vm_charge(u64 *charged, u64 pages)
-{
+bool vm_charge(u64 *charged, u64 pages) {
     struct commit *c = &SHARED->commit;
     lock_acquire(&c->lock);
     u64 used = c->used - *charged + pages;
@@ -118,25 +93,19 @@ bool vm_charge(u64 *charged, u64 pages)
     return ok;
 }
 
-static bool grow(struct proc *p, u64 sz)
-{
+static bool grow(struct proc *p, u64 sz) {
     u64 old = vm_cost(p->sz);
-    if (!vm_charge(&p->charged, vm_cost(sz)))
-        return false;
-    if (space_grow(p->root, p->sz, sz))
-        return true;
+    if (!vm_charge(&p->charged, vm_cost(sz))) return false;
+    if (space_grow(p->root, p->sz, sz)) return true;
     vm_charge(&p->charged, old);
     return false;
 }
 
-char *sys_sbrk(int n)
-{
+char *sys_sbrk(int n) {
     struct proc *p = me();
     u64 old = p->sz, sz = old + (u64)(i64)n;
-    if (n >= 0 ? sz > PROGRAM_END : sz > old)
-        return (char *)-1;
-    if (sz > old && !grow(p, sz))
-        return (char *)-1;
+    if (n >= 0 ? sz > PROGRAM_END : sz > old) return (char *)-1;
+    if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
         space_shrink(p->root, old, sz);
         vm_charge(&p->charged, vm_cost(sz));

@@ -20,8 +20,7 @@ struct check {
     u32 *up;     // of each directory: where its ".." points
 };
 
-static void __attribute__((format(printf, 2, 3))) bad(struct check *c, const char *format, ...)
-{
+static void __attribute__((format(printf, 2, 3))) bad(struct check *c, const char *format, ...) {
     va_list args;
     va_start(args, format);
     fprintf(c->out, "%s: ", c->who);
@@ -31,20 +30,15 @@ static void __attribute__((format(printf, 2, 3))) bad(struct check *c, const cha
     c->violations++;
 }
 
-static const void *block_at(const struct check *c, u32 b)
-{
-    return c->mem + (u64)b * FS_BLOCK_SIZE;
-}
+static const void *block_at(const struct check *c, u32 b) { return c->mem + (u64)b * FS_BLOCK_SIZE; }
 
-static const struct fs_dinode *inode_at(const struct check *c, u32 inum)
-{
+static const struct fs_dinode *inode_at(const struct check *c, u32 inum) {
     return (const struct fs_dinode *)block_at(c, c->s->inode_start) + inum;
 }
 
 // ---- log ----
 
-static void check_log(struct check *c)
-{
+static void check_log(struct check *c) {
     const struct fs_super *s = c->s;
     const struct log_anchor *a = block_at(c, s->log_start);
     u32 ring = s->log_blocks - 1;
@@ -64,14 +58,12 @@ static void check_log(struct check *c)
     u64 sum = label_sum(0, r, offsetof(struct log_record, sum));
     for (u32 i = 1; i <= r->count; i++)
         sum = label_sum(sum, block_at(c, s->log_start + 1 + (a->tail + i) % ring), FS_BLOCK_SIZE);
-    if (sum == r->sum)
-        bad(c, "log: a committed transaction is not in place yet");
+    if (sum == r->sum) bad(c, "log: a committed transaction is not in place yet");
 }
 
 // ---- blocks of inodes ----
 
-static int claim(struct check *c, u32 inum, u32 b, const char *what)
-{
+static int claim(struct check *c, u32 inum, u32 b, const char *what) {
     if (b < c->s->data_start || b >= c->s->nblocks) {
         bad(c, "inode %u: %s %u is no data block", inum, what, b);
         return 0;
@@ -85,67 +77,51 @@ static int claim(struct check *c, u32 inum, u32 b, const char *what)
 }
 
 // Follows what begins at file block `base`. leaf[0..n) gets the blocks below the size; 0 where there is none.
-static void claim_tree(struct check *c, u32 inum, u32 b, u32 level, u64 base, u32 *leaf, u64 n)
-{
+static void claim_tree(struct check *c, u32 inum, u32 b, u32 level, u64 base, u32 *leaf, u64 n) {
     if (b == 0) {
         if (base < n)
             bad(c, "inode %u: nothing from its block %llu on, of %llu", inum, (unsigned long long)base,
                 (unsigned long long)n);
         return;
     }
-    if (base >= n)
-        bad(c, "inode %u: block %u lies past its size", inum, b);
-    if (!claim(c, inum, b, level ? "indirect block" : "block"))
-        return;
+    if (base >= n) bad(c, "inode %u: block %u lies past its size", inum, b);
+    if (!claim(c, inum, b, level ? "indirect block" : "block")) return;
     if (level == 0) {
-        if (base < n)
-            leaf[base] = b;
+        if (base < n) leaf[base] = b;
         return;
     }
     const u32 *entry = block_at(c, b);
     u64 span = level == 2 ? FS_POINTERS : 1;
-    for (u32 i = 0; i < FS_POINTERS; i++)
-        claim_tree(c, inum, entry[i], level - 1, base + i * span, leaf, n);
+    for (u32 i = 0; i < FS_POINTERS; i++) claim_tree(c, inum, entry[i], level - 1, base + i * span, leaf, n);
 }
 
-static void claim_blocks(struct check *c, u32 inum, u32 *leaf, u64 n)
-{
+static void claim_blocks(struct check *c, u32 inum, u32 *leaf, u64 n) {
     const struct fs_dinode *d = inode_at(c, inum);
-    for (u32 i = 0; i < FS_DIRECT; i++)
-        claim_tree(c, inum, d->addr[i], 0, i, leaf, n);
+    for (u32 i = 0; i < FS_DIRECT; i++) claim_tree(c, inum, d->addr[i], 0, i, leaf, n);
     claim_tree(c, inum, d->addr[FS_DIRECT], 1, FS_DIRECT, leaf, n);
     claim_tree(c, inum, d->addr[FS_DIRECT + 1], 2, FS_DIRECT + FS_POINTERS, leaf, n);
 }
 
 // ---- directories ----
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return memcmp(*(const char *const *)a, *(const char *const *)b, FS_NAME);
 }
 
 static const char here[FS_NAME] = ".", above[FS_NAME] = "..";
 
-static int is(const char *name, const char *want)
-{
-    return memcmp(name, want, FS_NAME) == 0;
-}
+static int is(const char *name, const char *want) { return memcmp(name, want, FS_NAME) == 0; }
 
-static int good_name(const char *name)
-{
+static int good_name(const char *name) {
     u32 n = strnlen(name, FS_NAME);
-    if (n == 0 || memchr(name, '/', n))
-        return 0;
+    if (n == 0 || memchr(name, '/', n)) return 0;
     for (u32 i = n; i < FS_NAME; i++)
-        if (name[i])
-            return 0;
+        if (name[i]) return 0;
     return !is(name, here) && !is(name, above);
 }
 
-static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
-{
-    if (!good_name(e->name))
-        bad(c, "directory %u: bad name \"%.14s\"", dir, e->name);
+static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e) {
+    if (!good_name(e->name)) bad(c, "directory %u: bad name \"%.14s\"", dir, e->name);
     if (e->inum >= c->s->ninodes || inode_at(c, e->inum)->type == FS_FREE) {
         bad(c, "directory %u: \"%.14s\" names inode %u, which is free", dir, e->name, e->inum);
         return;
@@ -158,51 +134,40 @@ static void check_entry(struct check *c, u32 dir, const struct fs_dirent *e)
 }
 
 // Entry i of a directory. Returns whether it is in use and not one of the first two.
-static int check_slot(struct check *c, u32 dir, u64 i, const struct fs_dirent *e)
-{
+static int check_slot(struct check *c, u32 dir, u64 i, const struct fs_dirent *e) {
     if (i == 0 && (e->inum != dir || !is(e->name, here)))
         bad(c, "directory %u: its first entry is not \".\"", dir);
-    if (i == 1 && !is(e->name, above))
-        bad(c, "directory %u: its second entry is not \"..\"", dir);
-    if (i == 1)
-        c->up[dir] = e->inum;
-    if (i < 2 || e->inum == 0)
-        return 0;
+    if (i == 1 && !is(e->name, above)) bad(c, "directory %u: its second entry is not \"..\"", dir);
+    if (i == 1) c->up[dir] = e->inum;
+    if (i < 2 || e->inum == 0) return 0;
     check_entry(c, dir, e);
     return 1;
 }
 
-static void check_dir(struct check *c, u32 inum, const u32 *leaf, u64 nblocks)
-{
+static void check_dir(struct check *c, u32 inum, const u32 *leaf, u64 nblocks) {
     u64 n = inode_at(c, inum)->size / sizeof(struct fs_dirent), there = 0, nnames = 0;
-    for (u64 b = 0; b < nblocks; b++)
-        there += leaf[b] != 0;
+    for (u64 b = 0; b < nblocks; b++) there += leaf[b] != 0;
     const char **names = grab(there * FS_ENTRIES, sizeof *names);
     for (u64 b = 0; b < nblocks; b++) {
         const struct fs_dirent *e = leaf[b] ? block_at(c, leaf[b]) : 0;
         for (u64 i = b * FS_ENTRIES; e && i < (b + 1) * FS_ENTRIES && i < n; i++, e++)
-            if (check_slot(c, inum, i, e))
-                names[nnames++] = e->name;
+            if (check_slot(c, inum, i, e)) names[nnames++] = e->name;
     }
-    if (n < 2)
-        bad(c, "directory %u: no \".\" and \"..\"", inum);
+    if (n < 2) bad(c, "directory %u: no \".\" and \"..\"", inum);
     qsort(names, nnames, sizeof *names, by_name);
     for (u64 i = 1; i < nnames; i++)
-        if (by_name(&names[i - 1], &names[i]) == 0)
-            bad(c, "directory %u: \"%.14s\" twice", inum, names[i]);
+        if (by_name(&names[i - 1], &names[i]) == 0) bad(c, "directory %u: \"%.14s\" twice", inum, names[i]);
     free(names);
 }
 
-static void check_inode(struct check *c, u32 inum)
-{
+static void check_inode(struct check *c, u32 inum) {
     const struct fs_dinode *d = inode_at(c, inum);
     u64 size = d->size;
     if (d->type > FS_DEVICE) {
         bad(c, "inode %u: no such type: %u", inum, d->type);
         return;
     }
-    if (d->type == FS_FREE && d->nlink)
-        bad(c, "inode %u: free, but with %u links", inum, d->nlink);
+    if (d->type == FS_FREE && d->nlink) bad(c, "inode %u: free, but with %u links", inum, d->nlink);
     if ((d->type == FS_FREE || d->type == FS_DEVICE) && size) {
         bad(c, "inode %u: free or a device, but of %llu bytes", inum, (unsigned long long)size);
         size = 0;
@@ -216,59 +181,46 @@ static void check_inode(struct check *c, u32 inum)
     u64 n = (size + FS_BLOCK_SIZE - 1) / FS_BLOCK_SIZE;
     u32 *leaf = grab(n, sizeof *leaf);
     claim_blocks(c, inum, leaf, n);
-    if (d->type == FS_DIR)
-        check_dir(c, inum, leaf, n);
+    if (d->type == FS_DIR) check_dir(c, inum, leaf, n);
     free(leaf);
 }
 
-static void check_links(struct check *c, u32 inum)
-{
+static void check_links(struct check *c, u32 inum) {
     const struct fs_dinode *d = inode_at(c, inum);
-    if (d->type == FS_FREE || d->type > FS_DEVICE)
-        return;
+    if (d->type == FS_FREE || d->type > FS_DEVICE) return;
     u32 named = c->links[inum], want = named;
     if (d->type == FS_DIR) {
         u32 parent = inum == FS_ROOT ? FS_ROOT : c->parent[inum], top = inum;
-        if (named != (inum != FS_ROOT))
-            bad(c, "directory %u: named %u times", inum, named);
+        if (named != (inum != FS_ROOT)) bad(c, "directory %u: named %u times", inum, named);
         if (parent && c->up[inum] != parent)
             bad(c, "directory %u: \"..\" is %u, it lies in %u", inum, c->up[inum], parent);
-        for (u32 i = 0; i < c->s->ninodes && top && top != FS_ROOT; i++)
-            top = c->parent[top];
-        if (top != FS_ROOT)
-            bad(c, "directory %u: no path leads from the root to it", inum);
+        for (u32 i = 0; i < c->s->ninodes && top && top != FS_ROOT; i++) top = c->parent[top];
+        if (top != FS_ROOT) bad(c, "directory %u: no path leads from the root to it", inum);
         want = 1 + c->subs[inum];
     } else if (named == 0) {
         bad(c, "inode %u: nothing names it", inum);
     }
-    if (d->nlink != want)
-        bad(c, "inode %u: nlink is %u, not %u", inum, d->nlink, want);
+    if (d->nlink != want) bad(c, "inode %u: nlink is %u, not %u", inum, d->nlink, want);
 }
 
 // ---- all of it ----
 
-static void check_bitmap(struct check *c)
-{
+static void check_bitmap(struct check *c) {
     const u8 *map = block_at(c, c->s->bitmap_start);
     for (u32 b = 0; b < c->s->bitmap_blocks * FS_BITS; b++) {
         int set = map[b / 8] >> b % 8 & 1;
         int used = b < c->s->data_start || b >= c->s->nblocks || c->owner[b];
-        if (used && !set)
-            bad(c, "bitmap: block %u is in use, but marked as free", b);
-        if (!used && set)
-            bad(c, "bitmap: block %u is lost: marked, but not in use", b);
+        if (used && !set) bad(c, "bitmap: block %u is in use, but marked as free", b);
+        if (!used && set) bad(c, "bitmap: block %u is lost: marked, but not in use", b);
     }
 }
 
-static int zeros(const u8 *p, u64 n)
-{
-    while (n && p[n - 1] == 0)
-        n--;
+static int zeros(const u8 *p, u64 n) {
+    while (n && p[n - 1] == 0) n--;
     return n == 0;
 }
 
-u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who)
-{
+u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who) {
     struct check c = {.mem = mem, .s = (const struct fs_super *)mem, .out = out, .who = who};
     if (nblocks == 0 || !fs_super_ok(c.s, nblocks)) {
         bad(&c, "no superblock of a file system that fits its %u blocks", nblocks);
@@ -284,14 +236,10 @@ u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who)
     if (!zeros(mem + sizeof *c.s, FS_BLOCK_SIZE - sizeof *c.s))
         bad(&c, "superblock: bytes after it are not 0");
     check_log(&c);
-    if (!zeros((const u8 *)inode_at(&c, 0), sizeof(struct fs_dinode)))
-        bad(&c, "inode 0 is not 0");
-    if (inode_at(&c, FS_ROOT)->type != FS_DIR)
-        bad(&c, "the root is not a directory");
-    for (u32 i = 1; i < ninodes; i++)
-        check_inode(&c, i);
-    for (u32 i = 1; i < ninodes; i++)
-        check_links(&c, i);
+    if (!zeros((const u8 *)inode_at(&c, 0), sizeof(struct fs_dinode))) bad(&c, "inode 0 is not 0");
+    if (inode_at(&c, FS_ROOT)->type != FS_DIR) bad(&c, "the root is not a directory");
+    for (u32 i = 1; i < ninodes; i++) check_inode(&c, i);
+    for (u32 i = 1; i < ninodes; i++) check_links(&c, i);
     check_bitmap(&c);
 
     free(c.owner);

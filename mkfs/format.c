@@ -2,8 +2,7 @@
 #include <string.h>
 #include "fsimage.h"
 
-void fs_format(u8 *mem, const struct fs_super *s)
-{
+void fs_format(u8 *mem, const struct fs_super *s) {
     memcpy(mem, s, sizeof *s);
 
     struct log_anchor *a = (struct log_anchor *)(mem + (u64)s->log_start * FS_BLOCK_SIZE);
@@ -12,8 +11,7 @@ void fs_format(u8 *mem, const struct fs_super *s)
 
     u8 *bitmap = mem + (u64)s->bitmap_start * FS_BLOCK_SIZE;
     for (u32 b = 0; b < s->bitmap_blocks * FS_BITS; b++)
-        if (b <= s->data_start || b >= s->nblocks)
-            bitmap[b / 8] |= 1 << b % 8;
+        if (b <= s->data_start || b >= s->nblocks) bitmap[b / 8] |= 1 << b % 8;
 
     struct fs_dinode *root = (struct fs_dinode *)(mem + (u64)s->inode_start * FS_BLOCK_SIZE) + FS_ROOT;
     *root = (struct fs_dinode){.type = FS_DIR, .nlink = 1, .size = 2 * sizeof(struct fs_dirent)};

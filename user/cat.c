@@ -6,8 +6,7 @@
 
 static char buf[BSIZE];
 
-static void copy(int fd, const char *name)
-{
+static void copy(int fd, const char *name) {
     int n;
     while ((n = read(fd, buf, sizeof(buf))) > 0) {
         if (write(1, buf, n) != n) {
@@ -21,10 +20,8 @@ static void copy(int fd, const char *name)
     }
 }
 
-int main(int argc, char **argv)
-{
-    if (argc < 2)
-        copy(0, "standard input");
+int main(int argc, char **argv) {
+    if (argc < 2) copy(0, "standard input");
     for (int i = 1; i < argc; i++) {
         int fd = open(argv[i], O_RDONLY);
         if (fd < 0) {

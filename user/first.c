@@ -1,16 +1,17 @@
-// The boot image: the machine's policy, in environment 1 of account 1. It reads the manifest in the disk's label
-// and, for each line, makes an account, gives it what the line says, loads its image and starts it. Then it sleeps
-// until something stopped (a libOS all of whose environments are gone or stopped is started again, a few times) or
-// memory runs low (it asks back what an account holds above its reserve). A libOS ends the machine through a
-// door: see first.h.
+// The boot image: the machine's policy, in environment 1 of account 1. It reads the manifest in the disk's
+// label and, for each line, makes an account, gives it what the line says, loads its image and starts it.
+// Then it sleeps until something stopped (a libOS all of whose environments are gone or stopped is started
+// again, a few times) or memory runs low (it asks back what an account holds above its reserve). A libOS ends
+// the machine through a door: see first.h.
 #include "rt/rt.h"
 
-#define WINDOW    ((va_t)&image + 0x100000) // where it looks at pages; the kernel's table for the image covers it
-#define UA_TOP    0x3ffffff000              // a libOS's first u-area; the doors' lie below ours
-#define MARGIN    64                        // pages that a line without a number leaves
-#define RESTARTS  3
-#define GRACE_MS  100 // to answer a revocation
-#define LOOK_MS   1000
+#define WINDOW \
+    ((va_t)&image + 0x100000) // where it looks at pages; the kernel's table for the image covers it
+#define UA_TOP   0x3ffffff000 // a libOS's first u-area; the doors' lie below ours
+#define MARGIN   64           // pages that a line without a number leaves
+#define RESTARTS 3
+#define GRACE_MS 100 // to answer a revocation
+#define LOOK_MS  1000
 
 struct libos {
     const struct label_line *line;
@@ -37,7 +38,7 @@ __asm__(".text\n"
         "    li   a7, 0x12d\n" // EXO_HALT
         "    ecall\n"
         "    j    2f\n"
-        "1:  li   a0, -2\n" // E_ARG
+        "1:  li   a0, -2\n"    // E_ARG
         "2:  li   a7, 0x105\n" // EXO_REPLY: refused, the slice is over or the caller gone
         "    ecall\n"
         "door_epilogue:\n"
@@ -48,27 +49,23 @@ __asm__(".text\n"
         "    sd   zero, (t0)\n" // the mask
         "    li   a0, -27\n"    // E_TIME: the caller may try again
         "    j    2b\n");
-_Static_assert(FIRST_POWEROFF == 1 && EXO_HALT == 0x12d && EXO_REPLY == 0x105 && EXO_YIELD == 0x101 && E_ARG == -2 &&
-                   E_TIME == -27,
+_Static_assert(FIRST_POWEROFF == 1 && EXO_HALT == 0x12d && EXO_REPLY == 0x105 && EXO_YIELD == 0x101 &&
+                   E_ARG == -2 && E_TIME == -27,
                "as written above");
 
-void rt_fault(struct exo_uarea *ua)
-{
+void rt_fault(struct exo_uarea *ua) {
     print("first: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
     exo_halt(2);
 }
 
-static void must(i64 err, const char *what)
-{
-    if (!err)
-        return;
+static void must(i64 err, const char *what) {
+    if (!err) return;
     print("first: %s: error %ld\n", what, err);
     exo_halt(2);
 }
 
 // Shows an own page at the window, or takes it away (0).
-static void *look(ppn_t ppn)
-{
+static void *look(ppn_t ppn) {
     if (ppn)
         must(rt_map(root, WINDOW, ppn, PTE_R | PTE_W), "window");
     else
@@ -76,8 +73,7 @@ static void *look(ppn_t ppn)
     return (void *)WINDOW;
 }
 
-static void doors(void)
-{
+static void doors(void) {
     door_cap = exo_cap_new().val;
     for (u32 h = 0; h < EXO_WORDS->nharts; h++) {
         struct exo_ret page = exo_page_alloc(0, 0);
@@ -99,19 +95,14 @@ static void doors(void)
 
 // ---- sleeping ----
 
-static u64 events(void)
-{
-    return EXO_WORDS->completions + EXO_WORDS->stops;
-}
+static u64 events(void) { return EXO_WORDS->completions + EXO_WORDS->stops; }
 
 // Until there were events since `seen`, or fewer than `free` pages are free, or it is `time`.
-static void wait_event(u64 seen, u64 free, u64 time)
-{
+static void wait_event(u64 seen, u64 free, u64 time) {
     must(rt_wait(sleep_code, seen, free, time, 0), "wait");
 }
 
-static void sleep_init(void)
-{
+static void sleep_init(void) {
     struct exo_ret page = exo_page_alloc(0, 0);
     must(page.err, "the predicate's page");
     struct pred_code *c = look((ppn_t)page.val);
@@ -133,34 +124,27 @@ static void sleep_init(void)
 
 // ---- disk ----
 
-static u32 extent_named(const char *name)
-{
+static u32 extent_named(const char *name) {
     for (u32 i = 0; i < EXO_WORDS->nexts; i++) {
         u32 n = 0;
-        while (n < sizeof EXO_EXTS[i].name && name[n] && EXO_EXTS[i].name[n] == (u8)name[n])
-            n++;
-        if (EXO_EXTS[i].count && !name[n] && (n == sizeof EXO_EXTS[i].name || !EXO_EXTS[i].name[n]))
-            return i;
+        while (n < sizeof EXO_EXTS[i].name && name[n] && EXO_EXTS[i].name[n] == (u8)name[n]) n++;
+        if (EXO_EXTS[i].count && !name[n] && (n == sizeof EXO_EXTS[i].name || !EXO_EXTS[i].name[n])) return i;
     }
     return EXO_NEXT;
 }
 
-static i64 disk_read(u32 ext, u64 block, const ppn_t *ppns, u32 n)
-{
+static i64 disk_read(u32 ext, u64 block, const ppn_t *ppns, u32 n) {
     struct exo_ret request = exo_disk_submit(DISK_READ, n, ext, block, ppns, 0);
-    if (request.err)
-        return request.err;
+    if (request.err) return request.err;
     for (;;) {
         u64 seen = events();
         struct exo_ret done = exo_disk_done(request.val);
-        if (done.err != E_BUSY)
-            return done.err ? done.err : (i64)done.val;
+        if (done.err != E_BUSY) return done.err ? done.err : (i64)done.val;
         wait_event(seen, 0, ~0ul);
     }
 }
 
-static void read_label(void)
-{
+static void read_label(void) {
     struct exo_ret page = exo_page_alloc(0, 0);
     must(page.err, "the label's page");
     ppn_t ppn[1] __attribute__((aligned(8))) = {(ppn_t)page.val};
@@ -174,32 +158,25 @@ static void read_label(void)
 // ---- loading ----
 
 // Binds a page of the child's in its space; tables are made on the way, where there is none.
-static i64 bind_there(u32 acct, ppn_t to, va_t va, ppn_t ppn, u64 bits)
-{
+static i64 bind_there(u32 acct, ppn_t to, va_t va, ppn_t ppn, u64 bits) {
     for (;;) {
         i64 err = rt_map(to, va, ppn, bits);
-        if (err != E_TABLE)
-            return err;
+        if (err != E_TABLE) return err;
         struct exo_ret table = exo_page_alloc(0, 0);
         err = table.err ? table.err : exo_page_give(table.val, acct);
-        if (!err)
-            err = exo_pt_link(to, va & -(EXO_PAGE * 512ul), 0, table.val);
-        if (err == E_TABLE)
-            err = exo_pt_link(to, va & -(EXO_PAGE * 512ul * 512), 1, table.val);
-        if (err)
-            return err;
+        if (!err) err = exo_pt_link(to, va & -(EXO_PAGE * 512ul), 0, table.val);
+        if (err == E_TABLE) err = exo_pt_link(to, va & -(EXO_PAGE * 512ul * 512), 1, table.val);
+        if (err) return err;
     }
 }
 
 // Hands an own page to the child and binds it there.
-static i64 place(u32 acct, ppn_t to, va_t va, ppn_t ppn, u64 bits)
-{
+static i64 place(u32 acct, ppn_t to, va_t va, ppn_t ppn, u64 bits) {
     i64 err = exo_page_give(ppn, acct);
     return err ? err : bind_there(acct, to, va, ppn, bits);
 }
 
-static i64 load_zeroed(u32 acct, ppn_t to, va_t va, u64 bytes)
-{
+static i64 load_zeroed(u32 acct, ppn_t to, va_t va, u64 bytes) {
     i64 err = 0;
     for (va_t end = va + bytes; !err && va < end; va += EXO_PAGE) {
         struct exo_ret page = exo_page_alloc(0, 0);
@@ -208,15 +185,13 @@ static i64 load_zeroed(u32 acct, ppn_t to, va_t va, u64 bytes)
     return err;
 }
 
-static i64 load_blocks(u32 acct, ppn_t to, u32 ext, const struct image_header *h)
-{
+static i64 load_blocks(u32 acct, ppn_t to, u32 ext, const struct image_header *h) {
     u32 n = (h->text + h->rodata + h->data) / EXO_PAGE;
     for (u32 i = 0, count; i < n; i += count) {
         ppn_t ppns[EXO_REQ_BLOCKS] __attribute__((aligned(64)));
         for (count = 0; count < EXO_REQ_BLOCKS && i + count < n; count++) {
             struct exo_ret page = exo_page_alloc(0, 0);
-            if (page.err)
-                return page.err;
+            if (page.err) return page.err;
             ppns[count] = (ppn_t)page.val;
         }
         i64 err = disk_read(ext, i, ppns, count);
@@ -225,18 +200,15 @@ static i64 load_blocks(u32 acct, ppn_t to, u32 ext, const struct image_header *h
             u64 bits = at < h->text ? PTE_R | PTE_X : at < h->text + h->rodata ? PTE_R : PTE_R | PTE_W;
             err = place(acct, to, h->load + at, ppns[j], bits);
         }
-        if (err)
-            return err;
+        if (err) return err;
     }
     return 0;
 }
 
 // The first environment: its u-area tells it what first.h says.
-static i64 load_env(struct libos *l, ppn_t to, va_t entry, eid_t *eid)
-{
+static i64 load_env(struct libos *l, ppn_t to, va_t entry, eid_t *eid) {
     struct exo_ret page = exo_page_alloc(0, 0), env;
-    if (page.err)
-        return page.err;
+    if (page.err) return page.err;
     struct exo_uarea *ua = look((ppn_t)page.val);
     struct first_args *args = (struct first_args *)ua->libos;
     ua->mask = MASK_LIBOS;
@@ -247,24 +219,20 @@ static i64 load_env(struct libos *l, ppn_t to, va_t entry, eid_t *eid)
     memcpy(args->door, door, sizeof door);
     look(0);
     i64 err = exo_page_give(page.val, l->account);
-    if (err)
-        return err;
+    if (err) return err;
     env = exo_env_new(0, to, page.val, UA_TOP);
     *eid = (eid_t)env.val;
     return env.err ? env.err : bind_there(l->account, to, UA_TOP, (ppn_t)page.val, PTE_R | PTE_W);
 }
 
-static i64 load(struct libos *l, eid_t *eid)
-{
+static i64 load(struct libos *l, eid_t *eid) {
     u32 ext = extent_named(l->line->image);
     struct exo_ret head = exo_page_alloc(0, 0), top = exo_page_alloc(0, 0);
-    if (head.err || top.err)
-        return E_RESERVE;
+    if (head.err || top.err) return E_RESERVE;
     ppn_t ppn[1] __attribute__((aligned(8))) = {(ppn_t)head.val};
     struct image_header h;
     i64 err = disk_read(ext, 0, ppn, 1);
-    if (err)
-        return err;
+    if (err) return err;
     memcpy(&h, look(ppn[0]), sizeof h);
     look(0);
     exo_page_free(ppn[0]);
@@ -276,39 +244,31 @@ static i64 load(struct libos *l, eid_t *eid)
     va_t bss = h.load + h.text + h.rodata + h.data;
     ppn_t to = (ppn_t)top.val;
     err = exo_page_give(to, l->account);
-    if (!err)
-        err = exo_pt_link(to, 0, 2, to);
-    if (!err)
-        err = load_blocks(l->account, to, ext, &h);
-    if (!err)
-        err = load_zeroed(l->account, to, bss, h.bss);
-    if (!err)
-        err = load_zeroed(l->account, to, bss + h.bss + EXO_PAGE, h.stack);
+    if (!err) err = exo_pt_link(to, 0, 2, to);
+    if (!err) err = load_blocks(l->account, to, ext, &h);
+    if (!err) err = load_zeroed(l->account, to, bss, h.bss);
+    if (!err) err = load_zeroed(l->account, to, bss + h.bss + EXO_PAGE, h.stack);
     return err ? err : load_env(l, to, h.entry, eid);
 }
 
 // ---- starting and ending ----
 
-static i64 give(struct libos *l)
-{
+static i64 give(struct libos *l) {
     i64 err = 0;
     for (u32 h = 0; !err && l->nslots && h < EXO_WORDS->nharts; h++)
         err = exo_slot_give(h, l->slot, l->nslots, l->account);
     for (u32 i = 0; !err && i < label.nextents; i++)
-        if (l->line->extents >> i & 1)
-            err = exo_ext_give(extent_named(label.extent[i].name), l->account);
+        if (l->line->extents >> i & 1) err = exo_ext_give(extent_named(label.extent[i].name), l->account);
     return err;
 }
 
-static void start(struct libos *l)
-{
+static void start(struct libos *l) {
     const struct label_line *line = l->line;
     const volatile struct exo_acct *mine = &EXO_ACCTS[self_account()];
     u32 left = mine->reserve > mine->held + MARGIN ? mine->reserve - mine->held - MARGIN : 0;
     u32 pages = line->pages ? line->pages : left;
     u32 given = 0;
-    for (u32 bits = line->extents; bits; bits &= bits - 1)
-        given++;
+    for (u32 bits = line->extents; bits; bits &= bits - 1) given++;
     struct exo_ret acct = exo_acct_new(pages, line->envs, line->accounts, line->more_extents + given);
     eid_t eid = 0;
     i64 err = acct.err;
@@ -316,35 +276,25 @@ static void start(struct libos *l)
     if (!err) {
         l->account = (u32)acct.val;
         err = give(l);
-        if (!err)
-            err = load(l, &eid);
-        if (!err)
-            err = exo_slot_set(0, l->slot, eid);
-        if (!err && line->flags & LINE_CONSOLE)
-            err = exo_cons_give(l->account);
-        if (!err)
-            err = exo_env_ctl(eid, ENV_RUN);
+        if (!err) err = load(l, &eid);
+        if (!err) err = exo_slot_set(0, l->slot, eid);
+        if (!err && line->flags & LINE_CONSOLE) err = exo_cons_give(l->account);
+        if (!err) err = exo_env_ctl(eid, ENV_RUN);
     }
-    if (err)
-        print("first: %s does not start: error %ld\n", line->name, err);
-    if (err && l->account)
-        exo_acct_end(l->account);
+    if (err) print("first: %s does not start: error %ld\n", line->name, err);
+    if (err && l->account) exo_acct_end(l->account);
 }
 
-static bool lives(u32 acct)
-{
+static bool lives(u32 acct) {
     for (u32 i = 0; i < EXO_NENV; i++)
-        if (EXO_ENVS[i].eid && EXO_ENVS[i].account == acct && !(EXO_ENVS[i].state & ENV_STOPPED))
-            return true;
+        if (EXO_ENVS[i].eid && EXO_ENVS[i].account == acct && !(EXO_ENVS[i].state & ENV_STOPPED)) return true;
     return false;
 }
 
 // One look at a libOS; an ended account is started again once it is swept.
-static void look_after(struct libos *l)
-{
+static void look_after(struct libos *l) {
     u32 state = EXO_ACCTS[l->account].state;
-    if (!l->account || (state == ACCT_RUN && lives(l->account)))
-        return;
+    if (!l->account || (state == ACCT_RUN && lives(l->account))) return;
     if (state != ACCT_FREE) {
         exo_acct_end(l->account); // E_STATE if it is ending already
         return;
@@ -352,13 +302,11 @@ static void look_after(struct libos *l)
     l->account = 0;
     if (EXO_WORDS->console == self_account())
         print("first: %s ended%s\n", l->line->name, l->starts > RESTARTS ? " too often" : "; once more");
-    if (l->starts <= RESTARTS)
-        start(l);
+    if (l->starts <= RESTARTS) start(l);
 }
 
 // Asks the account that holds most above its reserve for it. True if there is one.
-static bool call_back(u64 n)
-{
+static bool call_back(u64 n) {
     u32 most = 0, from = 0;
     for (u32 i = 0; i < label.nlines; i++) {
         const volatile struct exo_acct *a = &EXO_ACCTS[libos[i].account];
@@ -371,21 +319,18 @@ static bool call_back(u64 n)
 }
 
 // What no line was promised is anyone's.
-static void keep_little(void)
-{
+static void keep_little(void) {
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     exo_acct_set(self_account(), a->held + MARGIN, a->envs, a->accts, a->exts);
 }
 
 // Each line has its slots for good: those that name a number, then the first that does not has all the rest.
-static void share_slots(void)
-{
+static void share_slots(void) {
     u32 next = 1; // ours is slot 0 of each hart
     for (u32 i = 0; i < label.nlines; i++) {
         libos[i].line = &label.line[i];
         libos[i].nslots = label.line[i].slots;
-        if (libos[i].nslots > EXO_NSLOT - next)
-            libos[i].nslots = EXO_NSLOT - next;
+        if (libos[i].nslots > EXO_NSLOT - next) libos[i].nslots = EXO_NSLOT - next;
         libos[i].slot = next;
         next += libos[i].nslots;
     }
@@ -398,8 +343,7 @@ static void share_slots(void)
 }
 
 int main(void);
-int main(void)
-{
+int main(void) {
     u64 low = EXO_WORDS->npages / 64;
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
@@ -407,13 +351,11 @@ int main(void)
     doors();
     read_label();
     share_slots();
-    for (u32 i = 0; i < label.nlines; i++)
-        start(&libos[i]);
+    for (u32 i = 0; i < label.nlines; i++) start(&libos[i]);
     keep_little();
     for (bool asked = false;;) {
         u64 seen = events();
-        for (u32 i = 0; i < label.nlines; i++)
-            look_after(&libos[i]);
+        for (u32 i = 0; i < label.nlines; i++) look_after(&libos[i]);
         asked = EXO_WORDS->free < low && call_back(low);
         wait_event(seen, asked || EXO_WORDS->free < low ? 0 : low, exo_time() + LOOK_MS * ms);
     }

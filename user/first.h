@@ -1,13 +1,13 @@
 // What the boot image tells a libOS it starts, and how that libOS asks it for what only account 1 may do.
 //
-// The libOS is entered at its image's entry by a PROLOGUE with t0 = u-area; this structure is the first of the u-area's
-// bytes that the libOS owns (UA_LIBOS). Its stack is where <exo/image.h> says.
+// The libOS is entered at its image's entry by a PROLOGUE with t0 = u-area; this structure is the first of
+// the u-area's bytes that the libOS owns (UA_LIBOS). Its stack is where <exo/image.h> says.
 //
 // On every hart the boot image has a door: an environment that runs only when called. A libOS reaches it from
 // any of its environments by
 //     call(door[hart the caller is at home on], door_cap): a0 = request, a1 = argument
-// t6 != 0: the kernel refused the call (E_STATE, E_HOME: another caller was there first; try again). Else a0 is the
-// answer.
+// t6 != 0: the kernel refused the call (E_STATE, E_HOME: another caller was there first; try again). Else a0
+// is the answer.
 #ifndef USER_FIRST_H
 #define USER_FIRST_H
 
@@ -24,19 +24,17 @@
 #include <exo/image.h>
 
 struct first_args {
-    eid_t eid;   // of this environment; 0 from the boot image, which cannot know it before the page is a u-area
-    ppn_t uarea; // this page
+    eid_t eid; // of this environment; 0 from the boot image, which cannot know it before the page is a u-area
+    ppn_t uarea;           // this page
     char args[LABEL_ARGS]; // the manifest line's
     cap_t door_cap;
     eid_t door[EXO_NHART]; // by hart
 };
 
 // Finds the eid in the exported records, and keeps it there.
-static inline eid_t first_self(struct first_args *args)
-{
+static inline eid_t first_self(struct first_args *args) {
     for (u32 i = 0; i < EXO_NENV && !args->eid; i++)
-        if (EXO_ENVS[i].uarea == args->uarea)
-            args->eid = EXO_ENVS[i].eid;
+        if (EXO_ENVS[i].uarea == args->uarea) args->eid = EXO_ENVS[i].eid;
     return args->eid;
 }
 

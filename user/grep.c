@@ -24,8 +24,7 @@ struct pattern {
     int at_end;
 };
 
-static void *must_have(void *p)
-{
+static void *must_have(void *p) {
     if (!p) {
         fprintf(2, "grep: out of memory\n");
         exit(2);
@@ -33,8 +32,7 @@ static void *must_have(void *p)
     return p;
 }
 
-static void compile(struct pattern *p, const char *s)
-{
+static void compile(struct pattern *p, const char *s) {
     uint size = (strlen(s) + 1) * sizeof(struct item);
     p->items = memset(must_have(malloc(size)), 0, size);
     p->n = 0;
@@ -54,22 +52,16 @@ static void compile(struct pattern *p, const char *s)
 }
 
 // Enters the pattern at its start, if `start`, and goes past whatever may be left out.
-static void advance(struct pattern *p, int start)
-{
+static void advance(struct pattern *p, int start) {
     struct item *it = p->items;
     it[0].live |= start;
-    for (int i = 0; i < p->n; i++)
-        it[i + 1].live |= it[i].live & it[i].star;
+    for (int i = 0; i < p->n; i++) it[i + 1].live |= it[i].live & it[i].star;
 }
 
-static int eats(const struct item *it, char c)
-{
-    return it->live && (it->any || it->c == c);
-}
+static int eats(const struct item *it, char c) { return it->live && (it->any || it->c == c); }
 
 // An item is live after c if it is repeated and ate c, or if the one before it is not and did.
-static void eat(struct pattern *p, char c)
-{
+static void eat(struct pattern *p, char c) {
     struct item *it = p->items;
     for (int i = p->n; i >= 0; i--) {
         int stays = it[i].star && eats(&it[i], c);
@@ -78,24 +70,19 @@ static void eat(struct pattern *p, char c)
     }
 }
 
-static int matches(struct pattern *p, const char *line, const char *end)
-{
-    for (int i = 0; i <= p->n; i++)
-        p->items[i].live = 0;
+static int matches(struct pattern *p, const char *line, const char *end) {
+    for (int i = 0; i <= p->n; i++) p->items[i].live = 0;
     advance(p, 1);
     for (; line < end; line++) {
-        if (p->items[p->n].live && !p->at_end)
-            return 1;
+        if (p->items[p->n].live && !p->at_end) return 1;
         eat(p, *line);
         advance(p, !p->at_start);
     }
     return p->items[p->n].live;
 }
 
-static int show(struct pattern *p, const char *line, const char *end)
-{
-    if (!matches(p, line, end))
-        return 0;
+static int show(struct pattern *p, const char *line, const char *end) {
+    if (!matches(p, line, end)) return 0;
     int n = end - line;
     if (write(1, line, n) != n || write(1, "\n", 1) != 1) {
         fprintf(2, "grep: cannot write\n");
@@ -107,8 +94,7 @@ static int show(struct pattern *p, const char *line, const char *end)
 static char *buf; // what was read and not yet looked at starts here
 static int room;  // bytes buf can take
 
-static void more_room(int used)
-{
+static void more_room(int used) {
     char *bigger = must_have(malloc(2 * room));
     memmove(bigger, buf, used);
     free(buf);
@@ -116,34 +102,29 @@ static void more_room(int used)
     room *= 2;
 }
 
-static int search(struct pattern *p, int fd, const char *name)
-{
+static int search(struct pattern *p, int fd, const char *name) {
     int found = 0, used = 0, n;
     while ((n = read(fd, buf + used, room - used)) > 0) {
         int line = 0, at = used;
         used += n;
         for (; at < used; at++) {
-            if (buf[at] != '\n')
-                continue;
+            if (buf[at] != '\n') continue;
             found |= show(p, buf + line, buf + at);
             line = at + 1;
         }
         used -= line;
         memmove(buf, buf + line, used);
-        if (used == room)
-            more_room(used);
+        if (used == room) more_room(used);
     }
     if (n < 0) {
         fprintf(2, "grep: cannot read %s\n", name);
         exit(2);
     }
-    if (used > 0)
-        found |= show(p, buf, buf + used);
+    if (used > 0) found |= show(p, buf, buf + used);
     return found;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct pattern p;
     int found = 0;
     if (argc < 2) {
@@ -153,8 +134,7 @@ int main(int argc, char **argv)
     compile(&p, argv[1]);
     room = BSIZE;
     buf = must_have(malloc(room));
-    if (argc == 2)
-        found = search(&p, 0, "standard input");
+    if (argc == 2) found = search(&p, 0, "standard input");
     for (int i = 2; i < argc; i++) {
         int fd = open(argv[i], O_RDONLY);
         if (fd < 0) {

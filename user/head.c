@@ -6,13 +6,11 @@
 
 static char buf[BSIZE];
 
-static void head(int fd, const char *name, int lines)
-{
+static void head(int fd, const char *name, int lines) {
     int n = 0;
     while (lines > 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
         int end = 0;
-        while (end < n && lines > 0)
-            lines -= buf[end++] == '\n';
+        while (end < n && lines > 0) lines -= buf[end++] == '\n';
         if (write(1, buf, end) != end) {
             fprintf(2, "head: cannot write\n");
             exit(1);
@@ -24,15 +22,13 @@ static void head(int fd, const char *name, int lines)
     }
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int lines = 10, i = 1;
     if (argc > 1 && argv[1][0] == '-') {
         lines = atoi(argv[1] + 1);
         i = 2;
     }
-    if (i == argc)
-        head(0, "standard input", lines);
+    if (i == argc) head(0, "standard input", lines);
     for (; i < argc; i++) {
         int fd = open(argv[i], O_RDONLY);
         if (fd < 0) {

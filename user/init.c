@@ -7,8 +7,7 @@
 
 static char *shell[] = {"sh", 0};
 
-static void open_console(void)
-{
+static void open_console(void) {
     if (open("console", O_RDWR) < 0) {
         mknod("console", CONSOLE, 0);
         open("console", O_RDWR);
@@ -18,8 +17,7 @@ static void open_console(void)
 }
 
 // Starts a shell and returns when it has ended, having reaped whatever else did.
-static void run_shell(void)
-{
+static void run_shell(void) {
     printf("init: starting sh\n");
     int pid = fork();
     if (pid < 0) {
@@ -37,8 +35,7 @@ static void run_shell(void)
     } while (done != pid && done >= 0);
 }
 
-int main(void)
-{
+int main(void) {
     open_console();
     for (;;) {
         int start = uptime();

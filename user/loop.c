@@ -3,25 +3,21 @@
 #include "kernel/types.h"
 #include "user/user.h"
 
-static void count(void)
-{
+static void count(void) {
     for (volatile uint64 n = 0;; n++)
         ;
 }
 
-static void count_floating(void)
-{
+static void count_floating(void) {
     double a = 1, b = getpid();
     for (uint64 n = 0;; n++) {
         __asm__ volatile("" : "+f"(a), "+f"(b)); // in registers, and unknown to the compiler
-        if (a != 1 || b != getpid())
-            break;
+        if (a != 1 || b != getpid()) break;
     }
     fprintf(2, "loop: a floating-point register changed\n");
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc > 1)
         count_floating();
     else

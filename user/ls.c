@@ -6,18 +6,15 @@
 #include "kernel/param.h"
 #include "user/user.h"
 
-static const char *last_part(const char *path)
-{
+static const char *last_part(const char *path) {
     const char *name = path;
     for (; *path; path++) {
-        if (path[0] == '/' && path[1])
-            name = path + 1;
+        if (path[0] == '/' && path[1]) name = path + 1;
     }
     return name;
 }
 
-static void show(const char *name, struct stat *st)
-{
+static void show(const char *name, struct stat *st) {
     char padded[DIRSIZ + 1];
     uint n = strlen(name);
     if (n < DIRSIZ) {
@@ -29,8 +26,7 @@ static void show(const char *name, struct stat *st)
     printf("%s %d %u %lu\n", name, st->type, st->ino, st->size);
 }
 
-static int list(int fd, const char *dir)
-{
+static int list(int fd, const char *dir) {
     static struct dirent entries[BSIZE / sizeof(struct dirent)];
     char path[MAXPATH];
     uint n = strlen(dir);
@@ -40,13 +36,11 @@ static int list(int fd, const char *dir)
         return 1;
     }
     strcpy(path, dir);
-    if (n > 0 && path[n - 1] != '/')
-        path[n++] = '/';
+    if (n > 0 && path[n - 1] != '/') path[n++] = '/';
     while ((got = read(fd, entries, sizeof(entries))) > 0) {
         for (uint i = 0; i < got / sizeof(entries[0]); i++) {
             struct stat st;
-            if (entries[i].inum == 0)
-                continue;
+            if (entries[i].inum == 0) continue;
             memmove(path + n, entries[i].name, DIRSIZ);
             path[n + DIRSIZ] = 0;
             if (stat(path, &st) < 0) {
@@ -57,13 +51,11 @@ static int list(int fd, const char *dir)
             show(path + n, &st);
         }
     }
-    if (got < 0)
-        fprintf(2, "ls: cannot read %s\n", dir);
+    if (got < 0) fprintf(2, "ls: cannot read %s\n", dir);
     return failed || got < 0;
 }
 
-static int ls(const char *path)
-{
+static int ls(const char *path) {
     struct stat st;
     int failed = 0, fd = open(path, O_RDONLY);
     if (fd < 0) {
@@ -82,12 +74,9 @@ static int ls(const char *path)
     return failed;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int failed = 0;
-    if (argc < 2)
-        return ls(".");
-    for (int i = 1; i < argc; i++)
-        failed |= ls(argv[i]);
+    if (argc < 2) return ls(".");
+    for (int i = 1; i < argc; i++) failed |= ls(argv[i]);
     return failed;
 }

@@ -2,8 +2,7 @@
 #include "kernel/types.h"
 #include "user/user.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     poweroff(argc > 1 ? atoi(argv[1]) : 0);
     fprintf(2, "poweroff: refused\n");
     return 1;

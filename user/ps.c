@@ -12,30 +12,22 @@ static const char *page_names[] = {"free",   "data", "table 0", "table 1", "root
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const char *state_of(const volatile struct exo_env *e)
-{
+static const char *state_of(const volatile struct exo_env *e) {
     uint state = e->state, stop = e->stop;
-    if (state & ENV_STOPPED)
-        return stop < COUNT(stop_names) ? stop_names[stop] : "stopped";
-    if (state & ENV_RUNNING)
-        return "running";
-    if (state & ENV_CALLING)
-        return "calling";
-    if (state & ENV_SERVING)
-        return "serving";
+    if (state & ENV_STOPPED) return stop < COUNT(stop_names) ? stop_names[stop] : "stopped";
+    if (state & ENV_RUNNING) return "running";
+    if (state & ENV_CALLING) return "calling";
+    if (state & ENV_SERVING) return "serving";
     return state & ENV_WAITING ? "waiting" : "ready";
 }
 
-static int slots_of(eid_t eid)
-{
+static int slots_of(eid_t eid) {
     int n = 0;
-    for (u64 i = 0; i < EXO_WORDS->nharts * EXO_NSLOT; i++)
-        n += EXO_SLOTS[i].eid == eid;
+    for (u64 i = 0; i < EXO_WORDS->nharts * EXO_NSLOT; i++) n += EXO_SLOTS[i].eid == eid;
     return n;
 }
 
-static void show_environments(void)
-{
+static void show_environments(void) {
     printf("eid\taccount\thart\tslots\tslices\taborts\troot\tstate\n");
     for (int i = 0; i < EXO_NENV; i++) {
         const volatile struct exo_env *e = &EXO_ENVS[i];
@@ -46,8 +38,7 @@ static void show_environments(void)
     }
 }
 
-static void show_accounts(void)
-{
+static void show_accounts(void) {
     printf("\naccount\tparent\treserve\theld\tfixed\tenvs\trequests\n");
     for (int i = 1; i <= EXO_NACCT; i++) {
         const volatile struct exo_acct *a = &EXO_ACCTS[i];
@@ -57,23 +48,19 @@ static void show_accounts(void)
     }
 }
 
-static void show_pages(void)
-{
+static void show_pages(void) {
     uint count[COUNT(page_names)] = {0};
     u64 all = EXO_WORDS->npages;
     for (u64 i = 0; i < all; i++) {
         uint type = EXO_PAGES[i].type;
-        if (type < COUNT(count))
-            count[type]++;
+        if (type < COUNT(count)) count[type]++;
     }
     printf("\n%lu pages:", all);
-    for (uint i = 0; i < COUNT(count); i++)
-        printf("%s %u %s", i > 0 ? "," : "", count[i], page_names[i]);
+    for (uint i = 0; i < COUNT(count); i++) printf("%s %u %s", i > 0 ? "," : "", count[i], page_names[i]);
     printf("\n");
 }
 
-int main(void)
-{
+int main(void) {
     show_environments();
     show_accounts();
     show_pages();

@@ -2,8 +2,7 @@
 #include "kernel/types.h"
 #include "user/user.h"
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int failed = 0;
     if (argc < 2) {
         fprintf(2, "usage: rm name...\n");

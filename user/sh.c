@@ -13,8 +13,7 @@ static int talks; // someone sits at the other end
 
 static void run_list(struct job *j);
 
-static void cd(char **argv)
-{
+static void cd(char **argv) {
     const char *to = argv[1] ? argv[1] : "/";
     if (argv[1] && argv[2])
         fprintf(2, "sh: cd: too many words\n");
@@ -23,23 +22,17 @@ static void cd(char **argv)
 }
 
 // True if the shell did the command itself.
-static int run_builtin(char **argv)
-{
-    if (!argv || !argv[0])
-        return 0;
-    if (strcmp(argv[0], "exit") == 0)
-        exit(argv[1] ? atoi(argv[1]) : 0);
-    if (strcmp(argv[0], "cd") != 0)
-        return 0;
+static int run_builtin(char **argv) {
+    if (!argv || !argv[0]) return 0;
+    if (strcmp(argv[0], "exit") == 0) exit(argv[1] ? atoi(argv[1]) : 0);
+    if (strcmp(argv[0], "cd") != 0) return 0;
     cd(argv);
     return 1;
 }
 
 // Makes `fd` be known as `as`, 0 or 1. All lower ones are open, so dup() finds that place first.
-static void move(int fd, int as)
-{
-    if (fd == as)
-        return;
+static void move(int fd, int as) {
+    if (fd == as) return;
     close(as);
     if (dup(fd) != as) {
         fprintf(2, "sh: cannot redirect\n");
@@ -48,8 +41,7 @@ static void move(int fd, int as)
     close(fd);
 }
 
-static void redirect(const struct redirection *r)
-{
+static void redirect(const struct redirection *r) {
     int fd = open(r->path, r->mode);
     if (fd < 0) {
         fprintf(2, "sh: cannot open %s\n", r->path);
@@ -60,8 +52,7 @@ static void redirect(const struct redirection *r)
 
 // Becomes the command. A plain name that is not here is looked for in the root directory.
 static void run_command(char **argv) __attribute__((noreturn));
-static void run_command(char **argv)
-{
+static void run_command(char **argv) {
     char path[MAXPATH];
     struct stat st;
     exec(argv[0], argv);
@@ -77,10 +68,8 @@ static void run_command(char **argv)
 }
 
 static void run_stage(struct stage *s) __attribute__((noreturn));
-static void run_stage(struct stage *s)
-{
-    for (struct redirection *r = s->redirections; r; r = r->next)
-        redirect(r);
+static void run_stage(struct stage *s) {
+    for (struct redirection *r = s->redirections; r; r = r->next) redirect(r);
     if (s->group)
         run_list(s->group);
     else if (s->argv[0] && !run_builtin(s->argv))
@@ -90,8 +79,7 @@ static void run_stage(struct stage *s)
 
 // Starts one stage, reading from `in` unless that is -1. Returns what the next one reads from, -1 for
 // nothing, or -2 if this one could not be started.
-static int start_stage(struct stage *s, int in)
-{
+static int start_stage(struct stage *s, int in) {
     int ends[2] = {-1, -1};
     if (s->next && pipe(ends) < 0) {
         fprintf(2, "sh: no pipe to be had\n");
@@ -99,63 +87,50 @@ static int start_stage(struct stage *s, int in)
     }
     s->pid = fork();
     if (s->pid == 0) {
-        if (in >= 0)
-            move(in, 0);
+        if (in >= 0) move(in, 0);
         if (s->next) {
             close(ends[0]);
             move(ends[1], 1);
         }
         run_stage(s);
     }
-    if (s->next)
-        close(ends[1]);
-    if (s->pid > 0)
-        return ends[0];
+    if (s->next) close(ends[1]);
+    if (s->pid > 0) return ends[0];
     fprintf(2, "sh: cannot fork\n");
-    if (s->next)
-        close(ends[0]);
+    if (s->next) close(ends[0]);
     return -2;
 }
 
 // Starts all stages; if one cannot be, those before it find nobody reading, and end.
-static void start_job(struct job *j)
-{
+static void start_job(struct job *j) {
     int in = -1;
-    for (struct stage *s = j->stages; s; s = s->next)
-        s->pid = 0;
+    for (struct stage *s = j->stages; s; s = s->next) s->pid = 0;
     for (struct stage *s = j->stages; s && in != -2; s = s->next) {
         int out = start_stage(s, in);
-        if (in >= 0)
-            close(in);
+        if (in >= 0) close(in);
         in = out;
     }
 }
 
-static int runs(struct job *j)
-{
+static int runs(struct job *j) {
     for (struct stage *s = j->stages; s; s = s->next) {
-        if (s->pid > 0)
-            return 1;
+        if (s->pid > 0) return 1;
     }
     return 0;
 }
 
-static void wait_for(struct job *j)
-{
+static void wait_for(struct job *j) {
     while (runs(j)) {
         int pid = wait(0);
-        if (pid < 0)
-            return;
+        if (pid < 0) return;
         for (struct stage *s = j->stages; s; s = s->next) {
-            if (s->pid == pid)
-                s->pid = 0;
+            if (s->pid == pid) s->pid = 0;
         }
     }
 }
 
 // A child starts the job and ends at once, which leaves the job to init.
-static void run_behind(struct job *j)
-{
+static void run_behind(struct job *j) {
     int pid = fork();
     if (pid < 0) {
         fprintf(2, "sh: cannot fork\n");
@@ -164,8 +139,7 @@ static void run_behind(struct job *j)
     if (pid == 0) {
         start_job(j);
         for (struct stage *s = j->stages; s && talks; s = s->next) {
-            if (s->pid > 0)
-                fprintf(2, "[%d]\n", s->pid);
+            if (s->pid > 0) fprintf(2, "[%d]\n", s->pid);
         }
         exit(0);
     }
@@ -175,8 +149,7 @@ static void run_behind(struct job *j)
     } while (done != pid && done >= 0);
 }
 
-static void run_list(struct job *j)
-{
+static void run_list(struct job *j) {
     for (; j; j = j->next) {
         struct stage *s = j->stages;
         if (j->background) {
@@ -190,27 +163,23 @@ static void run_list(struct job *j)
 
 // Reads a line a byte at a time: what follows belongs to the commands it starts. Returns its length, -1 at
 // the end of input, or -2 if it did not fit (all of it has been read then).
-static int read_line(char *to, int max)
-{
+static int read_line(char *to, int max) {
     int n = 0, over = 0, got;
     char c = 0;
     while ((got = read(0, &c, 1)) == 1 && c != '\n') {
-        if (c == 0)
-            continue;
+        if (c == 0) continue;
         if (n == max - 1)
             over = 1;
         else
             to[n++] = c;
     }
-    if (over)
-        return -2;
+    if (over) return -2;
     to[n] = 0;
     return got == 1 || n > 0 ? n : -1;
 }
 
 // Sees to it that 0, 1 and 2 are open, as move() needs.
-static void open_standard(void)
-{
+static void open_standard(void) {
     int fd;
     while ((fd = open("console", O_RDWR)) >= 0) {
         if (fd > 2) {
@@ -220,8 +189,7 @@ static void open_standard(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
     static char text[LINE_BYTES];
     static struct line line;
     struct stat st;
@@ -229,11 +197,9 @@ int main(void)
     open_standard();
     talks = fstat(0, &st) == 0 && st.type == T_DEVICE;
     for (;;) {
-        if (talks)
-            fprintf(2, "$ ");
+        if (talks) fprintf(2, "$ ");
         n = read_line(text, sizeof(text));
-        if (n == -1)
-            return 0;
+        if (n == -1) return 0;
         if (n == -2)
             fprintf(2, "sh: line longer than %d bytes\n", LINE_BYTES - 1);
         else if (parse_line(&line, text) < 0)

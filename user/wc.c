@@ -6,8 +6,7 @@
 
 static char buf[BSIZE];
 
-static void count(int fd, const char *name)
-{
+static void count(int fd, const char *name) {
     uint64 lines = 0, words = 0, bytes = 0;
     int in_word = 0, n;
     while ((n = read(fd, buf, sizeof(buf))) > 0) {
@@ -26,10 +25,8 @@ static void count(int fd, const char *name)
     printf("%lu %lu %lu %s\n", lines, words, bytes, name);
 }
 
-int main(int argc, char **argv)
-{
-    if (argc < 2)
-        count(0, "");
+int main(int argc, char **argv) {
+    if (argc < 2) count(0, "");
     for (int i = 1; i < argc; i++) {
         int fd = open(argv[i], O_RDONLY);
         if (fd < 0) {

@@ -6,8 +6,7 @@
 
 #include "grade/host/envs.h"
 
-static void check_hart(const struct hart *h)
-{
+static void check_hart(const struct hart *h) {
     const struct exo_env *e = h->cur;
     struct csrs c = csrs_of(h->index);
     differ("a hart sleeps if it runs nobody", !e, h->idle);
@@ -29,8 +28,7 @@ static void check_hart(const struct hart *h)
     differ("the call has ended", 0, h->resched);
 }
 
-static void check_calls(const struct exo_env *e)
-{
+static void check_calls(const struct exo_env *e) {
     const struct exo_env *callee = e->state & ENV_CALLING && e->callee ? env_get(e->callee) : NULL;
     const struct exo_env *client = e->state & ENV_SERVING && e->client ? env_get(e->client) : NULL;
     if (e->state & ENV_CALLING && e->callee)
@@ -39,8 +37,7 @@ static void check_calls(const struct exo_env *e)
     if (e->state & ENV_SERVING && e->client)
         differ("a client waits for its server", e->eid,
                client && client->state & ENV_CALLING ? client->callee : 0);
-    if (callee)
-        differ("a callee's home", e->home, callee->home);
+    if (callee) differ("a callee's home", e->home, callee->home);
     u32 depth = 0;
     for (const struct exo_env *at = e; at && at->state & ENV_CALLING && at->callee && depth < 9; depth++)
         at = env_get(at->callee);
@@ -49,8 +46,7 @@ static void check_calls(const struct exo_env *e)
 
 static u32 seen_at[ROOTS + 1][EXO_NHART];
 
-static void check_env(const struct exo_env *e)
-{
+static void check_env(const struct exo_env *e) {
     const struct exo_page *r = pg(e->root), *u = pg(e->uarea);
     const struct hart *h = &harts[e->home];
     u32 busy = ENV_CALLING | ENV_SERVING;
@@ -67,12 +63,10 @@ static void check_env(const struct exo_env *e)
         differ("a hart hears of what was posted", true, h->posted && csrs_of(e->home).sip & SIE_SSIE);
     check_calls(e);
     seen_at[r->asid][e->home]++;
-    if (e->posted & POST_SPACE)
-        seen_at[page_get(e->post_root)->asid][e->home]++;
+    if (e->posted & POST_SPACE) seen_at[page_get(e->post_root)->asid][e->home]++;
 }
 
-static void check_counts(void)
-{
+static void check_counts(void) {
     u32 used[EXO_NACCT + 1] = {0}, of_uarea[RAM_PAGES] = {0};
     for (u32 i = 0; i < EXO_NENV; i++)
         if (envs[i].eid) {
@@ -84,8 +78,7 @@ static void check_counts(void)
         differ("environments within quota", true, accts[n].envs_used <= accts[n].envs);
     }
     for (u32 i = 0; i < npages; i++)
-        if (pages[i].type == PAGE_UAREA)
-            differ("users of a u-area", of_uarea[i], pages[i].users);
+        if (pages[i].type == PAGE_UAREA) differ("users of a u-area", of_uarea[i], pages[i].users);
     for (u32 asid = 1; asid <= ROOTS; asid++)
         for (u32 h = 0; h < EXO_NHART; h++) {
             differ("environments of a root on a hart", seen_at[asid][h], roots[asid].at[h]);
@@ -93,31 +86,26 @@ static void check_counts(void)
         }
 }
 
-static const char *check_envs(void)
-{
+static const char *check_envs(void) {
     *wrong = 0;
     memset(seen_at, 0, sizeof(seen_at));
-    for (u32 i = 0; i < HARTS; i++)
-        check_hart(&harts[i]);
+    for (u32 i = 0; i < HARTS; i++) check_hart(&harts[i]);
     for (u32 i = 0; i < EXO_NENV && !*wrong; i++)
         if (envs[i].eid)
             check_env(&envs[i]);
         else
             differ("a free record", ENV_FREE, envs[i].state);
-    if (!*wrong)
-        check_counts();
+    if (!*wrong) check_counts();
     return *wrong ? wrong : NULL;
 }
 
 // Translations of address spaces that a hart is to enter yet are flushed then.
-static const char *check_memory(void)
-{
+static const char *check_memory(void) {
     struct tlb all[HARTS][TLB];
     memcpy(all, tlb, sizeof(tlb));
     for (u32 h = 0; h < HARTS; h++)
         for (u32 i = 0; i < TLB; i++)
-            if (!harts[h].cur || pg(harts[h].cur->root)->asid != tlb[h][i].asid)
-                tlb[h][i].pte = 0;
+            if (!harts[h].cur || pg(harts[h].cur->root)->asid != tlb[h][i].asid) tlb[h][i].pte = 0;
     const char *bad = check_all();
     memcpy(tlb, all, sizeof(tlb));
     return bad;
@@ -125,8 +113,7 @@ static const char *check_memory(void)
 
 // ---- lines ----
 
-static void say(const char *name, bool ok, const char *expected, const char *saw)
-{
+static void say(const char *name, bool ok, const char *expected, const char *saw) {
     if (ok)
         printf("ok %s: %s\n", AREA, name);
     else
@@ -134,12 +121,10 @@ static void say(const char *name, bool ok, const char *expected, const char *saw
     failures += !ok;
 }
 
-static void check(const char *name, i64 expected, i64 saw)
-{
+static void check(const char *name, i64 expected, i64 saw) {
     char e[32], s[32];
     const char *bad = check_envs();
-    if (!bad)
-        bad = check_memory();
+    if (!bad) bad = check_memory();
     snprintf(e, sizeof(e), "%lld", (long long)expected);
     snprintf(s, sizeof(s), "%lld", (long long)saw);
     if (expected == saw && bad)
@@ -156,8 +141,7 @@ static struct {
     u32 ipis[HARTS];
 } before;
 
-static inline void keep_all(void)
-{
+static inline void keep_all(void) {
     keep_in(&kept);
     memcpy(before.slots, slots, sizeof(slots));
     memcpy(before.harts, harts, sizeof(harts));
@@ -165,15 +149,13 @@ static inline void keep_all(void)
     memcpy(before.ipis, ipis, sizeof(ipis));
 }
 
-static inline bool nothing_changed(void)
-{
+static inline bool nothing_changed(void) {
     return same_as(&kept) && !memcmp(before.slots, slots, sizeof(slots)) &&
            !memcmp(before.harts, harts, sizeof(harts)) &&
            !memcmp(before.caps, env_caps, sizeof(before.caps)) && !memcmp(before.ipis, ipis, sizeof(ipis));
 }
 
-static inline void refused_all(const char *name, i64 error, struct ret r)
-{
+static inline void refused_all(const char *name, i64 error, struct ret r) {
     bool kept_all = nothing_changed();
     if (kept_all)
         check(name, error, r.err);

@@ -38,71 +38,48 @@ char trap_fast[1], trap_full[1];
 static u64 seed; // the boot argument
 static u64 f_regs[HARTS][33];
 
-const char *boot_arg(const char *name)
-{
+const char *boot_arg(const char *name) {
     (void)name;
     return NULL;
 }
 
-u64 boot_number(const char *name, u64 otherwise)
-{
-    return strcmp(name, "seed") || !seed ? otherwise : seed;
-}
+u64 boot_number(const char *name, u64 otherwise) { return strcmp(name, "seed") || !seed ? otherwise : seed; }
 
-void hart_stop(void)
-{
+void hart_stop(void) {
     panic("hart_stop");
     abort();
 }
 
-static void need_fp(void)
-{
-    if (!(host_sstatus & SSTATUS_FS))
-        panic("floating-point registers are used while FS is Off");
+static void need_fp(void) {
+    if (!(host_sstatus & SSTATUS_FS)) panic("floating-point registers are used while FS is Off");
 }
 
-void fp_zero(void)
-{
+void fp_zero(void) {
     need_fp();
     memset(f_regs[this_hart->index], 0, sizeof(*f_regs));
 }
 
-void fp_save(struct exo_forced *f)
-{
+void fp_save(struct exo_forced *f) {
     need_fp();
     memcpy(f->f, f_regs[this_hart->index], sizeof(f->f));
     f->fcsr = f_regs[this_hart->index][32];
 }
 
-void fp_load(const struct exo_forced *f)
-{
+void fp_load(const struct exo_forced *f) {
     need_fp();
     memcpy(f_regs[this_hart->index], f->f, sizeof(f->f));
     f_regs[this_hart->index][32] = f->fcsr;
 }
 
-u32 plic_claim(void)
-{
-    return 0;
-}
+u32 plic_claim(void) { return 0; }
 
-void plic_complete(u32 irq)
-{
-    (void)irq;
-}
+void plic_complete(u32 irq) { (void)irq; }
 
-void console_input(void)
-{
-}
+void console_input(void) {}
 
-void disk_interrupt(u32 irq)
-{
-    (void)irq;
-}
+void disk_interrupt(u32 irq) { (void)irq; }
 
-void disk_tick(void)
-{
-}
+void disk_tick(void) {}
 
 enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more) // code_make pins by itself
 {
@@ -130,8 +107,7 @@ call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC] = {
 };
 
 static u64 draw_state = 1;
-static inline u32 draw(u32 n)
-{
+static inline u32 draw(u32 n) {
     draw_state ^= draw_state << 13;
     draw_state ^= draw_state >> 7;
     draw_state ^= draw_state << 17;
@@ -140,13 +116,10 @@ static inline u32 draw(u32 n)
 
 // ---- harts ----
 
-static struct csrs {
-    u64 satp, sstatus, sip, timer;
-} csrs[HARTS]; // of those that are not this_hart
+static struct csrs { u64 satp, sstatus, sip, timer; } csrs[HARTS]; // of those that are not this_hart
 
 // From here on this hart acts.
-static void on(u32 h)
-{
+static void on(u32 h) {
     csrs[this_hart->index] = (struct csrs){host_satp, host_sstatus, host_sip, host_0x14d};
     this_hart = &harts[h];
     host_satp = csrs[h].satp;
@@ -155,15 +128,13 @@ static void on(u32 h)
     host_0x14d = csrs[h].timer;
 }
 
-static struct csrs csrs_of(u32 h)
-{
+static struct csrs csrs_of(u32 h) {
     return h == this_hart->index ? (struct csrs){host_satp, host_sstatus, host_sip, host_0x14d} : csrs[h];
 }
 
 static u32 ipis[HARTS], timers; // interrupts sent to each; timers set through the firmware
 
-static long firmware(u64 ext, u64 x0)
-{
+static long firmware(u64 ext, u64 x0) {
     if (ext == SBI_EXT_TIME) {
         host_0x14d = x0;
         timers++;
@@ -176,10 +147,8 @@ static long firmware(u64 ext, u64 x0)
     return 0;
 }
 
-static void host_lock_wait(u32 ticket, u32 turn)
-{
-    if (ticket != turn)
-        panic("the lock is taken twice");
+static void host_lock_wait(u32 ticket, u32 turn) {
+    if (ticket != turn) panic("the lock is taken twice");
 }
 
 // Each hart is in the kernel on a stack of its own, so that one which sleeps is in the middle of it.
@@ -191,27 +160,20 @@ static struct {
 static ucontext_t outside;
 static void (*kernel_entry)(void);
 
-static void host_wfi(void)
-{
+static void host_wfi(void) {
     u32 h = this_hart->index;
     inside[h].sleeps = true;
     swapcontext(&inside[h].at, &outside);
     inside[h].sleeps = false;
 }
 
-static void into_kernel(void)
-{
-    kernel_entry();
+static void into_kernel(void) { kernel_entry(); }
+
+static void lock_free(void) {
+    if (kernel_lock.next != kernel_lock.turn) panic("the lock is held on the way out");
 }
 
-static void lock_free(void)
-{
-    if (kernel_lock.next != kernel_lock.turn)
-        panic("the lock is held on the way out");
-}
-
-static void kernel(void (*f)(void))
-{
+static void kernel(void (*f)(void)) {
     u32 h = this_hart->index;
     ucontext_t *at = &inside[h].at;
     if (inside[h].sleeps) // a test takes it out of there
@@ -227,13 +189,10 @@ static void kernel(void (*f)(void))
     lock_free();
 }
 
-static void nothing(void)
-{
-}
+static void nothing(void) {}
 
 // AddressSanitizer warns, once, that it does not follow who changes stacks.
-static void first_change(void)
-{
+static void first_change(void) {
     int err = dup(2), none = open("/dev/null", O_WRONLY);
     dup2(none, 2);
     kernel(nothing);
@@ -243,33 +202,25 @@ static void first_change(void)
 }
 
 // A hart that slept has these interrupts pending.
-static void wake(u32 h, u64 why)
-{
+static void wake(u32 h, u64 why) {
     on(h);
-    if (!inside[h].sleeps)
-        panic("hart %u is woken and does not sleep", h);
+    if (!inside[h].sleeps) panic("hart %u is woken and does not sleep", h);
     host_sip |= why;
     swapcontext(&outside, &inside[h].at);
     host_sip &= ~SIE_STIE;
     lock_free();
 }
 
-static inline struct exo_env *cur(void)
-{
-    return this_hart->cur;
-}
+static inline struct exo_env *cur(void) { return this_hart->cur; }
 
-static void trap(u64 cause)
-{
-    if (!this_hart->cur)
-        panic("a trap on a hart that runs nobody");
+static void trap(u64 cause) {
+    if (!this_hart->cur) panic("a trap on a hart that runs nobody");
     host_scause = cause;
     kernel(trap_c);
 }
 
 // The current environment's call, and what it finds in a0 if it is still the one that runs.
-static i64 ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
-{
+static i64 ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4) {
     u64 *x = this_hart->regs.x;
     x[10] = x0, x[11] = x1, x[12] = x2, x[13] = x3, x[14] = x4, x[17] = nr;
     trap(CAUSE_ECALL);
@@ -279,8 +230,7 @@ static i64 ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
 #define reply()    ecall(EXO_REPLY, 0, 0, 0, 0, 0)
 
 // 0, or the error in t6 if it was refused.
-static inline i64 transfer(u64 nr, u64 eid, cap_t cap)
-{
+static inline i64 transfer(u64 nr, u64 eid, cap_t cap) {
     const struct exo_env *e = this_hart->cur;
     this_hart->regs.x[16] = eid;
     this_hart->regs.x[15] = cap;
@@ -291,43 +241,35 @@ static inline i64 transfer(u64 nr, u64 eid, cap_t cap)
 #define sends(eid) transfer(EXO_SEND, eid, 0)
 
 // The timer goes off on this hart: once is the end of the slice, twice an abort.
-static inline void timer_fires(void)
-{
+static inline void timer_fires(void) {
     host_time = host_time > host_0x14d ? host_time : host_0x14d;
     trap(CAUSE_INTERRUPT | 5);
 }
 
 // The interrupts that other harts sent reach hart h.
-static void poked(u32 h)
-{
+static void poked(u32 h) {
     on(h);
-    if (!(host_sip & SIE_SSIE))
-        return;
+    if (!(host_sip & SIE_SSIE)) return;
     if (this_hart->cur)
         trap(CAUSE_INTERRUPT | 1);
     else
         wake(h, 0);
 }
 
-static inline void all_poked(void)
-{
+static inline void all_poked(void) {
     u32 h = this_hart->index;
-    for (u32 n = 0; n < 2 * HARTS; n++)
-        poked(n % HARTS);
+    for (u32 n = 0; n < 2 * HARTS; n++) poked(n % HARTS);
     on(h);
 }
 
 // ---- environments ----
 
-static va_t entry_pc(const struct exo_env *e, u32 which)
-{
+static va_t entry_pc(const struct exo_env *e, u32 which) {
     return 0x10000 * (u64)(e - envs + 1) + 0x100 * which;
 }
 
-static void entries_init(struct exo_env *e)
-{
-    for (u32 i = 0; i < 4; i++)
-        env_ua(e)->entry[i] = entry_pc(e, i);
+static void entries_init(struct exo_env *e) {
+    for (u32 i = 0; i < 4; i++) env_ua(e)->entry[i] = entry_pc(e, i);
 }
 
 // A call in the name of an account, none of whose environments may be running.
@@ -345,45 +287,37 @@ static struct exo_env nobody;
 enum { UVA = 0x10000000 };
 
 // Ready to be entered.
-static struct exo_env *env_make(u32 account, ppn_t root, ppn_t uarea, u32 hart)
-{
+static struct exo_env *env_make(u32 account, ppn_t root, ppn_t uarea, u32 hart) {
     struct ret r = IN_NAME_OF(account, do_env_new(hart, root, uarea, UVA + (u64)uarea % 256 * EXO_PAGE, 0));
-    if (r.err)
-        panic("no environment: %ld", (long)r.err);
+    if (r.err) panic("no environment: %ld", (long)r.err);
     struct exo_env *e = env_get(r.val);
     entries_init(e);
     e->state &= ~ENV_STOPPED;
     return e;
 }
 
-static inline struct exo_env *env_on(u32 account, ppn_t root, u32 hart)
-{
+static inline struct exo_env *env_on(u32 account, ppn_t root, u32 hart) {
     return env_make(account, root, IN_NAME_OF(account, page()), hart);
 }
 
 // It runs, and its hart is the one that acts.
-static void as(struct exo_env *e)
-{
+static void as(struct exo_env *e) {
     on(e->home);
-    if (this_hart->cur == e)
-        return;
+    if (this_hart->cur == e) return;
     leave();
     this_hart->idle = 0;
     enter_prologue(e);
 }
 
-static inline void fill(u32 hart, u32 slot, const struct exo_env *e)
-{
+static inline void fill(u32 hart, u32 slot, const struct exo_env *e) {
     struct ret r =
         IN_NAME_OF(slots[hart * EXO_NSLOT + slot].account, do_slot_set(hart, slot, e ? e->eid : 0, 0, 0));
-    if (r.err)
-        panic("slot_set: %ld", (long)r.err);
+    if (r.err) panic("slot_set: %ld", (long)r.err);
 }
 
 // Account 1 and its child 2 with 30 environments; e1 runs on hart 0, from slot 0; e2 on hart 1, from slot 32;
 // the other harts sleep. Slots 32 to 47 are account 2's.
-static void boot(void)
-{
+static void boot(void) {
     memset(csrs, 0, sizeof(csrs));
     memset(ipis, 0, sizeof(ipis));
     host_satp = host_sstatus = host_sip = host_0x14d = 0;
@@ -398,16 +332,14 @@ static void boot(void)
     words->slice = 100000;
     words->budget = 20000;
     for (u32 i = 0; i < EXO_NENV; i++)
-        if (!envs[i].eid)
-            envs[i].state = ENV_FREE;
+        if (!envs[i].eid) envs[i].state = ENV_FREE;
     (void)IN_NAME_OF(1, do_acct_set(2, 150, 30, 4, 4));
     for (u32 i = 0; i < HARTS; i++) {
         slot_init(i);
         (void)IN_NAME_OF(1, do_slot_give(i, 32, 16, 2, 0));
         on(i);
         ready_update();
-        if (i > 1)
-            kernel(dispatch);
+        if (i > 1) kernel(dispatch);
     }
     on(0);
     fill(0, 0, e1);
@@ -415,42 +347,33 @@ static void boot(void)
 }
 
 // Ends those of all[n] that still have these eids, and frees the pages that were their u-areas.
-static inline void end_all(struct exo_env *const *all, const eid_t *eids, u32 n)
-{
+static inline void end_all(struct exo_env *const *all, const eid_t *eids, u32 n) {
     ppn_t u[EXO_DEPTH + 1];
     on(3);
     for (u32 i = 0; i < n; i++) {
         u[i] = all[i]->uarea;
-        if (all[i]->eid == eids[i])
-            (void)IN_NAME_OF(1, do_env_end(eids[i], 0, 0, 0, 0));
+        if (all[i]->eid == eids[i]) (void)IN_NAME_OF(1, do_env_end(eids[i], 0, 0, 0, 0));
     }
     all_poked();
     for (u32 i = 0; i < n; i++)
-        if (IN_NAME_OF(1, do_page_free(u[i], 0, 0, 0, 0)).err)
-            panic("a u-area is still in use");
+        if (IN_NAME_OF(1, do_page_free(u[i], 0, 0, 0, 0)).err) panic("a u-area is still in use");
 }
 
-static inline void regs_mark(u64 mark)
-{
-    for (u32 i = 1; i < 32; i++)
-        this_hart->regs.x[i] = mark + i;
+static inline void regs_mark(u64 mark) {
+    for (u32 i = 1; i < 32; i++) this_hart->regs.x[i] = mark + i;
     this_hart->regs.pc = mark;
 }
 
-static inline u32 regs_differ(u64 mark)
-{
+static inline u32 regs_differ(u64 mark) {
     u32 n = this_hart->regs.pc != mark;
-    for (u32 i = 1; i < 32; i++)
-        n += this_hart->regs.x[i] != mark + i;
+    for (u32 i = 1; i < 32; i++) n += this_hart->regs.x[i] != mark + i;
     return n;
 }
 
 // A predicate: true once the word is not w0, or from time w1 on.
-static inline ppn_t predicate(u64 **word)
-{
+static inline ppn_t predicate(u64 **word) {
     ppn_t code = page(), named = page();
-    if (!code_make(pg(code), pg(named)))
-        panic("no predicate");
+    if (!code_make(pg(code), pg(named))) panic("no predicate");
     static const struct pred_insn insn[] = {{PRED_LD, 5, 1, 0, 0},
                                             {PRED_SUB, 6, 5, 1, 0},
                                             {PRED_BLTU, 0, 4, 2, 1},

@@ -51,8 +51,7 @@ static u64 sums[2 * EXO_NREQ];
 static u32 spare_records = EXO_NREQ; // others have the rest
 static u32 submits[3], most_blocks, most_active, flush_fails;
 
-static u64 sum_of(const struct exo_req *q)
-{
+static u64 sum_of(const struct exo_req *q) {
     u64 sum = 0;
     for (u32 i = 0; i < q->count; i++)
         for (u64 *w = (u64 *)(frames + (u64)(q->ppns[i] - FRAME_PPN) * EXO_PAGE), *end = w + 512; w < end;
@@ -61,16 +60,13 @@ static u64 sum_of(const struct exo_req *q)
     return sum;
 }
 
-static u32 active(void)
-{
+static u32 active(void) {
     u32 n = 0;
-    for (u32 i = 0; i < 2 * EXO_NREQ; i++)
-        n += reqs[i].state == REQ_ACTIVE;
+    for (u32 i = 0; i < 2 * EXO_NREQ; i++) n += reqs[i].state == REQ_ACTIVE;
     return n;
 }
 
-static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64 array)
-{
+static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64 array) {
     const ppn_t *ppns = (const ppn_t *)array;
     turn(NOTHING);
     if (array % 8 || (count && (array ^ (array + count * sizeof *ppns - 1)) >> 12))
@@ -83,11 +79,9 @@ static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64
     for (u32 i = 0; i < EXO_NREQ; i++) {
         struct exo_req *r = &reqs[(ACCOUNT - 1) * EXO_NREQ + i];
         n += r->state != REQ_FREE;
-        if (!q && r->state == REQ_FREE)
-            q = r;
+        if (!q && r->state == REQ_FREE) q = r;
     }
-    if (n >= spare_records)
-        return (struct exo_ret){.err = E_FULL};
+    if (n >= spare_records) return (struct exo_ret){.err = E_FULL};
     u32 index = q - reqs;
     *q = (struct exo_req){
         .id = ((q->id >> 16) + 1) << 16 | index, .state = REQ_ACTIVE, .op = op, .count = count};
@@ -96,51 +90,39 @@ static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64
     q->block = exts[ext].start + offset;
     for (u32 i = 0; i < count; i++) {
         u32 f = ppns[i] - FRAME_PPN;
-        if (f >= nframes || in_flight[f]++)
-            breach("a frame in two requests");
+        if (f >= nframes || in_flight[f]++) breach("a frame in two requests");
         q->ppns[i] = ppns[i];
-        if (op == DISK_READ)
-            memset(frames + (u64)f * EXO_PAGE, 0xdd, EXO_PAGE);
+        if (op == DISK_READ) memset(frames + (u64)f * EXO_PAGE, 0xdd, EXO_PAGE);
     }
     sums[index] = sum_of(q);
     submits[op]++;
-    if (count > most_blocks)
-        most_blocks = count;
-    if (active() > most_active)
-        most_active = active();
+    if (count > most_blocks) most_blocks = count;
+    if (active() > most_active) most_active = active();
     return (struct exo_ret){.val = q->id};
 }
 
-static struct exo_ret exo_disk_done(u64 id)
-{
+static struct exo_ret exo_disk_done(u64 id) {
     turn(NOTHING);
     struct exo_req *q = &reqs[id & 0xffff];
     if ((id & 0xffff) >= 2 * EXO_NREQ || q->id != id || q->state == REQ_FREE)
         return (struct exo_ret){.err = E_REQ};
-    if (q->state != REQ_DONE)
-        return (struct exo_ret){.err = E_BUSY};
+    if (q->state != REQ_DONE) return (struct exo_ret){.err = E_BUSY};
     q->state = REQ_FREE;
     return (struct exo_ret){.val = (u64)(i64)q->status};
 }
 
 // Finishes one request, whichever; 0 if there is none.
-static int disk_step(void)
-{
+static int disk_step(void) {
     u32 n = active();
-    if (n == 0)
-        return 0;
+    if (n == 0) return 0;
     struct exo_req *q = reqs;
     for (u32 pick = draw(n);; q++)
-        if (q->state == REQ_ACTIVE && pick-- == 0)
-            break;
+        if (q->state == REQ_ACTIVE && pick-- == 0) break;
     u64 first = q->block - DISK_START;
-    if (sum_of(q) != sums[q - reqs])
-        breach("a buffer changed while the disk had it");
+    if (sum_of(q) != sums[q - reqs]) breach("a buffer changed while the disk had it");
     for (u32 i = 0; i < q->count; i++)
-        if (bad[first + i])
-            q->status = E_IO;
-    if (q->op == DISK_FLUSH && flush_fails)
-        q->status = E_IO;
+        if (bad[first + i]) q->status = E_IO;
+    if (q->op == DISK_FLUSH && flush_fails) q->status = E_IO;
     for (u32 i = 0; i < q->count; i++) {
         u8 *block = media + (first + i) * EXO_PAGE,
            *frame = frames + (u64)(q->ppns[i] - FRAME_PPN) * EXO_PAGE;
@@ -160,8 +142,7 @@ static int disk_step(void)
 #define exo_disk_submit(op, count, ext, offset, ppns, cap) submit_request(op, count, ext, offset, (u64)(ppns))
 
 // A disk of nblocks, all zero, and a cache of nbufs over it.
-static void disk_new(u32 nblocks, u32 nbufs)
-{
+static void disk_new(u32 nblocks, u32 nbufs) {
     ppn_t ppn[CACHE_FRAMES];
     free(media);
     free(bad);
@@ -177,8 +158,7 @@ static void disk_new(u32 nblocks, u32 nbufs)
     memset(submits, 0, sizeof submits);
     most_blocks = most_active = 0;
     exts[EXTENT] = (struct exo_ext){.start = DISK_START, .count = nblocks, .account = ACCOUNT, .name = "fs"};
-    for (u32 i = 0; i < nbufs; i++)
-        ppn[i] = FRAME_PPN + i;
+    for (u32 i = 0; i < nbufs; i++) ppn[i] = FRAME_PPN + i;
     memset(&shared, 0, sizeof shared);
     bcache_setup(&shared.cache, EXTENT, nbufs, frames, ppn);
 }
@@ -192,8 +172,7 @@ static u32 ring_used;
 static char screen[1 << 16];
 static u32 screen_used;
 
-static int console_step(void)
-{
+static int console_step(void) {
     u32 n = typed_left ? 1 + draw(typed_left < 40 ? typed_left : 40) : 0;
     for (u32 i = 0; i < n && ring_used < sizeof kernel_ring; i++) {
         kernel_ring[ring_used++] = *typed++;
@@ -203,8 +182,7 @@ static int console_step(void)
     return n > 0;
 }
 
-static u64 cons_clip(const void *p, u64 n)
-{
+static u64 cons_clip(const void *p, u64 n) {
     u64 page = EXO_PAGE - (u64)p % EXO_PAGE;
     n = n < page ? n : page;
     return n < EXO_CONS_MAX ? n : EXO_CONS_MAX;
@@ -212,25 +190,20 @@ static u64 cons_clip(const void *p, u64 n)
 
 static i64 cons_error; // what both calls answer, if not 0
 
-__attribute__((unused)) static struct exo_ret exo_cons_write(const void *p, u64 n)
-{
+__attribute__((unused)) static struct exo_ret exo_cons_write(const void *p, u64 n) {
     turn(NOTHING);
-    if (cons_error)
-        return (struct exo_ret){.err = cons_error};
+    if (cons_error) return (struct exo_ret){.err = cons_error};
     n = cons_clip(p, n);
-    if (n > sizeof screen - 1 - screen_used)
-        return (struct exo_ret){.err = E_ADDR};
+    if (n > sizeof screen - 1 - screen_used) return (struct exo_ret){.err = E_ADDR};
     memcpy(screen + screen_used, p, n);
     screen_used += n;
     screen[screen_used] = 0;
     return (struct exo_ret){.val = n};
 }
 
-__attribute__((unused)) static struct exo_ret exo_cons_read(void *p, u64 n)
-{
+__attribute__((unused)) static struct exo_ret exo_cons_read(void *p, u64 n) {
     turn(NOTHING);
-    if (cons_error)
-        return (struct exo_ret){.err = cons_error};
+    if (cons_error) return (struct exo_ret){.err = cons_error};
     n = cons_clip(p, n);
     n = n < ring_used ? n : ring_used;
     memcpy(p, kernel_ring, n);
@@ -239,16 +212,14 @@ __attribute__((unused)) static struct exo_ret exo_cons_read(void *p, u64 n)
     return (struct exo_ret){.val = n};
 }
 
-__attribute__((unused)) static void type_in(const char *text)
-{
+__attribute__((unused)) static void type_in(const char *text) {
     typed = text;
     typed_left = strlen(text);
 }
 
 // ---- the end ----
 
-static int finish_tests(void)
-{
+static int finish_tests(void) {
     check("nothing that must not be", 0, breaches);
     free(media);
     free(bad);

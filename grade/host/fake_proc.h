@@ -12,8 +12,7 @@ static int checks, failures, breaches;
 static const char *suite = "";
 static u64 chance = 1;
 
-__attribute__((unused)) static void check(const char *name, long long expected, long long saw)
-{
+__attribute__((unused)) static void check(const char *name, long long expected, long long saw) {
     checks++;
     failures += expected != saw;
     if (expected == saw)
@@ -23,14 +22,11 @@ __attribute__((unused)) static void check(const char *name, long long expected, 
     fflush(stdout);
 }
 
-static void breach(const char *what)
-{
-    if (breaches++ < 10)
-        printf("# breach: %s\n", what);
+static void breach(const char *what) {
+    if (breaches++ < 10) printf("# breach: %s\n", what);
 }
 
-static u32 draw(u32 below)
-{
+static u32 draw(u32 below) {
     chance = chance * 6364136223846793005 + 1442695040888963407;
     return (u32)(chance >> 33) % below;
 }
@@ -59,34 +55,25 @@ static __thread u32 self;
 static int disk_step(void);
 static int console_step(void);
 
-static int ready(const struct actor *a)
-{
+static int ready(const struct actor *a) {
     switch (a->why) {
-    case ON_LOCK:
-        return a->lock->holder == 0;
-    case ON_WAKE:
-        return a->counter != a->seen || now >= a->until;
-    case ON_INPUT:
-        return a->counter != a->seen || words.input != a->word;
-    case ON_DISK:
-        return words.completions != a->word;
-    default:
-        return a->why == NOTHING;
+    case ON_LOCK: return a->lock->holder == 0;
+    case ON_WAKE: return a->counter != a->seen || now >= a->until;
+    case ON_INPUT: return a->counter != a->seen || words.input != a->word;
+    case ON_DISK: return words.completions != a->word;
+    default: return a->why == NOTHING;
     }
 }
 
-static void stuck(void)
-{
+static void stuck(void) {
     printf("not ok %s: someone can go on: expected 1, saw 0\n", suite);
-    for (u32 i = 0; i < nactors; i++)
-        printf("# process %u waits for %d\n", i, (int)actor[i].why);
+    for (u32 i = 0; i < nactors; i++) printf("# process %u waits for %d\n", i, (int)actor[i].why);
     fflush(stdout);
     _Exit(1);
 }
 
 // Who goes on; nactors if all are done.
-static u32 next_actor(void)
-{
+static u32 next_actor(void) {
     for (u32 idle = 0;; idle++) {
         u32 alive = 0, can[NPROC], n = 0;
         if (draw(disk_pace) == 0 || idle) {
@@ -96,59 +83,46 @@ static u32 next_actor(void)
         now++;
         for (u32 i = 0; i < nactors; i++) {
             alive += actor[i].why != DONE;
-            if (actor[i].why != DONE && ready(&actor[i]))
-                can[n++] = i;
+            if (actor[i].why != DONE && ready(&actor[i])) can[n++] = i;
         }
         if (n && draw(16) == 0) { // a wakeup for nothing, perhaps; but not when no other could go on
             u32 i = draw(nactors);
-            if (actor[i].why == ON_WAKE || actor[i].why == ON_DISK)
-                return i;
+            if (actor[i].why == ON_WAKE || actor[i].why == ON_DISK) return i;
         }
-        if (n)
-            return can[draw(n)];
-        if (!alive)
-            return nactors;
-        if (idle > 10000 || ++steps > STEPS)
-            stuck();
+        if (n) return can[draw(n)];
+        if (!alive) return nactors;
+        if (idle > 10000 || ++steps > STEPS) stuck();
     }
 }
 
 // Lets another run, perhaps; returns when this one may go on.
-static void turn(enum why why)
-{
+static void turn(enum why why) {
     struct actor *a = &actor[self];
     a->why = why;
-    if (++steps > STEPS)
-        stuck();
+    if (++steps > STEPS) stuck();
     running = next_actor();
     if (running < nactors)
         pthread_cond_signal(&actor[running].turn);
     else if (nactors)
         pthread_cond_signal(&actor[NPROC - 1].turn); // the test itself
-    while (why != DONE && running != self)
-        pthread_cond_wait(&a->turn, &baton);
-    if (why != DONE)
-        a->why = NOTHING;
+    while (why != DONE && running != self) pthread_cond_wait(&a->turn, &baton);
+    if (why != DONE) a->why = NOTHING;
 }
 
-static void *begin_actor(void *arg)
-{
+static void *begin_actor(void *arg) {
     self = (struct actor *)arg - actor;
     pthread_mutex_lock(&baton);
-    while (running != self)
-        pthread_cond_wait(&actor[self].turn, &baton);
+    while (running != self) pthread_cond_wait(&actor[self].turn, &baton);
     actor[self].why = NOTHING;
     actor[self].body(actor[self].arg);
-    if (actor[self].locks)
-        breach("a process ends with a lock");
+    if (actor[self].locks) breach("a process ends with a lock");
     turn(DONE);
     pthread_mutex_unlock(&baton);
     return 0;
 }
 
 // A process with the next index, at most NPROC - 1 in all.
-static u32 spawn(void (*body)(void *), void *arg)
-{
+static u32 spawn(void (*body)(void *), void *arg) {
     struct actor *a = &actor[nactors];
     *a = (struct actor){.body = body, .arg = arg};
     pthread_cond_init(&a->turn, 0);
@@ -158,91 +132,64 @@ static u32 spawn(void (*body)(void *), void *arg)
 }
 
 // Runs what was spawned, and what that spawns, to the end.
-static void run(void)
-{
+static void run(void) {
     pthread_mutex_lock(&baton);
     steps = 0;
     running = next_actor();
     pthread_cond_init(&actor[NPROC - 1].turn, 0);
     pthread_cond_signal(&actor[running].turn);
-    while (running < nactors)
-        pthread_cond_wait(&actor[NPROC - 1].turn, &baton);
+    while (running < nactors) pthread_cond_wait(&actor[NPROC - 1].turn, &baton);
     pthread_mutex_unlock(&baton);
-    for (u32 i = 0; i < nactors; i++)
-        pthread_join(actor[i].thread, 0);
+    for (u32 i = 0; i < nactors; i++) pthread_join(actor[i].thread, 0);
     nactors = 0;
     running = ~0u;
 }
 
-struct proc *me(void)
-{
+struct proc *me(void) {
     return &shared.procs.proc[self];
 }
 
-u32 proc_index(const struct proc *p)
-{
-    return p - shared.procs.proc;
+u32 proc_index(const struct proc *p) { return p - shared.procs.proc; }
+
+bool killed(void) { return me()->killed; }
+
+u64 wake_read(void) { return actor[self].counter; }
+
+void wake(struct proc *p) { actor[proc_index(p)].counter++; }
+
+void wake_all(u64 set) {
+    for (u32 i = 0; i < NPROC; i++) actor[i].counter += set >> i & 1;
 }
 
-bool killed(void)
-{
-    return me()->killed;
-}
-
-u64 wake_read(void)
-{
-    return actor[self].counter;
-}
-
-void wake(struct proc *p)
-{
-    actor[proc_index(p)].counter++;
-}
-
-void wake_all(u64 set)
-{
-    for (u32 i = 0; i < NPROC; i++)
-        actor[i].counter += set >> i & 1;
-}
-
-__attribute__((unused)) static void kill_proc(u32 i)
-{
+__attribute__((unused)) static void kill_proc(u32 i) {
     shared.procs.proc[i].killed = 1;
     wake(&shared.procs.proc[i]);
 }
 
-bool wake_wait(u64 seen, u64 until)
-{
-    if (killed())
-        return false;
+bool wake_wait(u64 seen, u64 until) {
+    if (killed()) return false;
     actor[self].seen = seen;
     actor[self].until = until;
     turn(ON_WAKE);
     return !killed();
 }
 
-bool input_wait(u64 seen, u64 input)
-{
-    if (actor[self].locks)
-        breach("a wait for input under a lock");
-    if (killed())
-        return false;
+bool input_wait(u64 seen, u64 input) {
+    if (actor[self].locks) breach("a wait for input under a lock");
+    if (killed()) return false;
     actor[self].seen = seen;
     actor[self].word = input;
     turn(ON_INPUT);
     return !killed();
 }
 
-void disk_wait(u64 completions)
-{
-    if (shared.cache.lock.holder == self + 1)
-        breach("a wait for the disk under the cache's lock");
+void disk_wait(u64 completions) {
+    if (shared.cache.lock.holder == self + 1) breach("a wait for the disk under the cache's lock");
     actor[self].word = completions;
     turn(ON_DISK);
 }
 
-void waitq_sleep(struct waitq *q, struct lock *l)
-{
+void waitq_sleep(struct waitq *q, struct lock *l) {
     u64 seen = wake_read();
     q->bits |= 1ul << self;
     lock_release(l);
@@ -251,8 +198,7 @@ void waitq_sleep(struct waitq *q, struct lock *l)
     q->bits &= ~(1ul << self);
 }
 
-void waitq_wake(struct waitq *q)
-{
+void waitq_wake(struct waitq *q) {
     u64 bits = q->bits;
     q->bits = 0;
     wake_all(bits);
@@ -260,8 +206,7 @@ void waitq_wake(struct waitq *q)
 
 // ---- locks ----
 
-void lock_acquire(struct lock *l)
-{
+void lock_acquire(struct lock *l) {
     turn(NOTHING);
     if (l->holder == self + 1) {
         printf("not ok %s: lock taken twice\n", suite);
@@ -275,40 +220,31 @@ void lock_acquire(struct lock *l)
     actor[self].locks++;
 }
 
-void lock_release(struct lock *l)
-{
-    if (l->holder != self + 1)
-        breach("a lock released that was not held");
+void lock_release(struct lock *l) {
+    if (l->holder != self + 1) breach("a lock released that was not held");
     l->holder = 0;
     actor[self].locks--;
     turn(NOTHING);
 }
 
-void lock_pause(void)
-{
-    turn(NOTHING);
-}
+void lock_pause(void) { turn(NOTHING); }
 
 // ---- programs' memory: one arena; all else is not there ----
 
 static u8 arena[1 << 20] __attribute__((aligned(4096)));
 
-bool user_ok(const void *p, u64 n, bool write)
-{
+bool user_ok(const void *p, u64 n, bool write) {
     (void)write;
     u64 at = (u64)p - (u64)arena;
     turn(NOTHING); // it may bring in a page
     return at <= sizeof arena && n <= sizeof arena - at;
 }
 
-int user_str(const char *p, char *out, int max)
-{
+int user_str(const char *p, char *out, int max) {
     for (int i = 0; i < max; i++) {
-        if (!user_ok(p + i, 1, false))
-            return -1;
+        if (!user_ok(p + i, 1, false)) return -1;
         out[i] = p[i];
-        if (!out[i])
-            return i;
+        if (!out[i]) return i;
     }
     return -1;
 }

@@ -38,50 +38,35 @@ struct fake_desc {
 };
 
 // Rings lie in static memory, anywhere: so by integer arithmetic.
-static void *at(u64 pa)
-{
-    return (void *)((u64)host_ram + pa - (u64)EXO_PPN_BASE * EXO_PAGE);
-}
+static void *at(u64 pa) { return (void *)((u64)host_ram + pa - (u64)EXO_PPN_BASE * EXO_PAGE); }
 
-static u32 mmio_read(pa_t pa)
-{
+static u32 mmio_read(pa_t pa) {
     if (pa < DEVICE_AT || pa >= DEVICE_AT + EXO_PAGE)
         return pa % EXO_PAGE == 0 ? 0x74726976 : 0; // an empty slot
     CHECK(pa % 4 == 0);
     switch (pa - DEVICE_AT) {
-    case 0x00:
-        return 0x74726976;
-    case 0x04:
-        return dev.version;
-    case 0x08:
-        return dev.id;
-    case 0x10:
-        return (u32)(dev.offers >> 32 * dev.offers_sel);
-    case 0x34:
-        return dev.queue_max;
-    case 0x60:
-        return dev.interrupt;
-    case 0x70:
-        return dev.status & ~(dev.refuse_features ? 8u : 0);
+    case 0x00: return 0x74726976;
+    case 0x04: return dev.version;
+    case 0x08: return dev.id;
+    case 0x10: return (u32)(dev.offers >> 32 * dev.offers_sel);
+    case 0x34: return dev.queue_max;
+    case 0x60: return dev.interrupt;
+    case 0x70: return dev.status & ~(dev.refuse_features ? 8u : 0);
     case 0xfc: // changes once while the capacity is being read
         return dev.generation ? dev.generation-- : 0;
-    case 0x100:
-        return (u32)(dev.generation == 1 ? 0xffffffff : dev.sectors);
-    case 0x104:
-        return (u32)(dev.sectors >> 32);
+    case 0x100: return (u32)(dev.generation == 1 ? 0xffffffff : dev.sectors);
+    case 0x104: return (u32)(dev.sectors >> 32);
     }
     CHECK(!"a register that is not read");
     return 0;
 }
 
 // Checks a chain as the device would and keeps what it asks for.
-static void take_chain(u16 head)
-{
+static void take_chain(u16 head) {
     const struct fake_desc *table = at(dev.ring[0]), *d = &table[head];
     struct taken *t = &dev.pending[dev.npending++];
     CHECK(dev.npending <= 64 && head < dev.num);
-    for (u32 i = 0; i < dev.npending - 1; i++)
-        CHECK(dev.pending[i].head != head);
+    for (u32 i = 0; i < dev.npending - 1; i++) CHECK(dev.pending[i].head != head);
     *t = (struct taken){.head = head};
     const u8 *h = at(d->pa);
     CHECK(d->len == 16 && d->flags == 1);
@@ -104,24 +89,17 @@ static void take_chain(u16 head)
     dev.total++;
 }
 
-static void mmio_write(pa_t pa, u32 v)
-{
+static void mmio_write(pa_t pa, u32 v) {
     CHECK(pa >= DEVICE_AT && pa < DEVICE_AT + EXO_PAGE && pa % 4 == 0);
     u32 reg = (u32)(pa - DEVICE_AT);
     switch (reg) {
-    case 0x14:
-        dev.offers_sel = v;
-        return;
+    case 0x14: dev.offers_sel = v; return;
     case 0x20:
         CHECK(dev.status == 3);
         dev.accepts |= (u64)v << 32 * dev.accepts_sel;
         return;
-    case 0x24:
-        dev.accepts_sel = v;
-        return;
-    case 0x30:
-        CHECK(v == 0);
-        return;
+    case 0x24: dev.accepts_sel = v; return;
+    case 0x30: CHECK(v == 0); return;
     case 0x38:
         CHECK(v <= dev.queue_max && (v & (v - 1)) == 0 && dev.status == 11);
         dev.num = v;
@@ -133,8 +111,7 @@ static void mmio_write(pa_t pa, u32 v)
     case 0x50: {
         CHECK(v == 0 && dev.status == 15 && dev.ready);
         const volatile u16 *avail = at(dev.ring[1]);
-        for (; dev.taken != avail[1]; dev.taken++)
-            take_chain(avail[2 + dev.taken % dev.num]);
+        for (; dev.taken != avail[1]; dev.taken++) take_chain(avail[2 + dev.taken % dev.num]);
         return;
     }
     case 0x64:
@@ -142,8 +119,7 @@ static void mmio_write(pa_t pa, u32 v)
         dev.interrupt &= ~v;
         return;
     case 0x70:
-        if (v == 0 && dev.stuck)
-            return;
+        if (v == 0 && dev.stuck) return;
         dev.status = v;
         if (v == 0) {
             dev.ready = dev.taken = dev.used = dev.interrupt = dev.num = 0;
@@ -165,8 +141,7 @@ static void mmio_write(pa_t pa, u32 v)
     CHECK(!"a register that is not written");
 }
 
-static void use_entry(u32 id, u32 len)
-{
+static void use_entry(u32 id, u32 len) {
     volatile u16 *used = at(dev.ring[2]);
     volatile u32 *entry = (volatile u32 *)(used + 2) + dev.used % dev.num * 2;
     entry[0] = id;
@@ -176,8 +151,7 @@ static void use_entry(u32 id, u32 len)
 }
 
 // Carries pending request i out and takes it off the list. Returns its head; the length goes to *len.
-static u32 carry_out(u32 i, u8 status, u32 *len)
-{
+static u32 carry_out(u32 i, u8 status, u32 *len) {
     struct taken t = dev.pending[i];
     for (u32 b = 0; b < t.blocks; b++) {
         if (t.type == 0)
@@ -192,14 +166,12 @@ static u32 carry_out(u32 i, u8 status, u32 *len)
     return t.head;
 }
 
-static void complete(u32 i, u8 status)
-{
+static void complete(u32 i, u8 status) {
     u32 len, head = carry_out(i, status, &len);
     use_entry(head, len);
 }
 
-static void device_new(void)
-{
+static void device_new(void) {
     memset(&dev, 0, sizeof(dev));
     dev.version = 2;
     dev.id = 2;
@@ -207,8 +179,7 @@ static void device_new(void)
     dev.offers = 1UL << 32 | 1 << 28 | 1 << 9 | 1 << 6;
     dev.sectors = STORE * 8;
     for (u32 i = 0; i < STORE; i++)
-        for (u32 j = 0; j < EXO_PAGE; j++)
-            dev.store[i][j] = (u8)(i * 7 + j);
+        for (u32 j = 0; j < EXO_PAGE; j++) dev.store[i][j] = (u8)(i * 7 + j);
 }
 
 #endif

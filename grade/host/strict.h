@@ -12,8 +12,7 @@
 
 static int checks, failures;
 
-__attribute__((unused)) static void check(const char *name, long long expected, long long saw)
-{
+__attribute__((unused)) static void check(const char *name, long long expected, long long saw) {
     checks++;
     if (expected == saw) {
         printf("ok fs: %s\n", name);
@@ -39,41 +38,33 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static u32 threads;
 static __thread u32 self, held_bufs, locks;
 
-static void breach(const char *what)
-{
+static void breach(const char *what) {
     __atomic_fetch_add(&breaches, 1, __ATOMIC_RELAXED);
     printf("# breach: %s\n", what);
 }
 
-static void know_self(void)
-{
-    if (!self)
-        self = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
+static void know_self(void) {
+    if (!self) self = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
 }
 
-void lock_acquire(struct lock *l)
-{
+void lock_acquire(struct lock *l) {
     know_self();
     pthread_mutex_lock(&big);
     if (l->holder == self) {
         breach("lock taken twice");
         abort();
     }
-    if (l == &the_log->gate && (locks || held_bufs))
-        breach("op begun under a lock");
-    while (l->holder)
-        pthread_cond_wait(&changed, &big);
+    if (l == &the_log->gate && (locks || held_bufs)) breach("op begun under a lock");
+    while (l->holder) pthread_cond_wait(&changed, &big);
     l->holder = self;
     locks++;
     held_locks++;
     pthread_mutex_unlock(&big);
 }
 
-void lock_release(struct lock *l)
-{
+void lock_release(struct lock *l) {
     pthread_mutex_lock(&big);
-    if (l->holder != self)
-        breach("lock released that was not held");
+    if (l->holder != self) breach("lock released that was not held");
     l->holder = 0;
     locks--;
     held_locks--;
@@ -81,65 +72,51 @@ void lock_release(struct lock *l)
     pthread_mutex_unlock(&big);
 }
 
-void lock_pause(void)
-{
-    sched_yield();
-}
+void lock_pause(void) { sched_yield(); }
 
-static int get(u32 block, struct buf **out, int fresh)
-{
+static int get(u32 block, struct buf **out, int fresh) {
     know_self();
-    if (block >= dev.nblocks)
-        return BUF_E_IO;
+    if (block >= dev.nblocks) return BUF_E_IO;
     pthread_mutex_lock(&big);
-    if (held_bufs >= BUF_HELD)
-        breach("too many buffers");
+    if (held_bufs >= BUF_HELD) breach("too many buffers");
     if (dev.holder[block] == self) {
         breach("buffer taken twice");
         abort();
     }
     int fail = fail_in && --fail_in == 0;
     if (!fail) {
-        while (dev.holder[block])
-            pthread_cond_wait(&changed, &big);
+        while (dev.holder[block]) pthread_cond_wait(&changed, &big);
         dev.holder[block] = self;
     }
     pthread_mutex_unlock(&big);
-    if (fail)
-        return BUF_E_IO;
+    if (fail) return BUF_E_IO;
     struct buf *b = calloc(1, sizeof *b);
     b->block = block;
     b->data = calloc(1, FS_BLOCK_SIZE);
-    if (!fresh)
-        memcpy(b->data, dev.disk + (u64)block * FS_BLOCK_SIZE, FS_BLOCK_SIZE);
+    if (!fresh) memcpy(b->data, dev.disk + (u64)block * FS_BLOCK_SIZE, FS_BLOCK_SIZE);
     b->dirty = fresh;
     held_bufs++;
     *out = b;
     return 0;
 }
 
-int bread(struct bcache *c, u32 block, struct buf **out)
-{
+int bread(struct bcache *c, u32 block, struct buf **out) {
     (void)c;
     return get(block, out, 0);
 }
 
-int bnew(struct bcache *c, u32 block, struct buf **out)
-{
+int bnew(struct bcache *c, u32 block, struct buf **out) {
     (void)c;
     return get(block, out, 1);
 }
 
-void bdirty(struct bcache *c, struct buf *b)
-{
+void bdirty(struct bcache *c, struct buf *b) {
     (void)c;
     b->dirty = 1;
-    if (__atomic_load_n(&the_log->ops, __ATOMIC_RELAXED) == 0)
-        breach("change outside an op");
+    if (__atomic_load_n(&the_log->ops, __ATOMIC_RELAXED) == 0) breach("change outside an op");
 }
 
-void brelse(struct bcache *c, struct buf *b)
-{
+void brelse(struct bcache *c, struct buf *b) {
     u8 *block = dev.disk + (u64)b->block * FS_BLOCK_SIZE;
     (void)c;
     if (b->dirty)
@@ -155,20 +132,16 @@ void brelse(struct bcache *c, struct buf *b)
     held_bufs--;
 }
 
-void bahead(struct bcache *c, u32 block, u32 n)
-{
+void bahead(struct bcache *c, u32 block, u32 n) {
     (void)c;
-    if (held_bufs)
-        breach("bahead with a buffer held");
+    if (held_bufs) breach("bahead with a buffer held");
     if (n == 0 || n > 16 || block >= dev.nblocks || n > dev.nblocks - block)
         breach("bahead of blocks that are not there");
 }
 
-int bflush(struct bcache *c)
-{
+int bflush(struct bcache *c) {
     (void)c;
-    if (held_bufs)
-        breach("bflush with a buffer held");
+    if (held_bufs) breach("bflush with a buffer held");
     return 0;
 }
 
@@ -177,8 +150,7 @@ int bflush(struct bcache *c)
 static struct fs *fs;
 static struct inode *root;
 
-static int mount(u32 inodes)
-{
+static int mount(u32 inodes) {
     free(fs);
     fs = calloc(1, FS_MEMORY(inodes));
     the_log = &fs->log;
@@ -186,34 +158,28 @@ static int mount(u32 inodes)
     return err ? err : inode_get(fs, FS_ROOT, &root);
 }
 
-static void disk_new(u32 nblocks, u32 ninodes)
-{
+static void disk_new(u32 nblocks, u32 ninodes) {
     struct fs_super s;
     free(dev.disk);
     free(dev.holder);
     dev.disk = calloc(nblocks, FS_BLOCK_SIZE);
     dev.holder = calloc(nblocks, sizeof(u32));
     dev.nblocks = dev.cache.nblocks = nblocks;
-    if (fs_layout(&s, nblocks, ninodes, 1) > nblocks)
-        abort();
+    if (fs_layout(&s, nblocks, ninodes, 1) > nblocks) abort();
     fs_format(dev.disk, &s);
-    if (mount(50))
-        abort();
+    if (mount(50)) abort();
 }
 
-__attribute__((unused)) static u32 violations(void)
-{
+__attribute__((unused)) static u32 violations(void) {
     return fs_check(dev.disk, dev.nblocks, stdout, "# fsck");
 }
 
 // Contracts kept, and nothing left held.
-__attribute__((unused)) static int at_rest(void)
-{
+__attribute__((unused)) static int at_rest(void) {
     return breaches == 0 && held_locks == 0 && held_bufs == 0 && fs->log.ops == 0;
 }
 
-static int finish(void)
-{
+static int finish(void) {
     check("contracts of cache, locks and ops kept", 0, breaches);
     check("nothing left locked", 0, held_locks + held_bufs);
     free(fs);
@@ -222,8 +188,7 @@ static int finish(void)
     return failures > 0;
 }
 
-__attribute__((unused)) static u64 random_u64(u64 *state)
-{
+__attribute__((unused)) static u64 random_u64(u64 *state) {
     *state ^= *state << 13;
     *state ^= *state >> 7;
     *state ^= *state << 17;

@@ -1,42 +1,40 @@
-// Tests of accounts and of what is done in steps: reserve and quotas going down and up the tree, revocation and what
-// is taken past its deadline, the sweeper, the end of accounts with all that is below and about them.
+// Tests of accounts and of what is done in steps: reserve and quotas going down and up the tree, revocation
+// and what is taken past its deadline, the sweeper, the end of accounts with all that is below and about
+// them.
 #include "grade/host/recount.h"
 
-#define acct_new(pages, envs, accts, exts) do_acct_new(pages, envs, accts, exts, 0)
+#define acct_new(pages, envs, accts, exts)          do_acct_new(pages, envs, accts, exts, 0)
 #define acct_set(account, pages, envs, accts, exts) do_acct_set(account, pages, envs, accts, exts)
-#define acct_end(account) do_acct_end(account, 0, 0, 0, 0)
-#define acct_pager(account, eid) do_acct_pager(account, eid, 0, 0, 0)
-#define revoke(account, n, deadline) do_revoke(account, n, deadline, 0, 0)
-#define MANY ((1ul << 31) + 1)
+#define acct_end(account)                           do_acct_end(account, 0, 0, 0, 0)
+#define acct_pager(account, eid)                    do_acct_pager(account, eid, 0, 0, 0)
+#define revoke(account, n, deadline)                do_revoke(account, n, deadline, 0, 0)
+#define MANY                                        ((1ul << 31) + 1)
 
-static u32 take_all(void)
-{
+static u32 take_all(void) {
     u32 n = 0;
-    while (!alloc(0, 0).err)
-        n++;
+    while (!alloc(0, 0).err) n++;
     return n;
 }
 
 // Until there is nothing left to do. The number of steps, 1000 if that is not enough.
-static u32 ticks(void)
-{
+static u32 ticks(void) {
     u32 n = 0;
-    for (; work && n < 1000; n++)
-        tick_work();
+    for (; work && n < 1000; n++) tick_work();
     return n;
 }
 
-static void test_new(void)
-{
+static void test_new(void) {
     start(100);
     struct exo_acct was = accts[1];
     u32 n = (u32)acct_new(30, 3, 2, 1).val;
     const struct exo_acct *a = &accts[n];
     expect("a child", true, n == 3 && a->state == ACCT_NEW && a->parent == 1);
-    expect("what it has", true, a->reserve == 30 && a->envs == 3 && a->accts == 2 && a->exts == 1 && !a->held);
+    expect("what it has", true,
+           a->reserve == 30 && a->envs == 3 && a->accts == 2 && a->exts == 1 && !a->held);
     expect("is its parent's no more", true,
-           was.reserve - 30 == accts[1].reserve && was.envs - 3 == accts[1].envs && was.accts - 2 == accts[1].accts &&
-               was.accts_used + 1 == accts[1].accts_used && was.exts - 1 == accts[1].exts);
+           was.reserve - 30 == accts[1].reserve && was.envs - 3 == accts[1].envs &&
+               was.accts - 2 == accts[1].accts && was.accts_used + 1 == accts[1].accts_used &&
+               was.exts - 1 == accts[1].exts);
     REFUSED(E_ARG, acct_new(MANY, 0, 0, 0));
     REFUSED(E_ARG, acct_new(0, MANY, 0, 0));
     REFUSED(E_ARG, acct_new(0, 0, MANY, 0));
@@ -73,11 +71,11 @@ static void test_new(void)
     REFUSED(E_STATE, acct_new(0, 0, 0, 0));
 }
 
-static void test_set(void)
-{
+static void test_set(void) {
     start(100);
     DONE(acct_set(2, 110, 5, 3, 2));
-    expect("up and down", true, accts[2].reserve == 110 && accts[2].envs == 5 && accts[2].accts == 3 && accts[2].exts == 2);
+    expect("up and down", true,
+           accts[2].reserve == 110 && accts[2].envs == 5 && accts[2].accts == 3 && accts[2].exts == 2);
     DONE(acct_set(2, 100, 4, 4, 4));
     REFUSED(E_ARG, acct_set(2, MANY, 4, 4, 4));
     REFUSED(E_ARG, acct_set(2, 100, MANY, 4, 4));
@@ -135,8 +133,7 @@ static void test_set(void)
     REFUSED(E_STATE, revoke(3, 1, 0));
 }
 
-static void test_pager(void)
-{
+static void test_pager(void) {
     start(100);
     DONE(acct_pager(1, e1->eid));
     DONE(acct_pager(1, 0));
@@ -150,16 +147,13 @@ static void test_pager(void)
 }
 
 // e2 takes pages until it holds n.
-static void hold(u32 n)
-{
+static void hold(u32 n) {
     as(e2);
-    while (accts[2].held < n)
-        page();
+    while (accts[2].held < n) page();
     as(e1);
 }
 
-static void test_revoke(void)
-{
+static void test_revoke(void) {
     start(100);
     (void)page(); // below the child's
     as(e2);
@@ -181,12 +175,10 @@ static void test_revoke(void)
     as(e2);
     ppn_t kept_page = page(), low = 0, shared = page();
     host_time = 4999;
-    for (u32 i = 0; i < 5; i++)
-        tick_work();
+    for (u32 i = 0; i < 5; i++) tick_work();
     expect("nothing is taken before the deadline", 202, accts[2].held);
     for (u32 i = npages; i-- > 0;)
-        if (pages[i].account == 2 && pages[i].type == PAGE_DATA)
-            low = EXO_PPN_BASE + i;
+        if (pages[i].account == 2 && pages[i].type == PAGE_DATA) low = EXO_PPN_BASE + i;
     DONE(set(low, 0, 0, 0, 1));
     DONE(set(shared, 5, 5, 0, 0));
     host_time = 5000;
@@ -222,8 +214,7 @@ static void test_revoke(void)
     for (u32 i = 0, at = 0; i < npages; i++)
         if (pages[i].account == 2 && pages[i].type == PAGE_DATA && at < 120)
             (void)do_bind(r2, at++ * EXO_PAGE, EXO_PPN_BASE + i, R | W, 0);
-    for (u32 i = 0; i < 60; i++)
-        tlb_use(1, r2, i * EXO_PAGE, PTE_D);
+    for (u32 i = 0; i < 60; i++) tlb_use(1, r2, i * EXO_PAGE, PTE_D);
     env_gone(e2);
     as(e1);
     DONE(revoke(2, 50, 5000));
@@ -231,15 +222,12 @@ static void test_revoke(void)
     expect("bound pages are taken, too, and not one too many", 100, accts[2].held);
 }
 
-static void test_sweep(void)
-{
+static void test_sweep(void) {
     start_with(RAM_PAGES, 100);
     ppn_t a = page();
     ppn_t far = space((va_t[]){0, 0x200000, 0x400000, 0x600000, 0x800000, 0xa00000}, 6);
-    for (u32 i = 0; i < 512; i++)
-        (void)do_bind(far, 0xa00000 + i * EXO_PAGE, a, R, 0);
-    for (va_t va = 0; va < 0xa00000; va += 0x200000)
-        (void)do_bind(far, va, a, R, 0);
+    for (u32 i = 0; i < 512; i++) (void)do_bind(far, 0xa00000 + i * EXO_PAGE, a, R, 0);
+    for (va_t va = 0; va < 0xa00000; va += 0x200000) (void)do_bind(far, va, a, R, 0);
     DONE(bind(r1, 0x1000, a, R, 0));
     tlb_use(0, r1, 0x1000, 0);
     ppn_t other = page();
@@ -249,8 +237,7 @@ static void test_sweep(void)
     for (u32 were = 6, are = 0; work && n < 1000; n++, were = are) {
         tick_work();
         are = 0;
-        for (va_t va = 0; va <= 0xa00000; va += 0x200000)
-            are += PTE_PPN(host_walk(far, va, 0)) == a;
+        for (va_t va = 0; va <= 0xa00000; va += 0x200000) are += PTE_PPN(host_walk(far, va, 0)) == a;
         most = were - are > most ? were - are : most;
     }
     expect("a sweep takes several steps", true, n > 1 && n < 20);
@@ -260,8 +247,7 @@ static void test_sweep(void)
     expect("with nothing to do there is no work", 0, work);
 }
 
-static void test_end(void)
-{
+static void test_end(void) {
     start(200);
     struct exo_acct was = accts[1];
     REFUSED(E_ACCT, acct_end(0));
@@ -270,8 +256,8 @@ static void test_end(void)
     as(e2);
     REFUSED(E_KIN, acct_end(1));
     REFUSED(E_KIN, acct_end(2));
-    // A grandchild with an environment elsewhere; requests in flight, code, an extent, slots, the console; a page
-    // that account 1 binds, and one of account 1's that account 2 binds.
+    // A grandchild with an environment elsewhere; requests in flight, code, an extent, slots, the console; a
+    // page that account 1 binds, and one of account 1's that account 2 binds.
     DONE(acct_new(40, 1, 1, 1));
     accts[3].state = ACCT_RUN;
     this_hart->cur = &(struct exo_env){.account = 3};
@@ -305,8 +291,7 @@ static void test_end(void)
     posts = 0;
     DONE(acct_end(2));
     expect("all below ends, too", true, accts[3].state == ACCT_ENDING && accts[4].state == ACCT_ENDING);
-    for (u32 i = 0; i < 20; i++)
-        tick_work();
+    for (u32 i = 0; i < 20; i++) tick_work();
     expect("each environment is asked once to end", 2, posts);
     REFUSED(E_OWNER, release(shared));
     expect("it waits for environments", true,
@@ -316,23 +301,20 @@ static void test_end(void)
     this_hart = &harts[3];
     env_gone(e3);
     as(e1);
-    for (u32 i = 0; i < 20; i++)
-        tick_work();
+    for (u32 i = 0; i < 20; i++) tick_work();
     expect("the grandchildren are gone", true, accts[3].state == ACCT_FREE && accts[4].state == ACCT_FREE);
     expect("the console went up", 2, (i64)words->console);
     expect("it waits for requests", true, accts[2].state == ACCT_ENDING && pg(r2)->type == PAGE_ROOT);
     expect("and lets no new ones on its extents", 0, (i64)ext_caps[7].w);
     exts[7].requests = 1;
     complete(0);
-    for (u32 i = 0; i < 20; i++)
-        tick_work();
+    for (u32 i = 0; i < 20; i++) tick_work();
     expect("and for those of others on its extents", true, pg(r2)->type == PAGE_ROOT);
     exts[7].requests = 0;
     u32 n = 0;
     while (work && n < 100) {
         tick_work();
-        if (check_all())
-            break;
+        if (check_all()) break;
         n++;
     }
     expect("then it ends", true, n < 20 && accts[2].state == ACCT_FREE);
@@ -340,8 +322,8 @@ static void test_end(void)
     expect("others' bindings of them are broken", 0, (i64)host_walk(r1, 0, 0));
     expect("what it bound is free of it", 0, pg(mine)->binds);
     expect("everything came back", true,
-           accts[1].reserve == was.reserve + 200 && accts[1].envs == was.envs + 4 && accts[1].accts == was.accts + 4 &&
-               accts[1].accts_used == 0 && accts[1].exts == was.exts + 4);
+           accts[1].reserve == was.reserve + 200 && accts[1].envs == was.envs + 4 &&
+               accts[1].accts == was.accts + 4 && accts[1].accts_used == 0 && accts[1].exts == was.exts + 4);
     expect("slots, extent and console", true,
            slots[130].account == 1 && !slots[130].eid && exts[7].account == 1 && words->console == 1);
     DONE(acct_new(50, 1, 0, 0));
@@ -352,8 +334,7 @@ static void test_end(void)
 }
 
 // A child that never ran: its page is in a request of its parent's, and its own child holds another.
-static void test_end_pinned(void)
-{
+static void test_end_pinned(void) {
     start(100);
     ppn_t a = page(), b = page();
     as(e2);
@@ -376,22 +357,20 @@ static void test_end_pinned(void)
     DONE(bind(r1, 0, a, R, 9));
     as(e2);
     DONE(acct_end(3));
-    for (u32 i = 0; i < 40; i++)
-        tick_work();
+    for (u32 i = 0; i < 40; i++) tick_work();
     expect("the sweeper was there", 0, pg(a)->binds);
-    expect("doomed while a request is on it", true, pg(a)->type == PAGE_DOOMED && accts[4].state == ACCT_ENDING);
+    expect("doomed while a request is on it", true,
+           pg(a)->type == PAGE_DOOMED && accts[4].state == ACCT_ENDING);
     expect("a parent waits for its children", true, accts[3].state == ACCT_ENDING);
     complete(0);
     expect("the page is free when the request is over", PAGE_FREE, pg(a)->type);
-    for (u32 i = 0; i < 40; i++)
-        tick_work();
+    for (u32 i = 0; i < 40; i++) tick_work();
     expect("then the child is gone", true, accts[4].state == ACCT_FREE && pg(b)->type == PAGE_DOOMED);
     complete(0);
     expect("both are gone", true, ticks() < 20 && accts[3].state == ACCT_FREE && accts[2].accts_used == 0);
 }
 
-int main(void)
-{
+int main(void) {
     test_new();
     test_set();
     test_pager();

@@ -1,13 +1,13 @@
-// Tests of bind, protect, unbind and batch: that each does what <exo/abi.h> says, each of its refusals, at the edges
-// of every argument, and the fences they owe.
+// Tests of bind, protect, unbind and batch: that each does what <exo/abi.h> says, each of its refusals, at
+// the edges of every argument, and the fences they owe.
 #include "grade/host/recount.h"
 
 // ---- bindings ----
 
-static void test_bind(void)
-{
+static void test_bind(void) {
     start(100);
-    ppn_t a = page(), b = page(), table = PTE_PPN(*table_entry(PTE_PPN(*table_entry(r1, 0, 2)), 0, 1)), code = page();
+    ppn_t a = page(), b = page(), table = PTE_PPN(*table_entry(PTE_PPN(*table_entry(r1, 0, 2)), 0, 1)),
+          code = page();
     as(e2);
     ppn_t c = page();
     DONE(set(c, 71, 72, 0, 0));
@@ -16,7 +16,8 @@ static void test_bind(void)
     struct ret r = bind(r1, 0x5000, a, R | W | PTE_A | PTE_S1, 0);
     expect("bind", 0, r.err | (i64)r.val);
     expect("a2 where nothing was bound", -1, (i64)this_hart->a2);
-    expect("the entry", (i64)pte_of(a, R | W | PTE_A | PTE_S1 | PTE_U | PTE_V), (i64)host_walk(r1, 0x5000, 0));
+    expect("the entry", (i64)pte_of(a, R | W | PTE_A | PTE_S1 | PTE_U | PTE_V),
+           (i64)host_walk(r1, 0x5000, 0));
     DONE(bind(r1, TOP, a, R | X, 0));
     expect("bind again, of the same page", 0, bind(r1, TOP, a, X, 0).err);
     expect("its own binding counts", 2, (i64)this_hart->a2);
@@ -25,16 +26,16 @@ static void test_bind(void)
     expect("bind returns the word it finds", 0x123456789abcde, (i64)r.val);
     tlb_use(0, r1, 0x5000, PTE_D);
     r = bind(r1, 0x5000, b, R, 0);
-    expect("bind returns the old entry with A and D", (i64)pte_of(a, R | W | PTE_A | PTE_D | PTE_S1 | PTE_U | PTE_V),
-           (i64)r.val);
+    expect("bind returns the old entry with A and D",
+           (i64)pte_of(a, R | W | PTE_A | PTE_D | PTE_S1 | PTE_U | PTE_V), (i64)r.val);
     expect("what the old page has left", 0, (i64)this_hart->a2);
     REFUSED(E_VA, bind(r1, 1, a, R, 0));
     REFUSED(E_VA, bind(r1, EXO_PAGE + 8, END, 0, 0));
     REFUSED(E_VA, bind(r1, EXO_USER_END, a, R, 0));
     REFUSED(E_VA, bind(r1, 0xffffffc080000000, a, R, 0));
     REFUSED(E_VA, bind(r1, 1ul << 63, a, R, 0));
-    static const u64 bad[] = {0,     W,         R | W | X, W | X, PTE_A | PTE_D, R | PTE_V, R | PTE_U,
-                              R | PTE_G, R | 1 << 10, R | 1ul << 63, R | 1ul << 32, ~0ul};
+    static const u64 bad[] = {0,         W,         R | W | X,   W | X,         PTE_A | PTE_D, R | PTE_V,
+                              R | PTE_U, R | PTE_G, R | 1 << 10, R | 1ul << 63, R | 1ul << 32, ~0ul};
     for (u32 i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         REFUSED(E_BITS, bind(r1, 0, a, bad[i], 0));
         DONE(unbind(r1, 0x200000, 0));
@@ -75,14 +76,12 @@ static void test_bind(void)
     REFUSED(E_TABLE, bind(r1, 1ul << 30, a, R, 0));
 }
 
-static void test_new_child(void)
-{
+static void test_new_child(void) {
     start(100);
     u32 child = (u32)do_acct_new(20, 1, 0, 0, 0).val;
     ppn_t a = page(), b = page(), root = page(), mid = page(), low = page();
     ppn_t all[] = {a, root, mid, low};
-    for (u32 i = 0; i < 4; i++)
-        DONE(give(all[i], child));
+    for (u32 i = 0; i < 4; i++) DONE(give(all[i], child));
     REFUSED(E_OWNER, link(r1, 1ul << 30, 1, mid));
     DONE(link(root, 0, 2, root));
     REFUSED(E_OWNER, link(root, 0, 1, b));
@@ -101,8 +100,7 @@ static void test_new_child(void)
     REFUSED(E_CAP, bind(r1, 0x1000, a, R, 0));
 }
 
-static void test_protect(void)
-{
+static void test_protect(void) {
     start(100);
     ppn_t a = page();
     as(e2);
@@ -113,9 +111,11 @@ static void test_protect(void)
     DONE(bind(r1, 0x1000, a, R, 0));
     tlb_use(0, r1, 0, PTE_D);
     struct ret r = protect(r1, 0, W | PTE_S0, PTE_S1, 0);
-    expect("protect returns the old entry", (i64)pte_of(a, R | W | PTE_A | PTE_D | PTE_S0 | PTE_U | PTE_V), (i64)r.val);
+    expect("protect returns the old entry", (i64)pte_of(a, R | W | PTE_A | PTE_D | PTE_S0 | PTE_U | PTE_V),
+           (i64)r.val);
     expect("and the page's bindings", 2, (i64)this_hart->a2);
-    expect("A and D stay", (i64)pte_of(a, R | PTE_A | PTE_D | PTE_S1 | PTE_U | PTE_V), (i64)host_walk(r1, 0, 0));
+    expect("A and D stay", (i64)pte_of(a, R | PTE_A | PTE_D | PTE_S1 | PTE_U | PTE_V),
+           (i64)host_walk(r1, 0, 0));
     DONE(protect(r1, 0, PTE_A | PTE_D, 0, 0));
     expect("A and D cleared", (i64)pte_of(a, R | PTE_S1 | PTE_U | PTE_V), (i64)host_walk(r1, 0, 0));
     DONE(protect(r1, 0, R, R | W, 0));
@@ -148,8 +148,7 @@ static void test_protect(void)
     REFUSED(E_TYPE, protect(r1, 0x2000, W, 0, 0));
 }
 
-static void test_unbind(void)
-{
+static void test_unbind(void) {
     start(100);
     ppn_t a = page();
     DONE(bind(r1, 0, a, R | W, 0));
@@ -180,13 +179,11 @@ static void test_unbind(void)
 // ---- batches and fences ----
 
 static struct exo_op *ops;
-static void op(u32 i, u32 what, va_t va, ppn_t ppn, u32 bits, u64 word)
-{
+static void op(u32 i, u32 what, va_t va, ppn_t ppn, u32 bits, u64 word) {
     ops[i] = (struct exo_op){what, r1, va, ppn, bits, word, 99};
 }
 
-static void test_batch(void)
-{
+static void test_batch(void) {
     start(100);
     ppn_t array = page(), a = page(), b = page();
     DONE(bind(r1, 0x3000, array, R | W, 0));
@@ -204,7 +201,8 @@ static void test_batch(void)
     struct ret r = batch(0x3000, 8);
     expect("a batch", 8, r.err ? r.err : (i64)r.val);
     expect("page_alloc's page", head, ops[0].ppn);
-    expect("bind's and protect's old entries", (i64)pte_of(a, R | W | PTE_U | PTE_V), (i64)(ops[1].word | ops[3].word));
+    expect("bind's and protect's old entries", (i64)pte_of(a, R | W | PTE_U | PTE_V),
+           (i64)(ops[1].word | ops[3].word));
     expect("bind's binds", -1, (i64)ops[2].binds);
     expect("protect's binds", 2, (i64)ops[3].binds);
     expect("unbind's binds", 1 << 8, (i64)(ops[4].binds << 8 | ops[6].binds));
@@ -257,15 +255,13 @@ static void test_batch(void)
     REFUSED(E_ADDR, batch(0x9000, 1));
 }
 
-static void test_fences(void)
-{
+static void test_fences(void) {
     start(100);
     ppn_t array = page(), a = page();
     struct exo_env *far = env_make(1, r1, page(), 2);
     DONE(bind(r1, 0x3000, array, R | W, 0));
     ops = ppn_to_va(array);
-    for (u32 i = 0; i < 100; i++)
-        op(i, EXO_BIND, i == 3 ? 0x200000 : i * EXO_PAGE, a, R | W, 0);
+    for (u32 i = 0; i < 100; i++) op(i, EXO_BIND, i == 3 ? 0x200000 : i * EXO_PAGE, a, R | W, 0);
     ppn_t other = SPACE(0);
     struct exo_env *there = env_make(1, other, page(), 3);
     DONE(bind(other, 0, a, R, 0));
@@ -308,8 +304,7 @@ static void test_fences(void)
     expect("so is one that no environment is on", 2, remote_fences);
 }
 
-int main(void)
-{
+int main(void) {
     test_bind();
     test_new_child();
     test_protect();

@@ -6,10 +6,8 @@
 
 enum op { STOP, RECALL, END_IT };
 
-static i64 post(eid_t eid, enum op op)
-{
-    if (op == END_IT)
-        return IN_NAME_OF(1, do_env_end(eid, 0, 0, 0, 0)).err;
+static i64 post(eid_t eid, enum op op) {
+    if (op == END_IT) return IN_NAME_OF(1, do_env_end(eid, 0, 0, 0, 0)).err;
     return IN_NAME_OF(1, do_env_ctl(eid, op == STOP ? ENV_STOP : ENV_RECALL, 0, 0, 0)).err;
 }
 
@@ -22,13 +20,10 @@ static struct told {
 } expected[EXO_DEPTH + 1], saw[EXO_DEPTH + 1];
 
 // By hand: what breaking tells whom.
-static i64 expect_break(u32 at, enum op op)
-{
+static i64 expect_break(u32 at, enum op op) {
     struct told *t = &expected[at];
-    if (t->dead)
-        return E_EID;
-    if (op == RECALL && !t->called)
-        return E_STATE;
+    if (t->dead) return E_EID;
+    if (op == RECALL && !t->called) return E_STATE;
     i64 why = op == END_IT ? E_DEAD : E_TIME;
     if (t->called) {
         t->called = false;
@@ -44,8 +39,7 @@ static i64 expect_break(u32 at, enum op op)
     return 0;
 }
 
-static void chain_build(u32 n)
-{
+static void chain_build(u32 n) {
     length = n;
     memset(expected, 0, sizeof(expected));
     memset(saw, 0, sizeof(saw));
@@ -56,21 +50,17 @@ static void chain_build(u32 n)
     as(chain[0]);
     for (u32 i = 0; i < n; i++) {
         expected[i].called = true;
-        if (call(chain[i + 1]->eid))
-            panic("no call");
+        if (call(chain[i + 1]->eid)) panic("no call");
     }
 }
 
-static u32 place(const struct exo_env *e)
-{
+static u32 place(const struct exo_env *e) {
     u32 i = 0;
-    while (i <= length && chain[i] != e)
-        i++;
+    while (i <= length && chain[i] != e) i++;
     return i;
 }
 
-static u32 callers(const eid_t *eids)
-{
+static u32 callers(const eid_t *eids) {
     u32 set = 0;
     for (u32 i = 0; i <= length; i++)
         set |= (u32)(chain[i]->eid == eids[i] && chain[i]->state & ENV_CALLING) << i;
@@ -78,8 +68,7 @@ static u32 callers(const eid_t *eids)
 }
 
 // Hart 0 may have gone on with one of those that were callers: it finds in t6 what came of its call.
-static void call_over(u32 were_callers)
-{
+static void call_over(u32 were_callers) {
     on(0);
     u32 now = place(cur());
     if (now <= length && were_callers >> now & 1 && !(cur()->state & ENV_CALLING))
@@ -87,20 +76,17 @@ static void call_over(u32 were_callers)
 }
 
 // Hart 0 runs on, every server replying, until no call is left; writes down what each is told.
-static void chain_finish(const eid_t *eids)
-{
+static void chain_finish(const eid_t *eids) {
     for (u32 i = 0; i <= length; i++) {
         saw[i].dead = chain[i]->eid != eids[i];
         saw[i].stopped = !saw[i].dead && chain[i]->state & ENV_STOPPED;
-        if (saw[i].stopped)
-            (void)IN_NAME_OF(1, do_env_ctl(eids[i], ENV_RUN, 0, 0, 0));
+        if (saw[i].stopped) (void)IN_NAME_OF(1, do_env_ctl(eids[i], ENV_RUN, 0, 0, 0));
     }
     for (u32 step = 0; step < 60; step++) {
         u32 were = callers(eids), at = place(cur());
         if (at <= length && chain[at]->state & ENV_SERVING) {
             i64 r = reply();
-            if (cur() == chain[at])
-                saw[at].as_server = r;
+            if (cur() == chain[at]) saw[at].as_server = r;
         } else {
             (void)yield(0);
         }
@@ -108,8 +94,7 @@ static void chain_finish(const eid_t *eids)
     }
 }
 
-static u32 told_wrong(void)
-{
+static u32 told_wrong(void) {
     u32 n = 0;
     for (u32 i = 0; i <= length; i++) {
         const struct told *e = &expected[i], *s = &saw[i];
@@ -121,14 +106,11 @@ static u32 told_wrong(void)
 }
 
 // Who breaks: the controller on the same hart, one on another hart, or the end of the chain itself.
-static u32 break_one(u32 n, u32 by, u32 breaks, const u32 *at, const enum op *ops)
-{
+static u32 break_one(u32 n, u32 by, u32 breaks, const u32 *at, const enum op *ops) {
     eid_t eids[EXO_DEPTH + 1];
     chain_build(n);
-    for (u32 i = 0; i <= n; i++)
-        eids[i] = chain[i]->eid;
-    if (by == 0)
-        (void)yield(controller->eid);
+    for (u32 i = 0; i <= n; i++) eids[i] = chain[i]->eid;
+    if (by == 0) (void)yield(controller->eid);
     u32 bad = 0;
     for (u32 i = 0; i < breaks; i++) {
         on(by == 1 ? 3 : 0);
@@ -153,8 +135,7 @@ static u32 break_one(u32 n, u32 by, u32 breaks, const u32 *at, const enum op *op
     return bad + (check_envs() != NULL);
 }
 
-static void test_breaks(void)
-{
+static void test_breaks(void) {
     static const char *const names[] = {"from its hart", "from elsewhere", "by its end"};
     static const enum op ops[] = {STOP, RECALL, END_IT};
     for (u32 by = 0; by < 3; by++) {
@@ -172,13 +153,11 @@ static void test_breaks(void)
         snprintf(name, sizeof(name), "a chain broken at each point, %s", names[by]);
         check(name, 0, one);
         snprintf(name, sizeof(name), "and at each two, %s", names[by]);
-        if (by < 2)
-            check(name, 0, two);
+        if (by < 2) check(name, 0, two);
     }
 }
 
-int main(void)
-{
+int main(void) {
     test_breaks();
     return failures != 0;
 }

@@ -12,22 +12,16 @@ u32 trace_on = 1, work;
 static u32 starts[4096], nstarts; // accounts, in the order in which their requests were begun
 static u32 enabled_irq;
 
-void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
-{
+void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4) {
     (void)w0, (void)w2, (void)w3, (void)w4;
-    if (event == TRACE_DISK_START && nstarts < 4096)
-        starts[nstarts++] = (u32)(w1 >> 16);
+    if (event == TRACE_DISK_START && nstarts < 4096) starts[nstarts++] = (u32)(w1 >> 16);
 }
 
-void plic_enable(u32 irq)
-{
-    enabled_irq = irq;
-}
+void plic_enable(u32 irq) { enabled_irq = irq; }
 
 static jmp_buf panicked;
 
-void panic(const char *format, ...)
-{
+void panic(const char *format, ...) {
     snprintf(said, sizeof(said), "%s", format);
     longjmp(panicked, 1);
 }
@@ -37,8 +31,7 @@ void panic(const char *format, ...)
 // 32-63 of 2.
 enum { IMAGE = NPAGES - STORE };
 
-static void world(void)
-{
+static void world(void) {
     memset(accts, 0, sizeof(accts));
     memset(reqs, 0, sizeof(reqs));
     memset(queues, 0, sizeof(queues));
@@ -72,27 +65,20 @@ static void world(void)
 }
 
 // The i-th page of an account.
-static ppn_t page_of(u32 account, u32 i)
-{
-    return ppn_at(4 * (i + 1) + (account == 5 ? 3 : account - 1));
-}
+static ppn_t page_of(u32 account, u32 i) { return ppn_at(4 * (i + 1) + (account == 5 ? 3 : account - 1)); }
 
-static void recount(void)
-{
+static void recount(void) {
     u32 pins[NPAGES] = {0}, of_ext[EXO_NEXT] = {0}, of_acct[EXO_NACCT + 1] = {0}, flying_now = 0;
     u32 fixed[EXO_NACCT + 1] = {0}, owned[EXO_NACCT + 1] = {0}, all = 0;
     for (u32 i = 0; i < EXO_NACCT * EXO_NREQ; i++) {
         struct exo_req *r = &reqs[i];
-        if (r->state == REQ_FREE)
-            continue;
+        if (r->state == REQ_FREE) continue;
         CHECK(r->account == i / EXO_NREQ + 1 && (r->id & 0xffff) == i && r->id >> 16);
         of_acct[r->account]++;
-        if (r->state == REQ_DONE)
-            continue;
+        if (r->state == REQ_DONE) continue;
         flying_now += r->state != REQ_QUEUED;
         of_ext[r->ext]++;
-        for (u32 j = 0; j < r->count; j++)
-            pins[r->ppns[j] - EXO_PPN_BASE]++;
+        for (u32 j = 0; j < r->count; j++) pins[r->ppns[j] - EXO_PPN_BASE]++;
     }
     for (u32 i = 0; i < NPAGES; i++) {
         CHECK(pages[i].pins == pins[i]);
@@ -106,55 +92,44 @@ static void recount(void)
         CHECK(accts[i].requests == of_acct[i] && accts[i].fixed == fixed[i] &&
               accts[i].exts_used == owned[i]);
         u32 queued = 0;
-        for (u32 j = 0; j < EXO_NREQ; j++)
-            queued += reqs[(i - 1) * EXO_NREQ + j].state == REQ_QUEUED;
+        for (u32 j = 0; j < EXO_NREQ; j++) queued += reqs[(i - 1) * EXO_NREQ + j].state == REQ_QUEUED;
         CHECK(queues[i - 1].n == queued && (!queued || active == disk.depth));
         all += queued;
     }
     CHECK(active == flying_now && waiting == all);
 }
 
-static void use_virtio(void)
-{
+static void use_virtio(void) {
     world();
     device_new();
     machine.initrd = (struct range){0, 0};
     CHECK(disk_open() == STORE);
 }
 
-static void use_ramdisk(const char *args)
-{
+static void use_ramdisk(const char *args) {
     world();
     bootargs = args;
     machine.initrd = (struct range){(u64)ppn_at(IMAGE) * EXO_PAGE, (u64)ppn_at(NPAGES) * EXO_PAGE};
     CHECK(disk_open() == STORE);
-    for (u32 i = 0; i < STORE * EXO_PAGE; i++)
-        ram[IMAGE * EXO_PAGE + i] = (u8)(i / EXO_PAGE * 7 + i);
+    for (u32 i = 0; i < STORE * EXO_PAGE; i++) ram[IMAGE * EXO_PAGE + i] = (u8)(i / EXO_PAGE * 7 + i);
 }
 
 // ---- calls, as an environment makes them: the array lies at the start of page 1 of RAM ----
 
-static struct ret submit_array(u32 op, u32 count, u64 ext, u64 offset, cap_t cap)
-{
+static struct ret submit_array(u32 op, u32 count, u64 ext, u64 offset, cap_t cap) {
     return do_disk_submit(op | (u64)count << 8, ext, offset, EXO_PAGE, cap);
 }
 
-static struct ret submit_pages(u32 account, u32 op, u32 count, u64 ext, u64 offset)
-{
+static struct ret submit_pages(u32 account, u32 op, u32 count, u64 ext, u64 offset) {
     ppn_t *array = (ppn_t *)(ram + EXO_PAGE);
-    for (u32 i = 0; i < count && i < EXO_REQ_BLOCKS; i++)
-        array[i] = page_of(account, i);
+    for (u32 i = 0; i < count && i < EXO_REQ_BLOCKS; i++) array[i] = page_of(account, i);
     call_as(account);
     return submit_array(op, count, ext, offset, 0);
 }
 
-static void irq(void)
-{
-    disk_interrupt(DEVICE_IRQ);
-}
+static void irq(void) { disk_interrupt(DEVICE_IRQ); }
 
-static i64 finish_as(u32 account, u64 id)
-{
+static i64 finish_as(u32 account, u64 id) {
     call_as(account);
     struct ret r = do_disk_done(id, 0, 0, 0, 0);
     return r.err ? r.err : (i64)r.val;
@@ -165,8 +140,7 @@ static i64 finish_as(u32 account, u64 id)
 #define GIVE(e, a)   do_ext_give(e, a, 0, 0, 0)
 #define SET(e, r, w) do_ext_set(e, r, w, 0, 0)
 
-static void test_extents(void)
-{
+static void test_extents(void) {
     use_virtio();
     check("split: no such extent", E_EXT, SPLIT(3, 1).err);
     check("split: past the last record", E_EXT, SPLIT(EXO_NEXT, 1).err);
@@ -264,13 +238,11 @@ static void test_extents(void)
     check("split: the last one", EXO_NEXT, (i64)words->nexts);
 }
 
-static void test_submit_errors(void)
-{
+static void test_submit_errors(void) {
     use_virtio();
     ppn_t *array = (ppn_t *)(ram + EXO_PAGE);
     memset(array, 0, 64);
-    for (u32 i = 0; i < 16; i++)
-        array[i] = page_of(1, i);
+    for (u32 i = 0; i < 16; i++) array[i] = page_of(1, i);
     check("submit: no such operation", E_ARG, submit_array(3, 1, 1, 0, 0).err);
     check("submit: read of nothing", E_ARG, submit_array(DISK_READ, 0, 1, 0, 0).err);
     check("submit: write of nothing", E_ARG, submit_array(DISK_WRITE, 0, 1, 0, 0).err);
@@ -303,8 +275,7 @@ static void test_submit_errors(void)
     array[0] = page_of(1, 0), array[1] = page_of(1, 1);
     for (u32 t = PAGE_FREE; t <= PAGE_DOOMED; t++) {
         pages[page_of(1, 1) - EXO_PPN_BASE].type = (u8)t;
-        if (t != PAGE_DATA)
-            CHECK(submit_array(DISK_READ, 2, 1, 0, 0).err == E_TYPE);
+        if (t != PAGE_DATA) CHECK(submit_array(DISK_READ, 2, 1, 0, 0).err == E_TYPE);
     }
     check("submit: pages that are not data", E_TYPE, submit_array(DISK_WRITE, 2, 1, 0, 0).err);
     pages[page_of(1, 1) - EXO_PPN_BASE].type = PAGE_DATA;
@@ -326,15 +297,13 @@ static void test_submit_errors(void)
     accts[3].reserve = 2;
     check("submit: pages of a child that has not run", 0, submit_array(DISK_READ, 2, 1, 0, 0).err);
     recount();
-    while (dev.npending)
-        complete(0, 0);
+    while (dev.npending) complete(0, 0);
     irq();
     recount();
     check("submit: nothing stays pinned", 0, accts[1].fixed + accts[3].fixed);
 }
 
-static void test_records(void)
-{
+static void test_records(void) {
     use_virtio();
     u64 id[EXO_NREQ];
     for (u32 i = 0; i < EXO_NREQ; i++) {
@@ -380,15 +349,13 @@ static void test_records(void)
     check("records: generations go round", 1, accts[2].requests);
 }
 
-static void test_orphans(void)
-{
+static void test_orphans(void) {
     use_virtio();
     for (u32 i = 0; i < EXO_NREQ; i++)                         // 14 in flight, 2 queued
         CHECK(!submit_pages(5, DISK_FLUSH, 0, 1, 0).err == 0); // not its extent
     exts[1].account = 5, accts[1].exts_used--, accts[5].exts_used++;
     u64 id[EXO_NREQ];
-    for (u32 i = 0; i < EXO_NREQ; i++)
-        id[i] = submit_pages(5, i % 2 ? DISK_READ : DISK_WRITE, 3, 1, 0).val;
+    for (u32 i = 0; i < EXO_NREQ; i++) id[i] = submit_pages(5, i % 2 ? DISK_READ : DISK_WRITE, 3, 1, 0).val;
     complete(0, 0);
     irq(); // 1 done, 14 in flight, 1 queued
     pages[page_of(5, 0) - EXO_PPN_BASE].type = PAGE_DOOMED;
@@ -415,8 +382,7 @@ static void test_orphans(void)
 }
 
 // Three accounts keep their queues full: they are begun in turn, and none more often than the others.
-static void test_fairness(void)
-{
+static void test_fairness(void) {
     use_virtio();
     accts[5].exts_used++, accts[1].exts_used--, exts[0].account = 5;
     static const u32 who[] = {1, 2, 5}, ext[] = {1, 2, 0};
@@ -427,8 +393,7 @@ static void test_fairness(void)
         complete(0, 0);
         irq();
         for (u32 i = 0; i < EXO_NACCT * EXO_NREQ; i++)
-            if (reqs[i].state == REQ_DONE)
-                CHECK(finish_as(reqs[i].account, reqs[i].id) == 0);
+            if (reqs[i].state == REQ_DONE) CHECK(finish_as(reqs[i].account, reqs[i].id) == 0);
     }
     u32 wrong = 0; // from the 15th on all three had queues
     for (u32 i = 60; i + 2 < nstarts; i++)
@@ -437,8 +402,7 @@ static void test_fairness(void)
     check("fairness: something was begun", 1, nstarts > 900);
     u64 block = 0; // and each account's own in order: the queue is first in, first out
     use_virtio();
-    for (u32 i = 0; i < EXO_NREQ; i++)
-        CHECK(!submit_pages(1, DISK_READ, 1, 1, i).err);
+    for (u32 i = 0; i < EXO_NREQ; i++) CHECK(!submit_pages(1, DISK_READ, 1, 1, i).err);
     for (u32 i = 0; i < EXO_NREQ; i++) {
         wrong += dev.pending[0].block != 1 + block++;
         complete(0, 0);
@@ -448,11 +412,9 @@ static void test_fairness(void)
 }
 
 // What goes through the device comes back, at the right blocks.
-static u32 through(void)
-{
+static u32 through(void) {
     u32 wrong = 0;
-    for (u32 i = 0; i < 16; i++)
-        memset(ppn_to_va(page_of(2, i)), (int)(0x80 + i), EXO_PAGE);
+    for (u32 i = 0; i < 16; i++) memset(ppn_to_va(page_of(2, i)), (int)(0x80 + i), EXO_PAGE);
     struct ret w = submit_pages(2, DISK_WRITE, 16, 2, 16);
     while (disk_due() != ~0UL || dev.npending)
         if (dev.npending) {
@@ -463,8 +425,7 @@ static u32 through(void)
             disk_tick();
         }
     wrong += finish_as(2, w.val) != 0;
-    for (u32 i = 0; i < 16; i++)
-        memset(ppn_to_va(page_of(2, i)), 0, EXO_PAGE);
+    for (u32 i = 0; i < 16; i++) memset(ppn_to_va(page_of(2, i)), 0, EXO_PAGE);
     struct ret r = submit_pages(2, DISK_READ, 5, 2, 13);
     while (dev.npending) {
         complete(0, 0);
@@ -476,24 +437,20 @@ static u32 through(void)
     for (u32 i = 0; i < 16; i++) {
         const u8 *page = ppn_to_va(page_of(2, i));
         u8 expected = (u8)(i < 3 ? (32 + 13 + i) * 7 : i < 5 ? 0x80 + i - 3 : 0);
-        for (u32 j = 0; j < EXO_PAGE; j++)
-            wrong += page[j] != (u8)(i < 3 ? expected + j : expected);
+        for (u32 j = 0; j < EXO_PAGE; j++) wrong += page[j] != (u8)(i < 3 ? expected + j : expected);
     }
     recount();
     return wrong;
 }
 
-static u64 first_due(void)
-{
+static u64 first_due(void) {
     u64 first = ~0UL;
     for (u32 i = 0; i < EXO_NREQ; i++)
-        if (reqs[i].state == REQ_ACTIVE && reqs[i].due < first)
-            first = reqs[i].due;
+        if (reqs[i].state == REQ_ACTIVE && reqs[i].due < first) first = reqs[i].due;
     return first;
 }
 
-static void test_ramdisk(void)
-{
+static void test_ramdisk(void) {
     use_ramdisk("");
     check("ramdisk: what is written is read", 0, through());
     check("ramdisk: never due", -1, (i64)disk_due());
@@ -505,8 +462,7 @@ static void test_ramdisk(void)
 
     use_ramdisk("disk=7");
     u64 id[EXO_NREQ], shortest = ~0UL, longest = 0;
-    for (u32 i = 0; i < EXO_NREQ; i++)
-        id[i] = submit_pages(1, DISK_READ, 1, 1, i).val;
+    for (u32 i = 0; i < EXO_NREQ; i++) id[i] = submit_pages(1, DISK_READ, 1, 1, i).val;
     recount();
     check("ramdisk, delayed: due when the first is", (i64)first_due(), (i64)disk_due());
     check("ramdisk, delayed: nothing is done at once", 0, (i64)words->completions);
@@ -523,8 +479,7 @@ static void test_ramdisk(void)
         CHECK(words->completions > before && disk_due() == first_due());
         recount();
         for (u32 i = 0; i < EXO_NREQ; i++) {
-            if (reqs[i].state != REQ_DONE)
-                continue;
+            if (reqs[i].state != REQ_DONE) continue;
             overtaken += i < last;
             last = i;
             CHECK(finish_as(1, id[i]) == 0);
@@ -545,12 +500,10 @@ static void test_ramdisk(void)
     check("ramdisk, delayed: 5 ms at most", 1, longest <= 50000 && longest > 49000);
     u64 first = reqs[0].due;
     use_ramdisk("disk=7");
-    for (u32 i = 0; i < EXO_NREQ; i++)
-        (void)submit_pages(1, DISK_READ, 1, 1, i);
+    for (u32 i = 0; i < EXO_NREQ; i++) (void)submit_pages(1, DISK_READ, 1, 1, i);
     u64 a = disk_due();
     use_ramdisk("disk=7");
-    for (u32 i = 0; i < EXO_NREQ; i++)
-        (void)submit_pages(1, DISK_READ, 1, 1, i);
+    for (u32 i = 0; i < EXO_NREQ; i++) (void)submit_pages(1, DISK_READ, 1, 1, i);
     check("ramdisk, delayed: a seed repeats", (i64)a, (i64)disk_due());
     check("ramdisk, delayed: time goes on", 1, first > a);
     check("ramdisk: no read at boot while others run", 0, disk_read(5, ram + EXO_PAGE));
@@ -561,22 +514,19 @@ static void test_ramdisk(void)
     check("ramdisk: read at boot past the end", 0, disk_read(STORE, ram + EXO_PAGE));
     check("ramdisk: read at boot is no completion", 0, (i64)words->completions);
     machine.initrd.start += 4;
-    if (!setjmp(panicked))
-        (void)disk_open();
+    if (!setjmp(panicked)) (void)disk_open();
     check("ramdisk: image not aligned", 0, strcmp(said, "the disk's image in RAM is not aligned"));
 }
 
 // ---- virtio ----
 
-static i64 open_with(const char *words_said)
-{
+static i64 open_with(const char *words_said) {
     said[0] = 0;
     u64 blocks = disk_open();
     return blocks || !strstr(said, words_said) ? -1 : 0;
 }
 
-static void test_virtio_open(void)
-{
+static void test_virtio_open(void) {
     use_virtio();
     check("virtio: interrupt of its slot", DEVICE_IRQ, enabled_irq);
     check("virtio: running", 15, dev.status);
@@ -625,8 +575,7 @@ static void test_virtio_open(void)
     check("virtio: and none is asked for", 0, dev.total);
 }
 
-static void test_virtio_works(void)
-{
+static void test_virtio_works(void) {
     use_virtio();
     check("virtio: what is written is read", 0, through());
     ext_caps[2] = (struct caps){5, 6};
@@ -637,8 +586,7 @@ static void test_virtio_works(void)
     check("virtio: flush by write capability", 0, submit_array(DISK_FLUSH, 0, 2, 0, 6).err);
     check("virtio: flush reads no array", 0, do_disk_submit(DISK_FLUSH, 1, 0, 3, 0).err);
     u64 id[3];
-    for (u32 i = 0; i < 3; i++)
-        id[i] = submit_pages(5, DISK_FLUSH, 0, 1, 0).err; // E_CAP: nothing begun
+    for (u32 i = 0; i < 3; i++) id[i] = submit_pages(5, DISK_FLUSH, 0, 1, 0).err; // E_CAP: nothing begun
     CHECK(id[0] == (u64)E_CAP);
     complete(0, 1);
     complete(0, 2);
@@ -650,8 +598,7 @@ static void test_virtio_works(void)
     check("virtio: not supported", E_IO, reqs[1].status);
     check("virtio: no error", 0, reqs[2].status);
     check("virtio: too few bytes", E_IO, reqs[3].status);
-    for (u32 i = 0; i < 4; i++)
-        CHECK(finish_as(1, reqs[i].id) == (i == 2 ? 0 : E_IO));
+    for (u32 i = 0; i < 4; i++) CHECK(finish_as(1, reqs[i].id) == (i == 2 ? 0 : E_IO));
     check("virtio: an error of one is no error of all", 0, through());
     disk_interrupt(0);
     disk_interrupt(10);
@@ -662,10 +609,8 @@ static void test_virtio_works(void)
     for (u32 i = 0; i < 3000; i++) {
         (void)submit_pages(1, DISK_READ, 1 + (u32)draw_below(16), 1, draw_below(16));
         (void)submit_pages(2, DISK_WRITE, 1 + (u32)draw_below(16), 2, draw_below(17));
-        for (u32 n = (u32)draw_below(4); n && dev.npending; n--)
-            complete((u32)draw_below(dev.npending), 0);
-        if (draw_below(2))
-            irq();
+        for (u32 n = (u32)draw_below(4); n && dev.npending; n--) complete((u32)draw_below(dev.npending), 0);
+        if (draw_below(2)) irq();
         for (u32 r = 0; r < 2 * EXO_NREQ; r++)
             if (reqs[r].state == REQ_DONE && draw_below(2))
                 wrong += finish_as(reqs[r].account, reqs[r].id) != 0;
@@ -697,8 +642,7 @@ enum cheat {
     CHEATS
 };
 
-static void cheat(enum cheat how)
-{
+static void cheat(enum cheat how) {
     static const char *const names[] = {"id past the ring",     "id inside a chain",
                                         "id of 32 bits",        "id not in flight",
                                         "one request twice",    "more entries than requests",
@@ -709,30 +653,20 @@ static void cheat(enum cheat how)
     for (u32 i = 0; i < 5; i++)
         id[i] = submit_pages(i % 2 + 1, i < 3 ? DISK_READ : DISK_WRITE, 2, i % 2 + 1, 0).val;
     u32 more = how == NOT_IN_FLIGHT ? 0 : 12; // until some are queued
-    for (u32 i = 0; i < more; i++)
-        (void)submit_pages(1, DISK_READ, 1, 1, 0);
+    for (u32 i = 0; i < more; i++) (void)submit_pages(1, DISK_READ, 1, 1, 0);
     u32 len, head;
     switch (how) {
-    case WILD_ID:
-        use_entry(FLIGHTS * CHAIN, 1);
-        break;
-    case ODD_ID:
-        use_entry(1, 1);
-        break;
-    case HUGE_ID:
-        use_entry(0xffffffee, 1);
-        break;
-    case NOT_IN_FLIGHT:
-        use_entry(9 * CHAIN, 1);
-        break;
+    case WILD_ID: use_entry(FLIGHTS * CHAIN, 1); break;
+    case ODD_ID: use_entry(1, 1); break;
+    case HUGE_ID: use_entry(0xffffffee, 1); break;
+    case NOT_IN_FLIGHT: use_entry(9 * CHAIN, 1); break;
     case TWICE:
         head = carry_out(4, 0, &len);
         use_entry(head, len);
         use_entry(head, len);
         break;
     case TOO_MANY:
-        for (u32 i = 0; i < 15; i++)
-            use_entry(0, 1);
+        for (u32 i = 0; i < 15; i++) use_entry(0, 1);
         break;
     case BACKWARDS:
         dev.used -= 2;
@@ -750,8 +684,7 @@ static void cheat(enum cheat how)
         dev.status |= NEEDS_RESET;
         dev.interrupt |= 2;
         break;
-    case CHEATS:
-        break;
+    case CHEATS: break;
     }
     said[0] = 0;
     irq();
@@ -772,8 +705,7 @@ static void cheat(enum cheat how)
 
 // ---- everything at random, with what must hold recounted after every step ----
 
-static void step(void)
-{
+static void step(void) {
     static const u32 who[] = {1, 2, 5};
     u32 a = who[draw_below(3)], e = (u32)draw_below(8), op;
     for (u32 i = 0; i < 8 && exts[e].account != a; i++) // most of the time one of its own
@@ -792,34 +724,26 @@ static void step(void)
     case 3:
     case 4: {
         for (u32 i = 0; i < EXO_NREQ; i++)
-            if (draw_below(2))
-                (void)do_disk_done(reqs[(a - 1) * EXO_NREQ + i].id, 0, 0, 0, 0);
+            if (draw_below(2)) (void)do_disk_done(reqs[(a - 1) * EXO_NREQ + i].id, 0, 0, 0, 0);
         break;
     }
     case 5:
-        if (draw_below(3) == 0)
-            (void)SPLIT(e, 1 + draw_below(8));
-        for (u32 i = 0; i < 100 && draw_below(20); i++)
-            (void)JOIN(draw_below(8), draw_below(8));
+        if (draw_below(3) == 0) (void)SPLIT(e, 1 + draw_below(8));
+        for (u32 i = 0; i < 100 && draw_below(20); i++) (void)JOIN(draw_below(8), draw_below(8));
         break;
-    case 6:
-        (void)GIVE(draw_below(8), who[draw_below(3)]);
-        break;
+    case 6: (void)GIVE(draw_below(8), who[draw_below(3)]); break;
     case 7:
-        if (draw_below(10) == 0)
-            disk_orphans(a);
+        if (draw_below(10) == 0) disk_orphans(a);
         break;
     }
 }
 
-static void test_random(bool virtio)
-{
+static void test_random(bool virtio) {
     if (virtio)
         use_virtio();
     else
         use_ramdisk("disk=99");
-    for (u32 i = 1; i <= 5; i++)
-        accts[i].reserve = 6; // fixed pages run out
+    for (u32 i = 1; i <= 5; i++) accts[i].reserve = 6; // fixed pages run out
     accts[5].exts = 4;
     CHECK(!GIVE(0, 5).err);
     for (u32 n = 0; n < 60000; n++) {
@@ -827,8 +751,7 @@ static void test_random(bool virtio)
         if (virtio) {
             while (dev.npending && draw_below(3) == 0)
                 complete((u32)draw_below(dev.npending), draw_below(9) == 0);
-            if (draw_below(2))
-                irq();
+            if (draw_below(2)) irq();
         } else {
             host_time += draw_below(20000);
             disk_tick();
@@ -840,8 +763,7 @@ static void test_random(bool virtio)
         irq();
     }
     host_time = ~0UL;
-    for (u32 i = 0; i < 20; i++)
-        disk_tick();
+    for (u32 i = 0; i < 20; i++) disk_tick();
     recount();
     u32 fixed = 0, requests = 0;
     for (u32 a = 1; a <= 6; a++) {
@@ -856,8 +778,7 @@ static void test_random(bool virtio)
     recount();
 }
 
-int main(void)
-{
+int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     test_extents();
     test_submit_errors();
@@ -867,8 +788,7 @@ int main(void)
     test_ramdisk();
     test_virtio_open();
     test_virtio_works();
-    for (enum cheat c = 0; c < CHEATS; c++)
-        cheat(c);
+    for (enum cheat c = 0; c < CHEATS; c++) cheat(c);
     test_random(true);
     test_random(false);
     return failures != 0;

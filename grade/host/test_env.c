@@ -10,27 +10,23 @@
 #define env_home(eid, hart)          do_env_home(eid, hart, 0, 0, 0)
 #define env_accept(eid, cap)         do_env_accept(eid, cap, 0, 0, 0)
 
-static i64 entered_at(const struct exo_env *e, u32 which)
-{
+static i64 entered_at(const struct exo_env *e, u32 which) {
     return cur() == e && this_hart->regs.pc == entry_pc(e, which) && this_hart->regs.x[5] == e->uva;
 }
 
-static ppn_t keep_page(ppn_t ppn)
-{
+static ppn_t keep_page(ppn_t ppn) {
     (void)IN_NAME_OF(pg(ppn)->account, do_page_set(ppn, 0, 0, 0, 1));
     return ppn;
 }
 
 // ---- env_new ----
 
-static void test_new(void)
-{
+static void test_new(void) {
     boot();
     ppn_t u = page();
     u32 used = accts[1].envs_used, users = pg(r1)->users, fixed = accts[1].fixed;
     u32 i = 0;
-    while (envs[i].eid)
-        i++;
+    while (envs[i].eid) i++;
     env_caps[i] = 99;
     struct ret r = env_new(3, r1, u, TOP);
     check("env_new", 0, r.err);
@@ -55,8 +51,7 @@ static void test_new(void)
     check("a u-area is used again, bound or not", 1, pg(u)->users);
 }
 
-static void test_new_refused(void)
-{
+static void test_new_refused(void) {
     boot();
     ppn_t u = page(), bound = page(), pinned = page(), both = page(), freed = page();
     ppn_t theirs = IN_NAME_OF(2, page()), table = PTE_PPN(*table_entry(r1, 0, 2));
@@ -108,24 +103,20 @@ static void test_new_refused(void)
 }
 
 // Every record in use; every one free again; eids that never come twice.
-static void test_all(void)
-{
+static void test_all(void) {
     boot();
     u32 n = 0;
     for (u32 account = 1; account <= 2; account++) {
         struct ret r;
-        while (!(r = IN_NAME_OF(account, env_new(n % HARTS, account == 1 ? r1 : r2, page(), 0))).err)
-            n++;
+        while (!(r = IN_NAME_OF(account, env_new(n % HARTS, account == 1 ? r1 : r2, page(), 0))).err) n++;
         check("the quota ends it", E_QUOTA, r.err);
         (void)IN_NAME_OF(account, do_page_free(r.val, 0, 0, 0, 0));
     }
     check("all records", EXO_NENV - 2, n);
     static eid_t seen[EXO_NENV];
+    for (u32 i = 0; i < EXO_NENV; i++) seen[i] = envs[i].eid;
     for (u32 i = 0; i < EXO_NENV; i++)
-        seen[i] = envs[i].eid;
-    for (u32 i = 0; i < EXO_NENV; i++)
-        if (&envs[i] != e1 && &envs[i] != e2)
-            (void)IN_NAME_OF(envs[i].account, env_end(envs[i].eid));
+        if (&envs[i] != e1 && &envs[i] != e2) (void)IN_NAME_OF(envs[i].account, env_end(envs[i].eid));
     all_poked();
     check("all ended", 2, accts[1].envs_used + accts[2].envs_used);
     u32 again = 0, index = 0;
@@ -151,8 +142,7 @@ static void test_all(void)
 
 static ppn_t a_code;
 
-static u32 opens(u64 eid)
-{
+static u32 opens(u64 eid) {
     u32 n = 0;
     n += env_ctl(eid, ENV_RUN).err != E_EID;
     n += env_ctl(eid, ENV_STOP).err != E_EID;
@@ -163,8 +153,7 @@ static u32 opens(u64 eid)
     n += env_accept(eid, 5).err != E_EID;
     n += call(eid) != E_EID;
     n += sends(eid) != E_EID;
-    if (!eid)
-        return n; // nobody, for those below
+    if (!eid) return n; // nobody, for those below
     n += do_slot_set(0, 0, eid, 0, 0).err != E_EID;
     n += do_acct_pager(1, eid, 0, 0, 0).err != E_EID;
     n += yield(eid) != E_EID;
@@ -172,8 +161,7 @@ static u32 opens(u64 eid)
     return n;
 }
 
-static void nobody_at(const char *name, u64 eid)
-{
+static void nobody_at(const char *name, u64 eid) {
     keep_all();
     struct regs regs = this_hart->regs;
     u32 n = opens(eid);
@@ -181,8 +169,7 @@ static void nobody_at(const char *name, u64 eid)
     check(name, 0, nothing_changed() ? n : 100);
 }
 
-static void test_stale(void)
-{
+static void test_stale(void) {
     boot();
     a_code = page();
     (void)code_make(pg(a_code), pg(page()));
@@ -204,8 +191,7 @@ static void test_stale(void)
 
 // ---- env_ctl ----
 
-static void test_run_stop(void)
-{
+static void test_run_stop(void) {
     boot();
     struct exo_env *e = env_get(env_new(0, r1, page(), 0x5000).val), *far = env_on(1, r1, 3);
     entries_init(e);
@@ -268,8 +254,7 @@ static void test_run_stop(void)
           e->state == ENV_STOPPED ? (i64)env_ua(e)->forced.pc : -1);
 }
 
-static void test_double_fault(void)
-{
+static void test_double_fault(void) {
     boot();
     struct exo_env *other = env_on(1, r1, 0);
     fill(0, 3, other);
@@ -290,8 +275,7 @@ static void test_double_fault(void)
 
 // ---- env_end ----
 
-static void test_end(void)
-{
+static void test_end(void) {
     boot();
     struct exo_env *e = env_on(1, r1, 0), *f = env_on(1, r1, 0);
     eid_t eid = e->eid;
@@ -324,34 +308,26 @@ static void test_end(void)
 
 // ---- env_space ----
 
-static i64 unlink_root_of(ppn_t root)
-{
-    return IN_NAME_OF(1, do_pt_unlink(root, 0, 2, 0, 0)).err;
-}
+static i64 unlink_root_of(ppn_t root) { return IN_NAME_OF(1, do_pt_unlink(root, 0, 2, 0, 0)).err; }
 
-static ppn_t bare_root(void)
-{
+static ppn_t bare_root(void) {
     ppn_t root = page();
     (void)do_pt_link(root, 0, 2, root, 0);
     return root;
 }
 
-static u32 stale(u32 hart, ppn_t root)
-{
+static u32 stale(u32 hart, ppn_t root) {
     u32 n = 0;
-    for (u32 i = 0; i < TLB; i++)
-        n += tlb[hart][i].pte && tlb[hart][i].asid == pg(root)->asid;
+    for (u32 i = 0; i < TLB; i++) n += tlb[hart][i].pte && tlb[hart][i].asid == pg(root)->asid;
     return n;
 }
 
 // As if this hart had used the address space when it was last here.
-static void stain(u32 hart, ppn_t root)
-{
+static void stain(u32 hart, ppn_t root) {
     tlb[hart][3] = (struct tlb){.pte = PTE_V, .va = 0x3000, .asid = pg(root)->asid};
 }
 
-static void test_space(void)
-{
+static void test_space(void) {
     boot();
     ppn_t a = bare_root(), b = bare_root(), c = bare_root(), u = page();
     struct exo_env *e = env_on(1, a, 0), *far = env_on(1, a, 3);
@@ -403,8 +379,7 @@ static void test_space(void)
 
 // ---- env_accept, and whose environment it is ----
 
-static void test_owner(void)
-{
+static void test_owner(void) {
     boot();
     struct exo_env *e = env_on(1, r1, 3);
     REFUSE(E_EID, env_accept(e->eid + 128, 5));
@@ -439,13 +414,11 @@ static void test_owner(void)
     GRANTED(do_acct_end(n, 0, 0, 0, 0));
     all_poked();
     check("it ends with its account", true, !env_get(child) && accts[n].envs_used == 0);
-    for (u32 i = 0; i < 50 && work; i++)
-        tick_work();
+    for (u32 i = 0; i < 50 && work; i++) tick_work();
     check("which is gone then", ACCT_FREE, accts[n].state);
 }
 
-int main(void)
-{
+int main(void) {
     test_new();
     test_new_refused();
     test_all();

@@ -8,8 +8,7 @@
 
 static int checks, failures;
 
-static void check_text(const char *name, const char *expected, const char *saw)
-{
+static void check_text(const char *name, const char *expected, const char *saw) {
     checks++;
     if ((expected && saw) ? !strcmp(expected, saw) : expected == saw) {
         printf("ok fdt: %s\n", name);
@@ -20,8 +19,7 @@ static void check_text(const char *name, const char *expected, const char *saw)
            saw ? saw : "no error");
 }
 
-static void check(const char *name, u64 expected, u64 saw)
-{
+static void check(const char *name, u64 expected, u64 saw) {
     char e[32], s[32];
     snprintf(e, sizeof(e), "0x%llx", (unsigned long long)expected);
     snprintf(s, sizeof(s), "0x%llx", (unsigned long long)saw);
@@ -34,33 +32,26 @@ static u8 structs[8192], strings[4096], tree[16384];
 static u32 nstructs, nstrings;
 static u32 version = 17;
 
-static void put(u32 v)
-{
+static void put(u32 v) {
     u8 b[4] = {v >> 24, v >> 16, v >> 8, v};
     memcpy(structs + nstructs, b, 4);
     nstructs += 4;
 }
 
-static void put_bytes(const void *p, u32 n)
-{
+static void put_bytes(const void *p, u32 n) {
     memcpy(structs + nstructs, p, n);
     memset(structs + nstructs + n, 0, -n & 3);
     nstructs += (n + 3) & ~3u;
 }
 
-static void node(const char *name)
-{
+static void node(const char *name) {
     put(BEGIN_NODE);
     put_bytes(name, strlen(name) + 1);
 }
 
-static void end(void)
-{
-    put(END_NODE);
-}
+static void end(void) { put(END_NODE); }
 
-static void prop(const char *name, const void *value, u32 size)
-{
+static void prop(const char *name, const void *value, u32 size) {
     put(PROP);
     put(size);
     put(nstrings);
@@ -69,83 +60,68 @@ static void prop(const char *name, const void *value, u32 size)
     put_bytes(value, size);
 }
 
-static void text(const char *name, const char *value)
-{
-    prop(name, value, strlen(value) + 1);
-}
+static void text(const char *name, const char *value) { prop(name, value, strlen(value) + 1); }
 
 // n 32-bit words.
-static void put_cells(const char *name, u32 n, const u32 *v)
-{
+static void put_cells(const char *name, u32 n, const u32 *v) {
     u8 b[64];
-    for (u32 i = 0; i < n * 4; i++)
-        b[i] = v[i / 4] >> (24 - i % 4 * 8);
+    for (u32 i = 0; i < n * 4; i++) b[i] = v[i / 4] >> (24 - i % 4 * 8);
     prop(name, b, n * 4);
 }
 #define CELLS(name, ...) put_cells(name, sizeof((u32[]){__VA_ARGS__}) / 4, (u32[]){__VA_ARGS__})
 
-static void word(u32 at, u32 v)
-{
+static void word(u32 at, u32 v) {
     u8 b[4] = {v >> 24, v >> 16, v >> 8, v};
     memcpy(tree + at, b, 4);
 }
 
 // Header, one empty reservation, structure block, strings. Returns the size.
-static u32 seal(void)
-{
+static u32 seal(void) {
     u32 r = 40, s = r + 16, t = s + nstructs, total = t + nstrings;
     memset(tree, 0, sizeof(tree));
     memcpy(tree + s, structs, nstructs);
     memcpy(tree + t, strings, nstrings);
     u32 header[] = {0xd00dfeed, total, s, t, r, version, 16, 0, nstrings, nstructs};
-    for (u32 i = 0; i < 10; i++)
-        word(i * 4, header[i]);
+    for (u32 i = 0; i < 10; i++) word(i * 4, header[i]);
     return total;
 }
 
-static void start(void)
-{
+static void start(void) {
     nstructs = nstrings = 0;
     node("");
     CELLS("#address-cells", 2);
     CELLS("#size-cells", 2);
 }
 
-static void cpu(u32 id, const char *isa)
-{
+static void cpu(u32 id, const char *isa) {
     char name[16];
     snprintf(name, sizeof(name), "cpu@%x", id);
     node(name);
     CELLS("reg", id);
-    if (isa)
-        text("riscv,isa", isa);
+    if (isa) text("riscv,isa", isa);
     node("interrupt-controller");
     CELLS("#interrupt-cells", 1);
     end();
     end();
 }
 
-static void cpus(u32 n)
-{
+static void cpus(u32 n) {
     node("cpus");
     CELLS("#address-cells", 1);
     CELLS("#size-cells", 0);
     CELLS("timebase-frequency", 10000000);
-    for (u32 i = 0; i < n; i++)
-        cpu(i, "rv64imafdch_zicsr_zba_sstc");
+    for (u32 i = 0; i < n; i++) cpu(i, "rv64imafdch_zicsr_zba_sstc");
     end();
 }
 
-static void memory(u32 high, u32 low, u32 size_high, u32 size_low)
-{
+static void memory(u32 high, u32 low, u32 size_high, u32 size_low) {
     node("memory@80000000");
     text("device_type", "memory");
     CELLS("reg", high, low, size_high, size_low);
     end();
 }
 
-static u32 finish(void)
-{
+static u32 finish(void) {
     end();
     put(END);
     return seal();
@@ -154,8 +130,7 @@ static u32 finish(void)
 static struct machine m;
 
 // In a block of `size` bytes, not one more.
-static const char *parse(u32 size, u64 hart)
-{
+static const char *parse(u32 size, u64 hart) {
     u8 *block = malloc(size ? size : 1);
     memcpy(block, tree, size);
     const char *error = fdt_parse(block, size, hart, &m);
@@ -163,8 +138,7 @@ static const char *parse(u32 size, u64 hart)
     return error;
 }
 
-static u32 good(u32 harts)
-{
+static u32 good(u32 harts) {
     start();
     node("chosen");
     text("bootargs", "unattended seed=7");
@@ -196,8 +170,7 @@ static u32 good(u32 harts)
     return finish();
 }
 
-static void test_good(void)
-{
+static void test_good(void) {
     u32 size = good(3);
     check_text("a good tree", NULL, parse(size, 1));
     check("memory starts with the kernel", 0x80200000, m.ram.start);
@@ -219,8 +192,7 @@ static void test_good(void)
 }
 
 // One thing at a time is different from what QEMU says.
-static void test_strange(void)
-{
+static void test_strange(void) {
     start();
     memory(0, 0x80000000, 0, 0x01000000);
     node("memory@100000000");
@@ -269,18 +241,14 @@ static void test_strange(void)
     check("ends the memory", 0x80f00000, m.ram.end);
 }
 
-static void without(const char *name, const char *error, int memory_too, int cpus_too)
-{
+static void without(const char *name, const char *error, int memory_too, int cpus_too) {
     start();
-    if (memory_too)
-        memory(0, 0x80000000, 0, 0x01000000);
-    if (cpus_too)
-        cpus(2);
+    if (memory_too) memory(0, 0x80000000, 0, 0x01000000);
+    if (cpus_too) cpus(2);
     check_text(name, error, parse(finish(), 0));
 }
 
-static void test_bad(void)
-{
+static void test_bad(void) {
     without("no memory", "no memory, boot hart or timebase", 0, 1);
     without("no cpus", "no memory, boot hart or timebase", 1, 0);
     u32 size = good(2);
@@ -312,8 +280,7 @@ static void test_bad(void)
     static char many[2000];
     memset(many, 'x', sizeof(many) - 1);
     start();
-    for (u32 i = 0; i < 100; i++)
-        node("n");
+    for (u32 i = 0; i < 100; i++) node("n");
     check_text("too deep", "name of a node too long", parse(finish(), 0));
     start();
     node(many);
@@ -372,8 +339,7 @@ static void test_bad(void)
 
 static u64 random_state = 1;
 
-static u32 draw(u32 n)
-{
+static u32 draw(u32 n) {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
@@ -381,18 +347,15 @@ static u32 draw(u32 n)
 }
 
 // What holds of every tree that is accepted.
-static int sound(void)
-{
+static int sound(void) {
     int ok = m.nharts >= 1 && m.nharts <= EXO_NHART && m.timebase && m.seed_size <= sizeof(m.seed) &&
              memchr(m.bootargs, 0, sizeof(m.bootargs)) && m.ram.start == KERNEL_PA && KERNEL_PA < m.ram.end &&
              m.ram.end <= RAM_LIMIT && m.ram.end % EXO_PAGE == 0;
-    for (u32 i = 0; i < m.nharts; i++)
-        ok = ok && m.hart[i] < MAX_HART_ID && (!i || m.hart[i] != m.hart[0]);
+    for (u32 i = 0; i < m.nharts; i++) ok = ok && m.hart[i] < MAX_HART_ID && (!i || m.hart[i] != m.hart[0]);
     return ok && (!m.initrd.end || (m.initrd.start < m.initrd.end && m.initrd.end <= m.ram.end));
 }
 
-static void test_mutations(void)
-{
+static void test_mutations(void) {
     static const u32 edges[] = {0, 1, 2, 3, 4, 9, 0x7fffffff, 0x80000000, 0xfffffffc, 0xffffffff};
     u32 unsound = 0, accepted = 0, size = good(2);
     static u8 original[sizeof(tree)];
@@ -401,14 +364,9 @@ static void test_mutations(void)
         memcpy(tree, original, sizeof(tree));
         for (u32 n = 1 + draw(4); n; n--) {
             switch (draw(3)) {
-            case 0:
-                tree[draw(size)] ^= 1u << draw(8);
-                break;
-            case 1:
-                tree[draw(size)] = draw(256);
-                break;
-            default:
-                word(draw(size / 4) * 4, edges[draw(10)]);
+            case 0: tree[draw(size)] ^= 1u << draw(8); break;
+            case 1: tree[draw(size)] = draw(256); break;
+            default: word(draw(size / 4) * 4, edges[draw(10)]);
             }
         }
         if (!parse(draw(8) ? size : draw(size), draw(3))) {
@@ -420,8 +378,7 @@ static void test_mutations(void)
     check("some are accepted", 1, accepted > 1000 && accepted < 199000);
 }
 
-int main(void)
-{
+int main(void) {
     test_good();
     test_strange();
     test_bad();

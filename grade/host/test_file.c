@@ -4,8 +4,7 @@
 
 // ---- descriptors ----
 
-static void descriptors(void *arg)
-{
+static void descriptors(void *arg) {
     (void)arg;
     check("open of nothing", -1, open_("a", O_RDONLY));
     check("the first descriptor is 0", 0, open_("a", O_CREATE | O_RDWR));
@@ -39,12 +38,10 @@ static void descriptors(void *arg)
           reads(p, 5, "hello") && reads(p, 1, " ") && reads(p, 5, "world") && reads(p, 5, "!?"));
     check("no bytes", 0, sys_read(p, data(), 0) + sys_write(copy, data(), 0));
     check("less than no bytes", -2, sys_read(p, data(), -1) + sys_write(copy, data(), -1));
-    for (int fd = 0; fd < NOFILE; fd++)
-        sys_close(fd);
+    for (int fd = 0; fd < NOFILE; fd++) sys_close(fd);
 }
 
-static void modes(void *arg)
-{
+static void modes(void *arg) {
     (void)arg;
     int fd = open_("f", O_CREATE | O_RDWR);
     write_(fd, "0123456789");
@@ -72,12 +69,10 @@ static void modes(void *arg)
     struct fs_dirent *e = (struct fs_dirent *)data();
     check("are . and ..", 1, e[0].inum == st.ino && !strcmp(e[0].name, ".") && !strcmp(e[1].name, ".."));
     check("then no more", 0, sys_read(d, data(), 100));
-    for (fd = 0; fd < NOFILE; fd++)
-        sys_close(fd);
+    for (fd = 0; fd < NOFILE; fd++) sys_close(fd);
 }
 
-static void names(void *arg)
-{
+static void names(void *arg) {
     (void)arg;
     int fd = open_("f", O_CREATE | O_RDWR);
     struct stat st = stat_(fd);
@@ -118,12 +113,10 @@ static void names(void *arg)
           sys_mkdir(p) + sys_unlink(p) + sys_chdir(p) + sys_mknod(p, 1, 1) + sys_link(p, (char *)data()) +
               sys_link(strcpy((char *)data(), "f"), p));
     check("the empty path is here", 1, stat_(open_("", O_RDONLY)).type == T_DIR);
-    for (fd = 0; fd < NOFILE; fd++)
-        sys_close(fd);
+    for (fd = 0; fd < NOFILE; fd++) sys_close(fd);
 }
 
-static void bad_pointers(void *arg)
-{
+static void bad_pointers(void *arg) {
     (void)arg;
     int fd = open_("f", O_CREATE | O_RDWR), fds[2];
     u8 *end = arena + sizeof arena;
@@ -160,12 +153,10 @@ static void bad_pointers(void *arg)
     check("the line is still there", 1, reads(tty, 10, "abc\n"));
 }
 
-static void limits(void *arg)
-{
+static void limits(void *arg) {
     (void)arg;
     int n = 0, fds[2];
-    while (open_("f", O_CREATE | O_RDWR) >= 0)
-        n++;
+    while (open_("f", O_CREATE | O_RDWR) >= 0) n++;
     check("descriptors of one process", NOFILE, n);
     check("dup and pipe without any", -2, sys_dup(0) + pipe_(fds));
     sys_close(5);
@@ -181,49 +172,38 @@ static void limits(void *arg)
 static u32 opened;
 static int go_on;
 
-static void open_many(void *arg)
-{
+static void open_many(void *arg) {
     (void)arg;
-    for (int fd = 0; fd < NOFILE; fd++)
-        sys_close(fd);
-    while (open_("f", O_CREATE | O_RDWR) >= 0)
-        opened++;
-    while (!go_on)
-        lock_pause();
+    for (int fd = 0; fd < NOFILE; fd++) sys_close(fd);
+    while (open_("f", O_CREATE | O_RDWR) >= 0) opened++;
+    while (!go_on) lock_pause();
 }
 
-static void all_files(void *arg)
-{
+static void all_files(void *arg) {
     (void)arg;
     int fds[2];
     open_("f", O_CREATE | O_RDWR);
     go_on = opened = 0;
     u32 child[8];
-    for (u32 i = 0; i < 8; i++)
-        child[i] = fork_(open_many, 0);
-    while (opened < NFILE - 1)
-        lock_pause();
+    for (u32 i = 0; i < 8; i++) child[i] = fork_(open_many, 0);
+    while (opened < NFILE - 1) lock_pause();
     check("open files of all processes", NFILE - 1, opened);
     check("then no pipe", -1, pipe_(fds));
     go_on = 1;
-    for (u32 i = 0; i < 8; i++)
-        wait_(child[i]);
+    for (u32 i = 0; i < 8; i++) wait_(child[i]);
     check("they come back", 1, used_files());
 }
 
-static void large(void *arg)
-{
+static void large(void *arg) {
     (void)arg;
     u32 n = 300000, wrong = 0;
     int fd = open_("big", O_CREATE | O_RDWR);
-    for (u32 i = 0; i < n; i++)
-        arena[i] = i * 7 + i / 4096;
+    for (u32 i = 0; i < n; i++) arena[i] = i * 7 + i / 4096;
     check("one large write", n, sys_write(fd, arena, n));
     memset(arena, 0, n);
     int r = open_("big", O_RDONLY);
     check("one large read", n, sys_read(r, arena, n));
-    for (u32 i = 0; i < n; i++)
-        wrong += arena[i] != (u8)(i * 7 + i / 4096);
+    for (u32 i = 0; i < n; i++) wrong += arena[i] != (u8)(i * 7 + i / 4096);
     check("the same bytes", 0, wrong);
     check("fsync", 0, sys_fsync(fd));
     check("nothing is left to write", 0, shared.cache.ndirty);
@@ -242,8 +222,7 @@ static void large(void *arg)
     check("fsync of a pipe", -1, sys_fsync(fds[0]));
 }
 
-static void devices_(void *arg)
-{
+static void devices_(void *arg) {
     (void)arg;
     check("mknod", 0, sys_mknod(name("console"), CONSOLE, 0));
     check("mknod where something is", -1, sys_mknod(name("console"), CONSOLE, 0));
@@ -269,8 +248,7 @@ static void devices_(void *arg)
 
 #define RECORD 100
 
-static void append(void *arg)
-{
+static void append(void *arg) {
     u32 *wrong = arg;
     int fd = open_("log", O_WRONLY | O_APPEND);
     for (u32 i = 0; i < 20; i++) {
@@ -281,36 +259,29 @@ static void append(void *arg)
 }
 
 // Every record is of one writer, and each wrote its share.
-static u32 count_records(const char *path, u32 writers)
-{
+static u32 count_records(const char *path, u32 writers) {
     u32 n[256] = {0}, wrong = 0;
     int fd = open_(path, O_RDONLY);
     while (sys_read(fd, data(), RECORD) == RECORD) {
-        for (u32 i = 1; i < RECORD; i++)
-            wrong += data()[i] != data()[0];
+        for (u32 i = 1; i < RECORD; i++) wrong += data()[i] != data()[0];
         n[data()[0]]++;
     }
-    for (u32 i = 1; i <= writers; i++)
-        wrong += n['A' + i] != 20;
+    for (u32 i = 1; i <= writers; i++) wrong += n['A' + i] != 20;
     sys_close(fd);
     return wrong;
 }
 
-static void appenders(void *arg)
-{
+static void appenders(void *arg) {
     u32 *wrong = arg;
     open_("shared", O_CREATE | O_WRONLY);
     sys_close(open_("log", O_CREATE));
-    for (u32 i = 0; i < 6; i++)
-        fork_(append, wrong);
-    for (u32 i = 1; i <= 6; i++)
-        wait_(i);
+    for (u32 i = 0; i < 6; i++) fork_(append, wrong);
+    for (u32 i = 1; i <= 6; i++) wait_(i);
     *wrong += count_records("shared", 6) + count_records("log", 6);
 }
 
 // Does whatever comes to mind with a few names; what is wrong, fsck finds.
-static void rummage(void *arg)
-{
+static void rummage(void *arg) {
     (void)arg;
     for (u32 i = 0; i < 40; i++) {
         char a[16], b[16];
@@ -319,27 +290,16 @@ static void rummage(void *arg)
         sprintf(b, dir == 1 ? "f%u" : "d%u/g", draw(4));
         int fd, n;
         switch (draw(8)) {
-        case 0:
-            sys_unlink(name(a));
-            break;
-        case 1:
-            sys_link(name(a), strcpy((char *)area() + 512, b));
-            break;
-        case 2:
-            sys_mkdir(name(draw(2) ? "d0" : "d1"));
-            break;
-        case 3:
-            sys_unlink(name(draw(2) ? "d0" : b));
-            break;
-        case 4:
-            sys_chdir(name(draw(2) ? "d0" : "/"));
-            break;
+        case 0: sys_unlink(name(a)); break;
+        case 1: sys_link(name(a), strcpy((char *)area() + 512, b)); break;
+        case 2: sys_mkdir(name(draw(2) ? "d0" : "d1")); break;
+        case 3: sys_unlink(name(draw(2) ? "d0" : b)); break;
+        case 4: sys_chdir(name(draw(2) ? "d0" : "/")); break;
         case 5:
             fd = open_(a, O_RDONLY);
             n = sys_read(fd, data(), draw(20000));
             sys_close(fd);
-            if (n > 20000)
-                breach("a read of more than was asked for");
+            if (n > 20000) breach("a read of more than was asked for");
             break;
         case 6:
             fd = open_(a, O_RDONLY);
@@ -354,18 +314,14 @@ static void rummage(void *arg)
     }
 }
 
-static void rummagers(void *arg)
-{
+static void rummagers(void *arg) {
     (void)arg;
     open_("keep", O_CREATE | O_RDWR);
-    for (u32 i = 0; i < 5; i++)
-        fork_(rummage, 0);
-    for (u32 i = 1; i <= 5; i++)
-        wait_(i);
+    for (u32 i = 0; i < 5; i++) fork_(rummage, 0);
+    for (u32 i = 1; i <= 5; i++) wait_(i);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     u32 seeds = argc > 1 ? strtoul(argv[1], 0, 10) : 8, wrong = 0;
     suite = "file";
     on_new_disk(300, descriptors, 0);

@@ -13,77 +13,65 @@
 
 // ---- one operation, one op ----
 
-static int make(const char *path, enum fs_type type)
-{
+static int make(const char *path, enum fs_type type) {
     struct inode *ip;
     op_begin(&fs->log);
     int err = path_create(fs, root, path, type, 1, 2, &ip);
-    if (err == 0)
-        inode_drop(fs, ip);
+    if (err == 0) inode_drop(fs, ip);
     op_end(&fs->log);
     return err;
 }
 
-static int remove_path(const char *path)
-{
+static int remove_path(const char *path) {
     op_begin(&fs->log);
     int err = path_unlink(fs, root, path);
     op_end(&fs->log);
     return err;
 }
 
-static int link_path(const char *old, const char *name)
-{
+static int link_path(const char *old, const char *name) {
     op_begin(&fs->log);
     int err = path_link(fs, root, old, name);
     op_end(&fs->log);
     return err;
 }
 
-static struct inode *find(const char *path)
-{
+static struct inode *find(const char *path) {
     struct inode *ip;
     op_begin(&fs->log);
     int err = path_find(fs, root, path, &ip);
     op_end(&fs->log);
-    if (err == 0 && inode_lock(fs, ip) == 0)
-        inode_unlock(fs, ip); // has read it
+    if (err == 0 && inode_lock(fs, ip) == 0) inode_unlock(fs, ip); // has read it
     return err ? 0 : ip;
 }
 
-static int find_error(const char *path)
-{
+static int find_error(const char *path) {
     struct inode *ip;
     op_begin(&fs->log);
     int err = path_find(fs, root, path, &ip);
-    if (err == 0)
-        inode_put(fs, ip);
+    if (err == 0) inode_put(fs, ip);
     op_end(&fs->log);
     return err;
 }
 
-static void put(struct inode *ip)
-{
+static void put(struct inode *ip) {
     op_begin(&fs->log);
     inode_put(fs, ip);
     op_end(&fs->log);
 }
 
-static struct fs_stat stat_of(const char *path)
-{
+static struct fs_stat stat_of(const char *path) {
     struct inode *ip = find(path);
     struct fs_stat st = {0};
     if (ip && inode_lock(fs, ip) == 0) {
         st = inode_stat(ip);
         inode_unlock(fs, ip);
     }
-    if (ip)
-        put(ip);
+    if (ip) put(ip);
     return st;
 }
 
-static i64 write_at(struct inode *ip, u64 off, const void *p, u64 n, fs_copy *copy)
-{
+static i64 write_at(struct inode *ip, u64 off, const void *p, u64 n, fs_copy *copy) {
     op_begin(&fs->log);
     inode_lock(fs, ip);
     i64 done = inode_write(fs, ip, off, p, n, copy);
@@ -92,16 +80,14 @@ static i64 write_at(struct inode *ip, u64 off, const void *p, u64 n, fs_copy *co
     return done;
 }
 
-static i64 read_at(struct inode *ip, u64 off, void *p, u64 n, fs_copy *copy)
-{
+static i64 read_at(struct inode *ip, u64 off, void *p, u64 n, fs_copy *copy) {
     inode_lock(fs, ip);
     i64 done = inode_read(fs, ip, off, p, n, copy);
     inode_unlock(fs, ip);
     return done;
 }
 
-static int trunc_all(struct inode *ip)
-{
+static int trunc_all(struct inode *ip) {
     op_begin(&fs->log);
     inode_lock(fs, ip);
     int err = inode_trunc(fs, ip);
@@ -111,45 +97,35 @@ static int trunc_all(struct inode *ip)
 }
 
 // Byte i of the test files: differs between blocks and within them.
-static u8 pattern(u64 i)
-{
-    return i * 7 + i / FS_BLOCK_SIZE * 13;
-}
+static u8 pattern(u64 i) { return i * 7 + i / FS_BLOCK_SIZE * 13; }
 
 // Appends until the file has `size` bytes; returns its size.
-static u64 fill(struct inode *ip, u64 size)
-{
+static u64 fill(struct inode *ip, u64 size) {
     static u8 chunk[FS_WRITE_MAX];
     u64 at = ip->d.size;
     while (at < size) {
         u64 n = size - at < sizeof chunk ? size - at : sizeof chunk;
-        for (u64 i = 0; i < n; i++)
-            chunk[i] = pattern(at + i);
+        for (u64 i = 0; i < n; i++) chunk[i] = pattern(at + i);
         i64 done = write_at(ip, at, chunk, n, 0);
-        if (done > 0)
-            at += done;
-        if (done < (i64)n)
-            break;
+        if (done > 0) at += done;
+        if (done < (i64)n) break;
     }
     return at;
 }
 
 // The first byte that is not the pattern's; the size if there is none.
-static u64 compare(struct inode *ip)
-{
+static u64 compare(struct inode *ip) {
     static u8 chunk[65536 + 5];
     u64 at = 0;
     for (i64 n; (n = read_at(ip, at, chunk, sizeof chunk, 0)) > 0; at += n)
         for (i64 i = 0; i < n; i++)
-            if (chunk[i] != pattern(at + i))
-                return at + i;
+            if (chunk[i] != pattern(at + i)) return at + i;
     return at;
 }
 
 // ---- tests ----
 
-static void test_names(void)
-{
+static void test_names(void) {
     disk_new(400, 64);
     check("new file", 0, make("/a", FS_FILE));
     check("create of a file that is there opens it", 0, make("a", FS_FILE));
@@ -204,16 +180,13 @@ static void test_names(void)
 }
 
 static int copies_left;
-static int failing_copy(void *to, const void *from, u64 n)
-{
-    if (copies_left-- <= 0)
-        return -1;
+static int failing_copy(void *to, const void *from, u64 n) {
+    if (copies_left-- <= 0) return -1;
     memcpy(to, from, n);
     return 0;
 }
 
-static void test_bytes(void)
-{
+static void test_bytes(void) {
     disk_new(4000, 64);
     u8 buf[100], big_buf[5 * FS_BLOCK_SIZE] = {0};
     u32 nfree = fs->nfree;
@@ -256,11 +229,9 @@ static void test_bytes(void)
     // The last block of the largest file, with nothing before it.
     u32 way[3], saw = 0;
     op_begin(&fs->log);
-    for (u32 i = 0; i < 3; i++)
-        wrong += block_alloc(fs, &way[i]);
+    for (u32 i = 0; i < 3; i++) wrong += block_alloc(fs, &way[i]);
     op_end(&fs->log);
-    for (u32 i = 0; i < 2; i++)
-        ((u32 *)(dev.disk + (u64)way[i] * FS_BLOCK_SIZE))[1023] = way[i + 1];
+    for (u32 i = 0; i < 2; i++) ((u32 *)(dev.disk + (u64)way[i] * FS_BLOCK_SIZE))[1023] = way[i + 1];
     f->d.addr[11] = way[0];
     wrong += inode_block(fs, f, FS_MAX_SIZE / FS_BLOCK_SIZE - 1, &saw);
     check("block 1049609", way[2], saw);
@@ -287,8 +258,7 @@ static void test_bytes(void)
     check("bytes: fsck", 0, violations());
 }
 
-static void test_open_unlinked(void)
-{
+static void test_open_unlinked(void) {
     disk_new(400, 64);
     make("f", FS_FILE);
     u32 nfree = fs->nfree;
@@ -330,8 +300,7 @@ static void test_open_unlinked(void)
     check("nameless: fsck", 0, violations());
 }
 
-static void test_full(void)
-{
+static void test_full(void) {
     disk_new(300, 64);
     u32 nfree = fs->nfree, i = 0, lost = 0;
     u64 want = 0, have = 0;
@@ -341,8 +310,7 @@ static void test_full(void)
     u32 nfree_d = fs->nfree;
     for (; have == want; i++) {
         snprintf(name, sizeof name, "d/f%u", i);
-        if (make(name, FS_FILE))
-            break;
+        if (make(name, FS_FILE)) break;
         struct inode *ip = find(name);
         want = 95000 + i;
         have = fill(ip, want);
@@ -364,8 +332,7 @@ static void test_full(void)
     int err;
     for (;; made++) { // the directory needs a block for its 257th entry; inodes may be used up before
         snprintf(name, sizeof name, "d/z%u", made);
-        if ((err = make(name, FS_FILE)))
-            break;
+        if ((err = make(name, FS_FILE))) break;
     }
     check("files end with the inodes", FS_E_INODES, err);
     check("directories too", FS_E_INODES, make("q", FS_DIR));
@@ -403,8 +370,7 @@ static void test_full(void)
     check("a directory's growth: fsck", 0, lost + violations());
 }
 
-static void test_tables(void)
-{
+static void test_tables(void) {
     disk_new(300, 64);
     struct inode *held[8];
     char name[16];
@@ -433,8 +399,7 @@ static void test_tables(void)
 }
 
 // What a failing disk may leave behind: something lost, but nothing that two could use.
-static int damage(void)
-{
+static int damage(void) {
     static const char *const harmless[] = {"is lost",       "nothing names", "nlink is",    "no path leads",
                                            "past its size", "named 0 times", "no \".\" and"};
     static char text[1 << 16];
@@ -444,8 +409,7 @@ static int damage(void)
     int n = 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(0, "\n")) {
         u32 i = 0;
-        while (i < sizeof harmless / sizeof harmless[0] && !strstr(line, harmless[i]))
-            i++;
+        while (i < sizeof harmless / sizeof harmless[0] && !strstr(line, harmless[i])) i++;
         if (i == sizeof harmless / sizeof harmless[0]) {
             n++;
             printf("# %s\n", line);
@@ -455,8 +419,7 @@ static int damage(void)
 }
 
 // Each read of a block fails once: nothing stays held, the next operation works, no damage is done.
-static void test_io_errors(void)
-{
+static void test_io_errors(void) {
     int stuck = 0, damaged = 0, n, over = 0;
     for (n = 1; !over; n++) {
         disk_new(400, 64);
@@ -483,8 +446,7 @@ static void test_io_errors(void)
     check("many reads were made to fail", 1, n > 100);
 }
 
-int main(void)
-{
+int main(void) {
     test_names();
     test_bytes();
     test_open_unlinked();

@@ -15,8 +15,7 @@
 static FILE *out; // what fsck says
 static char said[1 << 14];
 
-static u32 fsck(void)
-{
+static u32 fsck(void) {
     rewind(out);
     u32 n = fs_check(dev.disk, dev.nblocks, out, "");
     fputc(0, out);
@@ -24,23 +23,17 @@ static u32 fsck(void)
     return n;
 }
 
-static struct fs_dinode *disk_inode(u32 inum)
-{
+static struct fs_dinode *disk_inode(u32 inum) {
     return (struct fs_dinode *)(dev.disk + (u64)fs->super.inode_start * FS_BLOCK_SIZE) + inum;
 }
 
-static void *disk_block(u32 b)
-{
-    return dev.disk + (u64)b * FS_BLOCK_SIZE;
-}
+static void *disk_block(u32 b) { return dev.disk + (u64)b * FS_BLOCK_SIZE; }
 
-static struct inode *create(const char *path, enum fs_type type, u64 size)
-{
+static struct inode *create(const char *path, enum fs_type type, u64 size) {
     static u8 data[FS_WRITE_MAX];
     struct inode *ip;
     op_begin(&fs->log);
-    if (path_create(fs, root, path, type, 0, 0, &ip))
-        abort();
+    if (path_create(fs, root, path, type, 0, 0, &ip)) abort();
     while (ip->d.size < size) {
         u64 left = size - ip->d.size;
         inode_write(fs, ip, ip->d.size, data, left < sizeof data ? left : sizeof data, 0);
@@ -51,8 +44,7 @@ static struct inode *create(const char *path, enum fs_type type, u64 size)
 }
 
 // Inodes: 2 /d, 3 /d/e, 4 /d/f (60000 bytes), 5 /g (5 MB), 6 /h (empty)
-static void populate(void)
-{
+static void populate(void) {
     disk_new(1500, 64);
     create("d", FS_DIR, 0);
     create("d/e", FS_DIR, 0);
@@ -63,23 +55,18 @@ static void populate(void)
 
 // The sound disk is damaged by `change`; fsck must say `expected`.
 static u8 *sound;
-#define DAMAGE(change, expected)                                  \
-    do {                                                          \
-        memcpy(dev.disk, sound, (u64)dev.nblocks *FS_BLOCK_SIZE); \
-        change;                                                   \
-        fsck();                                                   \
-        if (!strstr(said, expected))                              \
-            printf("# fsck said: %s", said);                      \
-        check("fsck: " expected, 1, strstr(said, expected) != 0); \
+#define DAMAGE(change, expected)                                      \
+    do {                                                              \
+        memcpy(dev.disk, sound, (u64)dev.nblocks *FS_BLOCK_SIZE);     \
+        change;                                                       \
+        fsck();                                                       \
+        if (!strstr(said, expected)) printf("# fsck said: %s", said); \
+        check("fsck: " expected, 1, strstr(said, expected) != 0);     \
     } while (0)
 
-static void resum(struct fs_super *s)
-{
-    s->sum = label_sum(0, s, offsetof(struct fs_super, sum));
-}
+static void resum(struct fs_super *s) { s->sum = label_sum(0, s, offsetof(struct fs_super, sum)); }
 
-static void commit_record(void)
-{
+static void commit_record(void) {
     struct log_record *r = disk_block(fs->super.log_start + 1);
     *r = (struct log_record){LOG_RECORD_MAGIC, fs->super.id, fs->super.generation, .sequence = 1, .count = 1};
     r->block[0] = fs->super.data_start;
@@ -87,8 +74,7 @@ static void commit_record(void)
                        FS_BLOCK_SIZE);
 }
 
-static void test_finds(void)
-{
+static void test_finds(void) {
     struct fs_super *s;
     struct log_anchor *anchor;
     struct fs_dirent *top, *d, *e;
@@ -157,14 +143,10 @@ static void test_finds(void)
 
 static u64 seed = 42;
 
-static u32 below(u32 n)
-{
-    return (random_u64(&seed) >> 33) % n;
-}
+static u32 below(u32 n) { return (random_u64(&seed) >> 33) % n; }
 
 // One field of what holds the file system together gets another value, likely or wild.
-static void damage(void)
-{
+static void damage(void) {
     static const u32 wild[] = {0, 1, 2, 3, 0xffffffff, 1499, 1500, 64, 16};
     const struct fs_super *s = &fs->super;
     u32 value = below(2) ? wild[below(9)] : s->data_start + below(s->nblocks - s->data_start);
@@ -185,11 +167,9 @@ static void damage(void)
     case 4: // in the bitmap
         p = (u8 *)disk_block(s->bitmap_start) + below(48) * 4;
         break;
-    default:
-        p = (u8 *)disk_block(s->log_start) + below(12) * 4;
+    default: p = (u8 *)disk_block(s->log_start) + below(12) * 4;
     }
-    if (p < (u8 *)disk_block(1))
-        return;
+    if (p < (u8 *)disk_block(1)) return;
     if (below(2))
         memcpy(p, &value, 4);
     else
@@ -197,8 +177,7 @@ static void damage(void)
 }
 
 // Does a bit of everything; results do not matter.
-static void use(void)
-{
+static void use(void) {
     static const char *const paths[] = {"d", "d/e", "d/f", "g", "h", "d/e/x", "y", "d/e/..", "d/../g", "e"};
     static u8 data[FS_WRITE_MAX];
     for (int i = 0; i < 60; i++) {
@@ -212,15 +191,10 @@ static void use(void)
                 inode_drop(fs, ip);
             }
             break;
-        case 1:
-            path_link(fs, root, path, paths[below(10)]);
-            break;
-        case 2:
-            path_unlink(fs, root, path);
-            break;
+        case 1: path_link(fs, root, path, paths[below(10)]); break;
+        case 2: path_unlink(fs, root, path); break;
         default:
-            if (path_find(fs, root, path, &ip))
-                break;
+            if (path_find(fs, root, path, &ip)) break;
             if (inode_lock(fs, ip) == 0) {
                 if (below(4) == 0)
                     inode_trunc(fs, ip);
@@ -235,8 +209,7 @@ static void use(void)
     }
 }
 
-static void test_survives(void)
-{
+static void test_survives(void) {
     int held = 0, silent = 0;
     populate();
     u64 bytes = (u64)dev.nblocks * FS_BLOCK_SIZE;
@@ -244,13 +217,11 @@ static void test_survives(void)
     memcpy(first, dev.disk, bytes);
     for (int i = 0; i < 1500; i++) {
         memcpy(dev.disk, first, bytes);
-        for (u32 n = 1 + below(3); n; n--)
-            damage();
+        for (u32 n = 1 + below(3); n; n--) damage();
         int changed = memcmp(dev.disk, first, bytes) != 0;
         u32 violations = fsck();
         silent += changed && violations == 0;
-        if (mount(50) == 0)
-            use();
+        if (mount(50) == 0) use();
         held += !at_rest();
         fsck();
     }
@@ -261,8 +232,7 @@ static void test_survives(void)
     check("few changes are no damage", 1, silent < 300);
 }
 
-int main(void)
-{
+int main(void) {
     out = fmemopen(said, sizeof said, "w");
     test_finds();
     test_survives();

@@ -12,8 +12,7 @@
 #include "mkfs/check.c"
 #include "mkfs/host.c"
 
-static void *worker(void *arg)
-{
+static void *worker(void *arg) {
     u64 state = (u64)arg * 0x2545f4914f6cdd1d + 7;
     static const char *const names[] = {"x", "y", "d", "d/x", "d/y", "d/e", "d/e/x", "d/e/../y", "z", "/d/z"};
     static u8 data[20000];
@@ -46,26 +45,21 @@ static void *worker(void *arg)
         }
         op_end(&fs->log);
         if (i % 200 == 0) {
-            if (fs_freeze(fs) || violations())
-                breach("frozen, but not sound");
+            if (fs_freeze(fs) || violations()) breach("frozen, but not sound");
             fs_thaw(fs);
         }
     }
     return 0;
 }
 
-int main(void)
-{
+int main(void) {
     pthread_t t[4];
     disk_new(400, 64);
-    for (u64 i = 0; i < 4; i++)
-        pthread_create(&t[i], 0, worker, (void *)(i + 1));
-    for (int i = 0; i < 4; i++)
-        pthread_join(t[i], 0);
+    for (u64 i = 0; i < 4; i++) pthread_create(&t[i], 0, worker, (void *)(i + 1));
+    for (int i = 0; i < 4; i++) pthread_join(t[i], 0);
     check("4 threads, stopped now and then: fsck", 0, breaches + violations());
     u32 refs = 0;
-    for (u32 i = 0; i < fs->ninodes; i++)
-        refs += fs->inode[i].refs;
+    for (u32 i = 0; i < fs->ninodes; i++) refs += fs->inode[i].refs;
     check("4 threads: no reference is left", 1, refs);
     return finish();
 }

@@ -1,11 +1,10 @@
-// Tests of the calls on pages and tables: that each does what <exo/abi.h> says, and each of its refusals, at the edges
-// of every argument.
+// Tests of the calls on pages and tables: that each does what <exo/abi.h> says, and each of its refusals, at
+// the edges of every argument.
 #include "grade/host/recount.h"
 
 // ---- pages ----
 
-static void test_alloc(void)
-{
+static void test_alloc(void) {
     start(100);
     ppn_t head = (ppn_t)words->free_head, a = (ppn_t)alloc(0, 0).val, mid = pg(words->free_head)->next;
     expect("page_alloc(0) takes the head of the free list", head, a);
@@ -17,8 +16,8 @@ static void test_alloc(void)
     DONE(release(a));
     expect("unzeroed, of the last owner's", a, (i64)alloc(a, 1).val);
     expect("its contents are there", false, zeroed(a));
-    expect("capabilities, tag and flags are 0", 0, (i64)(page_caps[a - EXO_PPN_BASE].r | page_caps[a - EXO_PPN_BASE].w |
-                                                       pg(a)->tag | pg(a)->flags));
+    expect("capabilities, tag and flags are 0", 0,
+           (i64)(page_caps[a - EXO_PPN_BASE].r | page_caps[a - EXO_PPN_BASE].w | pg(a)->tag | pg(a)->flags));
     DONE(release(a));
     as(e2);
     expect("unzeroed, of another's", a, (i64)alloc(a, 1).val);
@@ -46,15 +45,15 @@ static void test_alloc(void)
     REFUSED(E_TYPE, alloc(END - 1, 0));
 }
 
-static void test_free(void)
-{
+static void test_free(void) {
     start(100);
     ppn_t a = page(), u = e1->uarea;
     u32 held = accts[1].held;
     DONE(bind(r1, 0, a, R | W, 0));
     tlb_use(0, r1, 0, PTE_D);
     DONE(release(a));
-    expect("a bound page is doomed, and still held", true, pg(a)->type == PAGE_DOOMED && accts[1].held == held);
+    expect("a bound page is doomed, and still held", true,
+           pg(a)->type == PAGE_DOOMED && accts[1].held == held);
     REFUSED(E_TYPE, release(a));
     REFUSED(E_TYPE, bind(r1, 0x1000, a, R, 0));
     REFUSED(E_TYPE, protect(r1, 0, 0, PTE_S0, 0));
@@ -89,8 +88,7 @@ static void test_free(void)
     DONE(release(u));
 }
 
-static void test_set(void)
-{
+static void test_set(void) {
     start(100);
     ppn_t a = page();
     DONE(set(a, 11, 22, 33, 1));
@@ -105,8 +103,7 @@ static void test_set(void)
     DONE(release(free_one));
     REFUSED(E_TYPE, set(free_one, 0, 0, 0, 0));
     as(e2);
-    while (accts[2].fixed < accts[2].reserve)
-        set(a = page(), 0, 0, 0, 1);
+    while (accts[2].fixed < accts[2].reserve) set(a = page(), 0, 0, 0, 1);
     DONE(set(a, 0, 0, 0, 1));
     ppn_t b = page();
     DONE(set(b, 0, 0, 0, 0));
@@ -115,8 +112,7 @@ static void test_set(void)
     DONE(set(b, 1, 1, 1, 1));
 }
 
-static void test_give(void)
-{
+static void test_give(void) {
     start(100);
     ppn_t a = page(), b = page();
     u32 grandchild = 3;
@@ -124,7 +120,8 @@ static void test_give(void)
     DONE(set(a, 1, 1, 7, 1));
     DONE(give(a, 2));
     expect("given with contents and tag, without capabilities and keep", true,
-           pg(a)->account == 2 && !zeroed(a) && pg(a)->tag == 7 && !pg(a)->flags && !page_caps[a - EXO_PPN_BASE].r);
+           pg(a)->account == 2 && !zeroed(a) && pg(a)->tag == 7 && !pg(a)->flags &&
+               !page_caps[a - EXO_PPN_BASE].r);
     REFUSED(E_PPN, give(END, 2));
     REFUSED(E_ACCT, give(b, 0));
     REFUSED(E_ACCT, give(b, EXO_NACCT + 1));
@@ -147,8 +144,7 @@ static void test_give(void)
     complete(0);
     ppn_t last = 0;
     as(e2);
-    for (struct ret r; !(r = alloc(0, 0)).err;)
-        last = (ppn_t)r.val;
+    for (struct ret r; !(r = alloc(0, 0)).err;) last = (ppn_t)r.val;
     expect("all that is free is promised", (i64)words->free, (i64)words->promised);
     as(e1);
     REFUSED(E_RESERVE, give(b, 2));
@@ -165,8 +161,7 @@ static void test_give(void)
 
 // ---- tables ----
 
-static void test_link(void)
-{
+static void test_link(void) {
     start(100);
     ppn_t root = page(), a = page(), b = page(), c = page(), table = PTE_PPN(*table_entry(r1, 0, 2));
     u64 gib = 1ul << 30;
@@ -177,10 +172,12 @@ static void test_link(void)
                !memcmp((u8 *)ppn_to_va(root) + 2048, kernel_root + 256, 2048) && !*(u64 *)ppn_to_va(root));
     dirty(a);
     DONE(link(root, 255 * gib, 1, a));
-    expect("a level-1 table: zeroed, linked, counted", true, zeroed(a) && pg(a)->type == PAGE_PT1 && pg(root)->users == 1);
+    expect("a level-1 table: zeroed, linked, counted", true,
+           zeroed(a) && pg(a)->type == PAGE_PT1 && pg(root)->users == 1);
     dirty(b);
     DONE(link(root, EXO_USER_END - 0x200000, 0, b));
-    expect("a level-0 table: zeroed, linked, counted", true, zeroed(b) && pg(b)->type == PAGE_PT0 && pg(a)->users == 1);
+    expect("a level-0 table: zeroed, linked, counted", true,
+           zeroed(b) && pg(b)->type == PAGE_PT0 && pg(a)->users == 1);
     expect("three pages fixed", 3 + 7, accts[1].fixed);
     REFUSED(E_LEVEL, link(root, 0, 3, c));
     REFUSED(E_LEVEL, link(root, 0, ~0ul, c));
@@ -215,28 +212,25 @@ static void test_link(void)
     REFUSED(E_LINKED, link(root, 255 * gib, 1, c));
     REFUSED(E_LINKED, link(root, EXO_USER_END - 0x200000, 0, c));
     as(e2);
-    while (accts[2].fixed < accts[2].reserve)
-        set(a = page(), 0, 0, 0, 1);
+    while (accts[2].fixed < accts[2].reserve) set(a = page(), 0, 0, 0, 1);
     b = page();
     REFUSED(E_FIXED, link(r2, gib, 1, b));
     REFUSED(E_FIXED, link(b, 0, 2, b));
     DONE(link(a, 0, 2, a));
     expect("a kept page was fixed already", accts[2].reserve, accts[2].fixed);
     for (u32 i = 0; i < 95 && accts[2].roots_used < 8; i++)
-        if (pg(EXO_PPN_BASE + i + 50)->account == 2)
-            link(EXO_PPN_BASE + i + 50, 0, 2, EXO_PPN_BASE + i + 50);
+        if (pg(EXO_PPN_BASE + i + 50)->account == 2) link(EXO_PPN_BASE + i + 50, 0, 2, EXO_PPN_BASE + i + 50);
     expect("two roots an environment", 8, accts[2].roots_used);
     for (u32 i = 0; i < npages; i++)
-        if (pages[i].account == 2 && pages[i].flags && pages[i].type == PAGE_DATA)
-            a = EXO_PPN_BASE + i;
+        if (pages[i].account == 2 && pages[i].flags && pages[i].type == PAGE_DATA) a = EXO_PPN_BASE + i;
     REFUSED(E_QUOTA, link(a, 0, 2, a));
 }
 
-static void test_unlink(void)
-{
+static void test_unlink(void) {
     start(100);
     u64 gib = 1ul << 30;
-    ppn_t table = PTE_PPN(*table_entry(r1, 0, 2)), low = PTE_PPN(*table_entry(table, 0, 1)), root = SPACE(gib);
+    ppn_t table = PTE_PPN(*table_entry(r1, 0, 2)), low = PTE_PPN(*table_entry(table, 0, 1)),
+          root = SPACE(gib);
     u32 asid = pg(root)->asid, fixed = accts[1].fixed;
     REFUSED(E_LEVEL, unlink(r1, 0, 3));
     REFUSED(E_VA, unlink(r1, gib, 2));
@@ -256,7 +250,7 @@ static void test_unlink(void)
     REFUSED(E_BOUND, unlink(root, gib, 0));
     DONE(unbind(root, gib, 0xabc0));
     ppn_t inner = (ppn_t)unlink(root, gib, 0).val;
-    expect("unlinked with its words", 0xabc0, (i64)*(u64 *)ppn_to_va(inner));
+    expect("unlinked with its words", 0xabc0, (i64) * (u64 *)ppn_to_va(inner));
     DONE(bind(r1, 0, inner, R, 0));
     DONE(unbind(r1, 0, 0));
     DONE(link(root, gib, 0, inner));
@@ -282,8 +276,7 @@ static void test_unlink(void)
     expect("the ASID's translations are gone from every hart", 0, (i64)(tlb[3][0].pte | tlb[0][0].pte));
 }
 
-static void test_object(void)
-{
+static void test_object(void) {
     start(100);
     ppn_t a = page();
     DONE(bind(r1, 0, a, R | W, 0));
@@ -311,8 +304,7 @@ static void test_object(void)
     expect("a kernel address", true, !user_object(0xffffffc080000000, 8, 8, false));
 }
 
-int main(void)
-{
+int main(void) {
     test_alloc();
     test_free();
     test_set();

@@ -22,8 +22,7 @@
 
 static int failures;
 
-static void check(const char *name, long long expected, long long saw)
-{
+static void check(const char *name, long long expected, long long saw) {
     if (expected == saw) {
         printf("ok mkfs: %s\n", name);
         return;
@@ -32,8 +31,7 @@ static void check(const char *name, long long expected, long long saw)
     printf("not ok mkfs: %s: expected %lld, saw %lld\n", name, expected, saw);
 }
 
-static u64 random_u64(void)
-{
+static u64 random_u64(void) {
     static u64 state = 88172645463325252;
     state ^= state << 13;
     state ^= state >> 7;
@@ -45,13 +43,9 @@ static u64 random_u64(void)
 
 static struct label l;
 
-static void resum(void)
-{
-    l.sum = label_sum(0, &l, offsetof(struct label, sum));
-}
+static void resum(void) { l.sum = label_sum(0, &l, offsetof(struct label, sum)); }
 
-static void sound_label(void)
-{
+static void sound_label(void) {
     l = (struct label){
         .magic = LABEL_MAGIC, .version = LABEL_VERSION, .nblocks = 1000, .nextents = 5, .nlines = 2};
     static const struct label_extent extents[] = {
@@ -70,8 +64,7 @@ static void sound_label(void)
         check("label: " #change, error, label_check(&l, 1000)); \
     } while (0)
 
-static void test_label(void)
-{
+static void test_label(void) {
     sound_label();
     check("a sound label", LABEL_OK, label_check(&l, 1000));
     check("on a larger device", LABEL_OK, label_check(&l, 1ull << 40));
@@ -132,23 +125,20 @@ static void test_label(void)
 
     int names = 0;
     for (int i = 0; i < LABEL_ERRORS; i++)
-        for (int j = 0; j < i; j++)
-            names += strcmp(label_error_name(i), label_error_name(j)) == 0;
+        for (int j = 0; j < i; j++) names += strcmp(label_error_name(i), label_error_name(j)) == 0;
     check("every error has words of its own", 0, names);
     check("and one that is none has some", 0, strcmp(label_error_name(LABEL_ERRORS), "unknown error"));
 }
 
 // What the kernel relies on, tested in another way than label.c does.
-static int relied_on(void)
-{
+static int relied_on(void) {
     static u8 owner[1000];
     memset(owner, 0, sizeof owner);
     u32 given = 0, bad = l.nblocks > 1000 || l.nextents > LABEL_EXTENTS || l.nlines > LABEL_LINES;
     for (u32 i = 0; i < l.nextents && !bad; i++) {
         const struct label_extent *e = &l.extent[i];
         bad |= e->count == 0 || !memchr(e->name, 0, LABEL_NAME) || (u64)e->start + e->count > 1000;
-        for (u64 b = e->start; b < (u64)e->start + e->count && !bad; b++)
-            bad |= owner[b]++;
+        for (u64 b = e->start; b < (u64)e->start + e->count && !bad; b++) bad |= owner[b]++;
     }
     for (u32 i = 0; i < l.nlines && !bad; i++) {
         bad |= !memchr(l.line[i].args, 0, LABEL_ARGS) || !label_find(&l, l.line[i].image);
@@ -158,8 +148,7 @@ static int relied_on(void)
     return !bad;
 }
 
-static void test_label_fuzz(void)
-{
+static void test_label_fuzz(void) {
     int unseen = 0, wrong = 0, passed = 0;
     for (u64 bit = 0; bit < sizeof l * 8; bit++) {
         sound_label();
@@ -190,8 +179,7 @@ static void test_label_fuzz(void)
 
 // ---- images ----
 
-static struct image_header sound_image(void)
-{
+static struct image_header sound_image(void) {
     return (struct image_header){IMAGE_MAGIC, IMAGE_VERSION, 0,    0x40000040, 0x40000000, 8192,
                                  4096,        4096,          8192, 16384,      {0}};
 }
@@ -203,8 +191,7 @@ static struct image_header sound_image(void)
         check("image: " #change, error, image_check(&h, 16384)); \
     } while (0)
 
-static void test_image(void)
-{
+static void test_image(void) {
     IMAGE(, LABEL_OK);
     IMAGE(h.magic = 0, LABEL_E_IMAGE_MAGIC);
     IMAGE(h.version = 2, LABEL_E_IMAGE_VERSION);
@@ -232,8 +219,7 @@ static char said[4096];
 
 // Runs mkfs or fsck with the words of `line` ('_' stands for a space in one); returns its status and keeps
 // what it said.
-static int run(int (*program_main)(int, char **), const char *line)
-{
+static int run(int (*program_main)(int, char **), const char *line) {
     static char copy[4096];
     static char *argv[128];
     int argc = 1, status;
@@ -241,15 +227,13 @@ static int run(int (*program_main)(int, char **), const char *line)
     strcpy(copy, line);
     argv[0] = "x";
     for (char *w = strtok(copy, " "); w; w = strtok(0, " ")) {
-        for (char *c = w; *c; c++)
-            *c = *c == '_' ? ' ' : *c;
+        for (char *c = w; *c; c++) *c = *c == '_' ? ' ' : *c;
         argv[argc++] = w;
     }
     argv[argc] = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        if (!freopen("said", "w", stdout) || dup2(1, 2) < 0)
-            _exit(99);
+        if (!freopen("said", "w", stdout) || dup2(1, 2) < 0) _exit(99);
         exit(program_main(argc, argv));
     }
     waitpid(pid, &status, 0);
@@ -259,8 +243,7 @@ static int run(int (*program_main)(int, char **), const char *line)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
-static void refused(const char *line, const char *message)
-{
+static void refused(const char *line, const char *message) {
     int status = run(mkfs_main, line);
     if (status == 1 && strstr(said, message)) {
         printf("ok mkfs: refused: %s\n", message);
@@ -270,16 +253,14 @@ static void refused(const char *line, const char *message)
     printf("not ok mkfs: %s: expected status 1 and \"%s\", saw %d and %s\n", line, message, status, said);
 }
 
-static void make_file(const char *name, u64 size, const void *begin, u64 nbegin)
-{
+static void make_file(const char *name, u64 size, const void *begin, u64 nbegin) {
     FILE *f = fopen(name, "wb");
     for (u64 i = 0; i < size; i++)
         fputc(i < nbegin ? ((const u8 *)begin)[i] : (u8)(i * 31 + i / 4096 * 7 + 1), f);
     fclose(f);
 }
 
-static void test_refusals(void)
-{
+static void test_refusals(void) {
     refused("-s 1M", "-o IMG and -s SIZE");
     refused("-o img", "-o IMG and -s SIZE");
     refused("-o img -s 1M --what", "arguments");
@@ -325,28 +306,21 @@ static void test_refusals(void)
     check("a refusal makes no image", -1, access("img", F_OK));
 
     char line[2000] = "-o img -s 1M";
-    for (int i = 0; i < 32; i++)
-        sprintf(line + strlen(line), " --raw r%d=1", i);
+    for (int i = 0; i < 32; i++) sprintf(line + strlen(line), " --raw r%d=1", i);
     refused(line, "more than 32 extents");
     strcpy(line, "-o img -s 1M");
-    for (int i = 0; i < 17; i++)
-        sprintf(line + strlen(line), " --line name=n%d", i);
+    for (int i = 0; i < 17; i++) sprintf(line + strlen(line), " --line name=n%d", i);
     refused(line, "more than 16 lines");
 }
 
-static u8 *load(const char *path, u64 *size)
-{
-    return access(path, R_OK) ? 0 : read_file(path, size);
-}
+static u8 *load(const char *path, u64 *size) { return access(path, R_OK) ? 0 : read_file(path, size); }
 
 // The bytes of a file in the file system's root directory are those of the host's file of that name.
-static int same_file(struct fs *fs, struct inode *root_dir, const char *path)
-{
+static int same_file(struct fs *fs, struct inode *root_dir, const char *path) {
     u64 size;
     struct inode *ip;
     u8 *want = load(path, &size), *saw = grab(size + 1, 1);
-    if (path_find(fs, root_dir, path, &ip))
-        return 0;
+    if (path_find(fs, root_dir, path, &ip)) return 0;
     inode_lock(fs, ip);
     i64 n = inode_read(fs, ip, 0, saw, size + 1, 0);
     inode_unlock(fs, ip);
@@ -360,8 +334,7 @@ static int same_file(struct fs *fs, struct inode *root_dir, const char *path)
     "-s 4M --boot good.img --libos unix=good.img --swap 64K --raw r=3 --manifest lines --line " \
     "name=two_image=unix_envs=2_args=x_=_y small large empty"
 
-static void test_image_made(void)
-{
+static void test_image_made(void) {
     u64 size, size2;
     check("a good command", 0, run(mkfs_main, "-o img " GOOD));
     check("says nothing", 0, strlen(said));
@@ -373,8 +346,7 @@ static void test_image_made(void)
     const struct label *lab = (const struct label *)disk;
     static const char *const names[] = {"label", "boot", "unix", "swap", "r", "fs"};
     int wrong = lab->nextents != 6;
-    for (u32 i = 0; i < 6; i++)
-        wrong += strcmp(lab->extent[i].name, names[i]) != 0;
+    for (u32 i = 0; i < 6; i++) wrong += strcmp(lab->extent[i].name, names[i]) != 0;
     check("extents in order", 0, wrong);
     check("the file system takes the rest", 1024, lab->extent[5].start + lab->extent[5].count);
     check("the boot image is there", 0, memcmp(disk + 4096, boot, 16384));
@@ -416,8 +388,7 @@ static void test_image_made(void)
 }
 
 // fsck as a program: damage in each part of a disk is told, with status 1.
-static void test_fsck(void)
-{
+static void test_fsck(void) {
     static const struct {
         u32 at;
         const char *message;
@@ -437,8 +408,7 @@ static void test_fsck(void)
         fclose(f);
         free(disk);
         int status = run(fsck_main, "damaged");
-        if (status != 1 || !strstr(said, damage[i].message))
-            printf("# fsck said: %s\n", said);
+        if (status != 1 || !strstr(said, damage[i].message)) printf("# fsck said: %s\n", said);
         check(damage[i].message, 1, status == 1 && strstr(said, damage[i].message));
     }
     check("fsck of half an image", 1, truncate("damaged", 4096) == 0 && run(fsck_main, "damaged") == 1);
@@ -446,8 +416,7 @@ static void test_fsck(void)
     check("fsck without arguments", 1, run(fsck_main, ""));
 }
 
-int main(void)
-{
+int main(void) {
     char dir[] = "/tmp/test_mkfs.XXXXXX";
     static const char *const files[] = {"said",     "small",      "large",       "empty",
                                         "good.img", "longer.img", "shorter.img", "name-of-15-char",
@@ -455,8 +424,7 @@ int main(void)
     static const char lines[] = "# a comment\n\n  name=unix extents=fs,swap pages=500 envs=64 accounts=1 "
                                 "more_extents=2 slots=8 console args=root=fs console=no\n";
     struct image_header h = sound_image();
-    if (!mkdtemp(dir) || chdir(dir))
-        return 2;
+    if (!mkdtemp(dir) || chdir(dir)) return 2;
     make_file("small", 3, 0, 0);
     make_file("large", 298 * 4096 - 1, 0, 0); // 298 blocks, one indirect; the directory's makes 300
     make_file("empty", 0, 0, 0);
@@ -472,9 +440,7 @@ int main(void)
     test_refusals();
     test_image_made();
     test_fsck();
-    for (u32 i = 0; i < sizeof files / sizeof files[0]; i++)
-        unlink(files[i]);
-    if (chdir("/") || rmdir(dir))
-        failures++;
+    for (u32 i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
+    if (chdir("/") || rmdir(dir)) failures++;
     return failures > 0;
 }

@@ -3,45 +3,32 @@
 
 // ---- pipes ----
 
-static void close_end(void *arg)
-{
+static void close_end(void *arg) {
     int *fds = arg;
-    for (int i = 0; i < 30; i++)
-        lock_pause();
+    for (int i = 0; i < 30; i++) lock_pause();
     sys_close(fds[0]);
     sys_close(fds[1]);
 }
 
-static void read_all(void *arg)
-{
+static void read_all(void *arg) {
     int *fds = arg, got;
     sys_close(fds[1]);
-    while ((got = sys_read(fds[0], data(), 1 + draw(2000))) > 0)
-        fds[2] += got;
+    while ((got = sys_read(fds[0], data(), 1 + draw(2000))) > 0) fds[2] += got;
 }
 
 static int answer;
 
-static void read_once(void *arg)
-{
-    answer = sys_read(*(int *)arg, data(), 100);
-}
+static void read_once(void *arg) { answer = sys_read(*(int *)arg, data(), 100); }
 
-static void write_much(void *arg)
-{
-    answer = sys_write(((int *)arg)[1], data(), 10000);
-}
+static void write_much(void *arg) { answer = sys_write(((int *)arg)[1], data(), 10000); }
 
-static void kill_waiting(u32 child)
-{
-    for (int i = 0; i < 200; i++)
-        lock_pause();
+static void kill_waiting(u32 child) {
+    for (int i = 0; i < 200; i++) lock_pause();
     kill_proc(child);
     wait_(child);
 }
 
-static void pipes(void *arg)
-{
+static void pipes(void *arg) {
     (void)arg;
     int fds[3], more[2];
     check("pipe", 0, pipe_(fds));
@@ -72,19 +59,16 @@ static void pipes(void *arg)
     check("a reader that is killed", -1, answer);
     kill_waiting(fork_(write_much, more));
     check("a writer that is killed", -1, answer);
-    for (int fd = 0; fd < NOFILE; fd++)
-        sys_close(fd);
+    for (int fd = 0; fd < NOFILE; fd++) sys_close(fd);
     pipe_(fds);
     fds[2] = 0;
     child = fork_(read_all, fds);
     sys_close(fds[0]);
     int total = 0;
-    for (u32 i = 0; i < 100; i++)
-        total += sys_write(fds[1], data(), draw(3000));
+    for (u32 i = 0; i < 100; i++) total += sys_write(fds[1], data(), draw(3000));
     int copy = sys_dup(fds[1]);
     sys_close(fds[1]);
-    for (u32 i = 0; i < 50; i++)
-        lock_pause();
+    for (u32 i = 0; i < 50; i++) lock_pause();
     check("no end before the last copy of the write end is closed", 0, actor[child].why == DONE);
     sys_close(copy);
     wait_(child);
@@ -98,8 +82,7 @@ struct many {
     u32 sum[8];
 };
 
-static void write_many(void *arg)
-{
+static void write_many(void *arg) {
     struct many *m = arg;
     sys_close(m->fds[0]);
     for (u32 i = 0; i < m->records; i++) {
@@ -110,8 +93,7 @@ static void write_many(void *arg)
 }
 
 // The ring's size is a multiple of 4, and so is every write: so is every read.
-static void read_many(void *arg)
-{
+static void read_many(void *arg) {
     struct many *m = arg;
     int got;
     u32 last[NPROC] = {0};
@@ -129,51 +111,42 @@ static void read_many(void *arg)
     m->wrong += got != 0;
 }
 
-static void many_ends(void *arg)
-{
+static void many_ends(void *arg) {
     struct many *m = arg;
     u32 wrong = 0, n = m->records;
     m->got = m->wrong = 0;
     memset(m->sum, 0, sizeof m->sum);
     pipe_(m->fds);
-    for (u32 i = 0; i < m->writers + m->readers; i++)
-        fork_(i < m->writers ? write_many : read_many, m);
+    for (u32 i = 0; i < m->writers + m->readers; i++) fork_(i < m->writers ? write_many : read_many, m);
     sys_close(m->fds[0]);
     sys_close(m->fds[1]);
-    for (u32 i = 1; i <= m->writers + m->readers; i++)
-        wait_(i);
-    for (u32 i = 1; i <= m->writers; i++)
-        wrong += m->sum[i] != n * (n - 1) / 2;
+    for (u32 i = 1; i <= m->writers + m->readers; i++) wait_(i);
+    for (u32 i = 1; i <= m->writers; i++) wrong += m->sum[i] != n * (n - 1) / 2;
     m->wrong += wrong + (m->got != n * m->writers);
 }
 
 // ---- the terminal ----
 
-static int screen_is(const char *text)
-{
+static int screen_is(const char *text) {
     int same = strcmp(screen, text) == 0;
-    if (!same)
-        printf("# the screen shows \"%s\"\n", screen);
+    if (!same) printf("# the screen shows \"%s\"\n", screen);
     screen_used = 0;
     screen[0] = 0;
     return same;
 }
 
-static void read_lines(void *arg)
-{
+static void read_lines(void *arg) {
     u32 *lines = arg;
     int got;
     while ((got = sys_read(0, data(), 200)) > 0) {
         breaches += got != 41 || data()[40] != '\n';
-        for (int i = 0; i < 40; i++)
-            breaches += data()[i] != data()[0];
+        for (int i = 0; i < 40; i++) breaches += data()[i] != data()[0];
         lines[data()[0]]++;
     }
     breaches += got < 0;
 }
 
-static void terminal(void *arg)
-{
+static void terminal(void *arg) {
     (void)arg;
     sys_mknod(name("console"), CONSOLE, 0);
     int fd = open_("console", O_RDWR);
@@ -205,8 +178,7 @@ static void terminal(void *arg)
     type_in(long_line);
     u32 total = 0;
     int got = 0;
-    while (total < sizeof long_line - 1 && (got = sys_read(fd, data(), 5000)) > 0)
-        total += got;
+    while (total < sizeof long_line - 1 && (got = sys_read(fd, data(), 5000)) > 0) total += got;
     check("a line longer than the ring comes in pieces", sizeof long_line - 1, total);
     check("the last of which ends it", '\n', data()[got - 1]);
     screen_used = 0;
@@ -221,8 +193,7 @@ static void terminal(void *arg)
     check("is all there", 10000, strlen(screen));
 }
 
-static void readers(void *arg)
-{
+static void readers(void *arg) {
     (void)arg;
     static char paste[26 * 41 + 4];
     u32 lines[256] = {0}, wrong = 0;
@@ -234,19 +205,15 @@ static void readers(void *arg)
     sys_mknod(name("console"), CONSOLE, 0);
     open_("console", O_RDWR);
     type_in(paste);
-    for (u32 i = 0; i < 3; i++)
-        fork_(read_lines, lines);
-    for (u32 i = 1; i <= 3; i++)
-        wait_(i);
-    for (u32 i = 0; i < 26; i++)
-        wrong += lines['a' + i] != 1;
+    for (u32 i = 0; i < 3; i++) fork_(read_lines, lines);
+    for (u32 i = 1; i <= 3; i++) wait_(i);
+    for (u32 i = 0; i < 26; i++) wrong += lines['a' + i] != 1;
     check("26 lines at once, three readers: each line to one", 0, wrong);
     paste[26 * 41] = 0;
     check("and echoed in order", 0, strcmp(screen, paste));
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     u32 seeds = argc > 1 ? strtoul(argv[1], 0, 10) : 8, wrong = 0;
     suite = "pipe";
     on_new_disk(300, pipes, 0);

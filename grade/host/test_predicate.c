@@ -9,32 +9,25 @@
 
 u32 trace_on;
 
-void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4)
-{
+void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4) {
     (void)event, (void)w0, (void)w1, (void)w2, (void)w3, (void)w4;
 }
 
-bool virtio_open(struct disk *d)
-{
+bool virtio_open(struct disk *d) {
     (void)d;
     return false;
 }
 
-void plic_enable(u32 irq)
-{
-    (void)irq;
-}
+void plic_enable(u32 irq) { (void)irq; }
 
-void panic(const char *format, ...)
-{
+void panic(const char *format, ...) {
     puts(format);
     abort();
 }
 
 enum { CODE = 10, DATA = 20 }; // pages: where a predicate is put, where the pages it names begin
 
-static void world(void)
-{
+static void world(void) {
     memset(accts, 0, sizeof(accts));
     memset(page_records, 0, sizeof(page_records));
     memset(envs, 0, sizeof(envs));
@@ -46,21 +39,16 @@ static void world(void)
     call_as(1);
 }
 
-static struct pred_code *code_at(u32 page)
-{
-    return ppn_to_va(ppn_at(page));
-}
+static struct pred_code *code_at(u32 page) { return ppn_to_va(ppn_at(page)); }
 
-static struct pred_insn insn(u32 op, u32 d, u32 a, u32 b, i32 imm)
-{
+static struct pred_insn insn(u32 op, u32 d, u32 a, u32 b, i32 imm) {
     return (struct pred_insn){(u8)op, (u8)d, (u8)a, (u8)b, imm};
 }
 
 #define RET(r) insn(PRED_RET, 0, r, 0, 0)
 
 // "word 8 of page 1 != w0, or time >= w1": what a libOS waits with.
-static struct pred_code *usual(void)
-{
+static struct pred_code *usual(void) {
     struct pred_code *c = code_at(CODE);
     *c = (struct pred_code){.n = 8, .npages = 1, .page = {0, ppn_at(DATA)}};
     c->insn[0] = insn(PRED_LD, 5, 1, 0, 8);
@@ -74,29 +62,18 @@ static struct pred_code *usual(void)
     return c;
 }
 
-static i64 load_at(u64 ppn)
-{
-    return do_code_load(ppn, 0, 0, 0, 0).err;
-}
+static i64 load_at(u64 ppn) { return do_code_load(ppn, 0, 0, 0, 0).err; }
 
-static i64 load_it(void)
-{
-    return load_at(ppn_at(CODE));
-}
+static i64 load_it(void) { return load_at(ppn_at(CODE)); }
 
-static i64 drop_it(void)
-{
-    return do_code_drop(ppn_at(CODE), 0, 0, 0, 0).err;
-}
+static i64 drop_it(void) { return do_code_drop(ppn_at(CODE), 0, 0, 0, 0).err; }
 
-static bool run_it(u64 w0, u64 w1, u64 w2, u64 now)
-{
+static bool run_it(u64 w0, u64 w1, u64 w2, u64 now) {
     const u64 w[3] = {w0, w1, w2};
     return predicate_true(ppn_at(CODE), w, now);
 }
 
-static void test_usual(void)
-{
+static void test_usual(void) {
     world();
     usual();
     u64 *word = ppn_to_va(ppn_at(DATA));
@@ -117,8 +94,7 @@ static void test_usual(void)
     check("drop: twice", E_TYPE, drop_it());
 }
 
-static void test_load_errors(void)
-{
+static void test_load_errors(void) {
     world();
     struct pred_code *c = usual();
     check("load: page 0", E_PPN, load_at(0));
@@ -130,8 +106,7 @@ static void test_load_errors(void)
     call_as(1);
     for (u32 t = PAGE_FREE; t <= PAGE_DOOMED; t++) {
         pages[CODE].type = (u8)t;
-        if (t != PAGE_DATA)
-            CHECK(load_it() == E_TYPE);
+        if (t != PAGE_DATA) CHECK(load_it() == E_TYPE);
     }
     check("load: not data", E_TYPE, load_it());
     pages[CODE].type = PAGE_DATA;
@@ -201,8 +176,7 @@ static void test_load_errors(void)
 }
 
 // The disk and a predicate hold one page, and each lets go of its own.
-static void test_disk_too(void)
-{
+static void test_disk_too(void) {
     world();
     struct label l = {.nextents = 1, .extent = {{"label", 0, 1}}};
     ext_init(&l);
@@ -230,31 +204,24 @@ static void test_disk_too(void)
 
 // ---- programs ----
 
-static i64 load_program(u32 n, const struct pred_insn *insns, u32 npages)
-{
+static i64 load_program(u32 n, const struct pred_insn *insns, u32 npages) {
     struct pred_code *c = code_at(CODE);
     *c = (struct pred_code){.n = n, .npages = npages};
-    for (u32 i = 1; i < 4; i++)
-        c->page[i] = ppn_at(DATA + i);
-    for (u32 i = 0; i < n && i < EXO_NPRED; i++)
-        c->insn[i] = insns[i];
+    for (u32 i = 1; i < 4; i++) c->page[i] = ppn_at(DATA + i);
+    for (u32 i = 0; i < n && i < EXO_NPRED; i++) c->insn[i] = insns[i];
     return load_it();
 }
 
-static i64 load_one(struct pred_insn first, u32 n)
-{
+static i64 load_one(struct pred_insn first, u32 n) {
     struct pred_insn p[EXO_NPRED];
-    for (u32 i = 0; i < EXO_NPRED; i++)
-        p[i] = RET(0);
+    for (u32 i = 0; i < EXO_NPRED; i++) p[i] = RET(0);
     p[0] = first;
     i64 err = load_program(n, p, 1);
-    if (!err)
-        CHECK(drop_it() == 0);
+    if (!err) CHECK(drop_it() == 0);
     return err;
 }
 
-static void test_limits(void)
-{
+static void test_limits(void) {
     world();
     check("program: one instruction", 0, load_one(RET(0), 1));
     check("program: none", E_CODE, load_one(RET(0), 0));
@@ -309,8 +276,7 @@ static void test_limits(void)
 }
 
 // A second reading of abi.h, with all steps counted and every index checked.
-static bool second(const struct pred_code *c, const u64 w[3], u64 now)
-{
+static bool second(const struct pred_code *c, const u64 w[3], u64 now) {
     u64 r[8] = {0, w[0], w[1], w[2], now, 0, 0, 0};
     u32 pc = 0, steps = 0;
     while (1) {
@@ -320,10 +286,8 @@ static bool second(const struct pred_code *c, const u64 w[3], u64 now)
         i64 imm = i.imm;
         bool taken = (i.op == PRED_BEQ && r[i.a] == r[i.b]) || (i.op == PRED_BNE && r[i.a] != r[i.b]) ||
                      (i.op == PRED_BLTU && r[i.a] < r[i.b]) || (i.op == PRED_BGEU && !(r[i.a] < r[i.b]));
-        if (taken)
-            pc += (u32)imm;
-        if (i.op == PRED_RET)
-            return r[i.a];
+        if (taken) pc += (u32)imm;
+        if (i.op == PRED_RET) return r[i.a];
         u64 v = i.op == PRED_LI    ? (u64)imm
                 : i.op == PRED_ADD ? r[i.b] + r[i.a]
                 : i.op == PRED_SUB ? r[i.a] + ~r[i.b] + 1
@@ -339,18 +303,14 @@ static bool second(const struct pred_code *c, const u64 w[3], u64 now)
     }
 }
 
-static struct pred_code random_program(void)
-{
+static struct pred_code random_program(void) {
     struct pred_code c = {.n = 1 + (u32)draw_below(EXO_NPRED), .npages = (u32)draw_below(4)};
-    for (u32 i = 1; i < 4; i++)
-        c.page[i] = ppn_at(DATA + (u32)draw_below(6));
+    for (u32 i = 1; i < 4; i++) c.page[i] = ppn_at(DATA + (u32)draw_below(6));
     for (u32 i = 0; i < c.n; i++) {
         u32 op = (u32)draw_below(PRED_OPS - 1); // RET: rarely before the end
-        if (i == c.n - 1 || draw_below(40) == 0)
-            op = PRED_RET;
+        if (i == c.n - 1 || draw_below(40) == 0) op = PRED_RET;
         bool branch = op >= PRED_BEQ && op <= PRED_BGEU;
-        if (branch && i + 2 >= c.n)
-            op = PRED_ADD, branch = false;
+        if (branch && i + 2 >= c.n) op = PRED_ADD, branch = false;
         i32 imm = branch          ? 1 + (i32)draw_below(c.n - 2 - i)
                   : draw_below(3) ? (i32)draw_below(16) - 8
                                   : (i32)draw64();
@@ -360,18 +320,13 @@ static struct pred_code random_program(void)
     return c;
 }
 
-static u64 random_word(void)
-{
-    return draw_below(3) ? draw_below(4) : draw64();
-}
+static u64 random_word(void) { return draw_below(3) ? draw_below(4) : draw64(); }
 
 // Whatever is accepted runs as the second interpreter does; pins and fixed pages are as before, when it is
 // gone.
-static bool accepted_runs_alike(u32 *trues)
-{
+static bool accepted_runs_alike(u32 *trues) {
     const struct pred_code *c = code_at(CODE);
-    if (load_it())
-        return false;
+    if (load_it()) return false;
     for (u32 i = 0; i < 20; i++) {
         u64 w[3] = {random_word(), random_word(), random_word()}, now = random_word();
         bool t = predicate_true(ppn_at(CODE), w, now);
@@ -382,14 +337,11 @@ static bool accepted_runs_alike(u32 *trues)
     return true;
 }
 
-static void test_random(void)
-{
+static void test_random(void) {
     world();
     for (u32 p = DATA; p < DATA + 6; p++)
-        for (u32 i = 0; i < EXO_PAGE / 8; i++)
-            ((u64 *)ppn_to_va(ppn_at(p)))[i] = random_word();
-    for (u32 i = 0; i < EXO_PAGE / 8; i++)
-        word_page.whole_page[i] = random_word();
+        for (u32 i = 0; i < EXO_PAGE / 8; i++) ((u64 *)ppn_to_va(ppn_at(p)))[i] = random_word();
+    for (u32 i = 0; i < EXO_PAGE / 8; i++) word_page.whole_page[i] = random_word();
     u32 accepted = 0, trues = 0, refused = 0, still = 0;
     for (u32 i = 0; i < 30000; i++) {
         *code_at(CODE) = random_program();
@@ -400,8 +352,7 @@ static void test_random(void)
     for (u32 i = 0; i < 60000; i++) { // a few bytes changed: refused, or it still runs within its bounds
         *code_at(CODE) = random_program();
         u32 size = offsetof(struct pred_code, insn) + code_at(CODE)->n * sizeof(struct pred_insn);
-        for (u64 n = 1 + draw_below(3); n; n--)
-            ((u8 *)code_at(CODE))[draw_below(size)] = (u8)draw64();
+        for (u64 n = 1 + draw_below(3); n; n--) ((u8 *)code_at(CODE))[draw_below(size)] = (u8)draw64();
         bool ok = accepted_runs_alike(&trues);
         refused += !ok;
         still += ok;
@@ -410,23 +361,19 @@ static void test_random(void)
     u32 noise = 0;
     for (u32 i = 0; i < 60000; i++) { // little more than noise
         struct pred_code *c = code_at(CODE);
-        for (u32 j = 0; j < sizeof(*c) / 8; j++)
-            ((u64 *)c)[j] = draw64() & 0x0707070707070707;
+        for (u32 j = 0; j < sizeof(*c) / 8; j++) ((u64 *)c)[j] = draw64() & 0x0707070707070707;
         c->n = (u32)draw_below(6);
         c->npages = (u32)draw_below(5);
-        for (u32 j = 1; j < 4; j++)
-            c->page[j] = ppn_at(DATA + j);
+        for (u32 j = 1; j < 4; j++) c->page[j] = ppn_at(DATA + j);
         c->insn[c->n ? c->n - 1 : 0].op = PRED_RET;
         noise += accepted_runs_alike(&trues);
     }
     check("noise: some of it is a program", 1, noise > 5000 && noise < 50000);
-    for (u32 i = 0; i < NPAGES; i++)
-        CHECK(pages[i].pins == 0);
+    for (u32 i = 0; i < NPAGES; i++) CHECK(pages[i].pins == 0);
     check("noise: nothing stays pinned", 0, accts[1].fixed);
 }
 
-int main(void)
-{
+int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     test_usual();
     test_load_errors();

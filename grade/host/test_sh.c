@@ -18,8 +18,7 @@ static struct line line;
 static char shown[1 << 16];
 static uint shown_used;
 
-static void show(const char *s)
-{
+static void show(const char *s) {
     uint n = strlen(s);
     if (shown_used + n < sizeof(shown)) {
         strcpy(shown + shown_used, s);
@@ -29,8 +28,7 @@ static void show(const char *s)
 
 static void show_list(struct job *j);
 
-static void show_stage(struct stage *s)
-{
+static void show_stage(struct stage *s) {
     if (s->group) {
         show("(");
         show_list(s->group);
@@ -47,8 +45,7 @@ static void show_stage(struct stage *s)
     }
 }
 
-static void show_list(struct job *j)
-{
+static void show_list(struct job *j) {
     for (; j; j = j->next) {
         for (struct stage *s = j->stages; s; s = s->next) {
             show_stage(s);
@@ -59,18 +56,15 @@ static void show_list(struct job *j)
 }
 
 // A line in a form of its own, or why it is none.
-static const char *meaning(const char *text)
-{
+static const char *meaning(const char *text) {
     shown_used = 0;
     shown[0] = 0;
-    if (parse_line(&line, text) < 0)
-        return line.error;
+    if (parse_line(&line, text) < 0) return line.error;
     show_list(line.jobs);
     return shown;
 }
 
-static void test_parser(void)
-{
+static void test_parser(void) {
     static const char *cases[][2] = {
         {"", ""},
         {"  \t \n", ""},
@@ -108,8 +102,7 @@ static void test_parser(void)
         check_text(cases[i][0], cases[i][1], meaning(cases[i][0]));
 }
 
-static const char *many(const char *unit, const char *last)
-{
+static const char *many(const char *unit, const char *last) {
     static char text[LINE_BYTES];
     uint n = 0;
     text[0] = 0;
@@ -121,12 +114,10 @@ static const char *many(const char *unit, const char *last)
     return text;
 }
 
-static void test_limits(void)
-{
+static void test_limits(void) {
     static char text[LINE_BYTES];
     char words[2 * MAXARG + 1];
-    for (int i = 0; i < MAXARG; i++)
-        memmove(words + 2 * i, "w ", 2);
+    for (int i = 0; i < MAXARG; i++) memmove(words + 2 * i, "w ", 2);
     words[2 * MAXARG] = 0;
     check_text("a word too many", "too many words in a command", meaning(words));
     words[2 * MAXARG - 3] = 0;
@@ -143,8 +134,7 @@ static void test_limits(void)
 }
 
 // Lines that are nearly sensible, and lines of any bytes. A tree that is shown must read as itself.
-static void test_random(void)
-{
+static void test_random(void) {
     static const char *parts[] = {"a",  "bc", " ",   ";", "&",  "|", "(",  ")",
                                   "<f", ">g", ">>h", "#", "\t", ">", "(x)"};
     static char text[LINE_BYTES], first[sizeof(shown)];
@@ -162,8 +152,7 @@ static void test_random(void)
         }
         text[n] = 0;
         strcpy(first, meaning(text));
-        if (line.error[0])
-            continue;
+        if (line.error[0]) continue;
         trees++;
         wrong += strcmp(first, meaning(first)) != 0;
     }
@@ -171,13 +160,11 @@ static void test_random(void)
     check_int("random lines: many have a meaning", 1, trees > 20000);
 }
 
-static void runs_as(const char *input, const char *expected)
-{
+static void runs_as(const char *input, const char *expected) {
     check_text(input, expected, output_of(sh_main, input));
 }
 
-static void test_running(void)
-{
+static void test_running(void) {
     static char text[3 * LINE_BYTES];
     runs_as("", "");
     runs_as("echo a b\n\n# c\necho d", "a b\nd\n");
@@ -205,8 +192,7 @@ static void test_running(void)
     check_int("a line just short enough", LINE_BYTES - 5 + 3, strlen(output_of(sh_main, text)));
 }
 
-int main(void)
-{
+int main(void) {
     test_parser();
     test_limits();
     test_random();

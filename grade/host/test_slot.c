@@ -7,19 +7,12 @@
 #define slot_give(hart, slot, n, account) do_slot_give(hart, slot, n, account, 0)
 
 // Who runs and from which slot, in one number.
-static i64 runs(void)
-{
-    return cur() ? cur() - envs + 1000 * (i64)hart_slot(this_hart) : -1;
-}
+static i64 runs(void) { return cur() ? cur() - envs + 1000 * (i64)hart_slot(this_hart) : -1; }
 
-static i64 is(const struct exo_env *e, u32 slot)
-{
-    return e - envs + 1000 * (i64)slot;
-}
+static i64 is(const struct exo_env *e, u32 slot) { return e - envs + 1000 * (i64)slot; }
 
 // The current environment yields: who runs then?
-static void turn(const char *name, const struct exo_env *e, u32 slot)
-{
+static void turn(const char *name, const struct exo_env *e, u32 slot) {
     (void)yield(0);
     check(name, is(e, slot), runs());
 }
@@ -27,8 +20,7 @@ static void turn(const char *name, const struct exo_env *e, u32 slot)
 static struct exo_env *another(u32 slot) // of account 1, on hart 0
 {
     struct exo_env *e = env_on(1, r1, 0);
-    if (slot < EXO_NSLOT)
-        fill(0, slot, e);
+    if (slot < EXO_NSLOT) fill(0, slot, e);
     return e;
 }
 #define NO_SLOT EXO_NSLOT
@@ -36,16 +28,13 @@ static struct exo_env *another(u32 slot) // of account 1, on hart 0
 // ---- the order of slots ----
 
 // The first filled slot after i, coming round to i itself; i if none is filled.
-static u32 next_by_hand(const struct exo_slot *s, u32 i)
-{
+static u32 next_by_hand(const struct exo_slot *s, u32 i) {
     for (u32 d = 1; d <= EXO_NSLOT; d++)
-        if (s[(i + d) % EXO_NSLOT].eid)
-            return (i + d) % EXO_NSLOT;
+        if (s[(i + d) % EXO_NSLOT].eid) return (i + d) % EXO_NSLOT;
     return i;
 }
 
-static void test_relink(void)
-{
+static void test_relink(void) {
     boot();
     u32 bad = 0;
     for (u32 round = 0; round < 4000; round++) {
@@ -69,8 +58,7 @@ static void test_relink(void)
     check("slot_relink as by hand, and of that hart alone", 0, bad);
 }
 
-static void test_order(void)
-{
+static void test_order(void) {
     boot();
     struct exo_env *a = another(3), *b = another(10), *c = another(63);
     fill(0, 20, a);
@@ -99,8 +87,7 @@ static void test_order(void)
     check("gives a whole slice", 0, (i64)(this_hart->special & SPECIAL_PHASE));
 }
 
-static void test_skipped(void)
-{
+static void test_skipped(void) {
     boot();
     struct exo_env *a = another(3), *b = another(4), *far = env_on(1, r1, 1);
     fill(0, 5, far);
@@ -133,8 +120,7 @@ static void test_skipped(void)
 
 // ---- slot_set, slot_give ----
 
-static void test_set(void)
-{
+static void test_set(void) {
     boot();
     eid_t own = e1->eid, stale = own + 128, theirs = e2->eid;
     GRANTED(slot_set(0, 0, 0));
@@ -166,8 +152,7 @@ static void test_set(void)
 }
 
 // Until an environment of it runs, an account's slots are its parent's to fill; no longer, and nobody else's.
-static void test_child(void)
-{
+static void test_child(void) {
     boot();
     u32 n = (u32)do_acct_new(40, 3, 1, 1, 0).val;
     GRANTED(slot_give(2, 0, 2, n));
@@ -188,8 +173,7 @@ static void test_child(void)
     check("a slot goes back empty", true, slots[2 * EXO_NSLOT].account == 1 && !slots[2 * EXO_NSLOT].eid);
 }
 
-static void test_give(void)
-{
+static void test_give(void) {
     boot();
     fill(3, 5, e1);
     GRANTED(slot_give(3, 0, 32, 2));
@@ -233,8 +217,7 @@ static void test_give(void)
 // ---- excess ----
 
 // The current environment does not yield within its budget, and goes on where it was when it runs next.
-static void overrun(void)
-{
+static void overrun(void) {
     struct exo_env *e = cur();
     env_ua(e)->mask = 0;
     env_ua(e)->pending = 0;
@@ -242,8 +225,7 @@ static void overrun(void)
     timer_fires();
 }
 
-static void test_excess(void)
-{
+static void test_excess(void) {
     boot();
     struct exo_env *b = another(3), *hog = another(NO_SLOT);
     overrun();
@@ -270,27 +252,23 @@ static void test_excess(void)
         (void)yield(hog->eid);
         overrun();
         check("a hog owes more each time", i + 1, hog->excess);
-        if (cur() != e1)
-            (void)yield(0);
+        if (cur() != e1) (void)yield(0);
     }
     (void)yield(hog->eid);
     overrun();
     check("who owes too much is stopped", STOP_OWES, hog->state & ENV_STOPPED ? (i64)hog->stop : -1);
     fill(0, 9, hog);
     u32 owed = hog->excess;
-    for (u32 i = 0; i < 3; i++)
-        (void)yield(0);
+    for (u32 i = 0; i < 3; i++) (void)yield(0);
     check("while stopped it pays nothing", owed, hog->excess);
     GRANTED(do_env_ctl(hog->eid, ENV_RUN, 0, 0, 0));
-    for (u32 i = 0; i < 3 * owed && cur() != hog; i++)
-        (void)yield(0);
+    for (u32 i = 0; i < 3 * owed && cur() != hog; i++) (void)yield(0);
     check("run again, it pays before it runs", true, cur() == hog && !hog->excess);
 }
 
 // ---- slots of callers, of those that wait ----
 
-static void test_callers(void)
-{
+static void test_callers(void) {
     boot();
     struct exo_env *chain[EXO_DEPTH + 1] = {e1}, *other = another(9);
     for (u32 i = 1; i <= EXO_DEPTH; i++) {
@@ -330,8 +308,7 @@ static void test_callers(void)
     turn("all", e1, 0);
 }
 
-static void test_waiters(void)
-{
+static void test_waiters(void) {
     boot();
     u64 *word;
     ppn_t code = predicate(&word);
@@ -384,8 +361,7 @@ static void test_waiters(void)
 
 // ---- nothing to run ----
 
-static void test_idle(void)
-{
+static void test_idle(void) {
     boot();
     u64 ticks = words->ticks;
     check("a hart with empty slots sleeps", -1, (on(2), runs()));
@@ -395,8 +371,7 @@ static void test_idle(void)
     check("and again", true, harts[2].idle && host_0x14d == host_time + words->timebase / 100);
     check("ticks are the boot hart's", (i64)ticks, (i64)words->ticks);
     on(0);
-    for (u32 i = 0; i < EXO_NSLOT; i++)
-        slots[i].eid = 0;
+    for (u32 i = 0; i < EXO_NSLOT; i++) slots[i].eid = 0;
     slot_relink(0);
     (void)yield(0);
     check("all slots empty", -1, runs());
@@ -432,22 +407,19 @@ static void test_idle(void)
 
 enum { DRAWS = 20000 };
 
-static u64 slice(void)
-{
+static u64 slice(void) {
     (void)yield(0);
     return host_0x14d - host_time;
 }
 
-static void seeded(u64 value, u32 hart)
-{
+static void seeded(u64 value, u32 hart) {
     boot();
     seed = value;
     slot_init(hart);
     as(hart ? e2 : e1);
 }
 
-static void test_seed(void)
-{
+static void test_seed(void) {
     static const u64 seeds[] = {1, 2, 77, 1ul << 63, ~0ul};
     static u64 first[DRAWS];
     u64 ms = 10000;
@@ -469,17 +441,14 @@ static void test_seed(void)
     }
     u32 bad = 0, equal = 0;
     seeded(1, 0);
-    for (u32 i = 0; i < DRAWS; i++)
-        bad += slice() != first[i];
+    for (u32 i = 0; i < DRAWS; i++) bad += slice() != first[i];
     check("the same seed, the same slices", 0, bad);
     seeded(1, 1);
-    for (u32 i = 0; i < DRAWS; i++)
-        equal += slice() == first[i];
+    for (u32 i = 0; i < DRAWS; i++) equal += slice() == first[i];
     check("another hart, other slices", true, equal < DRAWS / 100);
     seeded(0, 0);
     bad = 0;
-    for (u32 i = 0; i < 100; i++)
-        bad += slice() != words->slice;
+    for (u32 i = 0; i < 100; i++) bad += slice() != words->slice;
     check("without a seed they are alike", 0, bad);
     machine.sstc = false;
     slot_init(0);
@@ -489,12 +458,10 @@ static void test_seed(void)
     check("asks the firmware", 1, timers);
 }
 
-int main(void)
-{
+int main(void) {
     static void (*const tests[])(void) = {test_relink,  test_order, test_skipped, test_set,
                                           test_child,   test_give,  test_excess,  test_callers,
                                           test_waiters, test_idle,  test_seed};
-    for (u32 i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-        tests[i]();
+    for (u32 i = 0; i < sizeof(tests) / sizeof(*tests); i++) tests[i]();
     return failures != 0;
 }

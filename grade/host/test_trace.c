@@ -20,44 +20,35 @@ static u64 boot_used;
 static char typed[16], shown[1024];
 static u32 ntyped, nshown;
 
-void halt(u32 status)
-{
+void halt(u32 status) {
     end_status = status;
     longjmp(ended, 1);
 }
 
-void *boot_alloc(u64 bytes, u64 align)
-{
+void *boot_alloc(u64 bytes, u64 align) {
     u64 at = (boot_used + align - 1) & -align;
     CHECK(at + bytes <= sizeof(boot_memory));
     boot_used = at + bytes;
     return memset(boot_memory + at, 0, bytes);
 }
 
-u32 console_interrupt(void)
-{
-    return ntyped;
-}
+u32 console_interrupt(void) { return ntyped; }
 
-int console_getc(void)
-{
-    if (!ntyped)
-        return -1;
+int console_getc(void) {
+    if (!ntyped) return -1;
     int c = typed[0];
     memmove(typed, typed + 1, --ntyped);
     return c;
 }
 
-void console_putc(int c)
-{
+void console_putc(int c) {
     CHECK(nshown < sizeof(shown));
     shown[nshown++] = (char)c;
 }
 
 // ---- the trace ----
 
-static void start(const char *args, u32 harts_now)
-{
+static void start(const char *args, u32 harts_now) {
     memset(&evidence, 0, sizeof(evidence));
     boot_used = 0;
     bootargs = args;
@@ -65,24 +56,18 @@ static void start(const char *args, u32 harts_now)
     host_time = 0, time_step = 1;
     this_hart = harts;
     machine.ram.end = (u64)ppn_at(NPAGES) * EXO_PAGE;
-    for (u32 i = 0; i < harts_now; i++)
-        harts[i].index = (u8)i;
+    for (u32 i = 0; i < harts_now; i++) harts[i].index = (u8)i;
     call_as(1);
     trace_init();
 }
 
-static struct trace_rec *record(u32 hart, u64 i)
-{
+static struct trace_rec *record(u32 hart, u64 i) {
     return (struct trace_rec *)pa_to_va(evidence.ring[hart].pa) + i % evidence.ring[hart].n;
 }
 
-static const struct trace_rec *last(void)
-{
-    return record(0, evidence.ring[0].head - 1);
-}
+static const struct trace_rec *last(void) { return record(0, evidence.ring[0].head - 1); }
 
-static void test_ring(void)
-{
+static void test_ring(void) {
     start("", 1);
     check("trace: off", 0, trace_on);
     check("trace: tables can be found all the same", (i64)EVIDENCE_MAGIC, (i64)evidence.magic);
@@ -110,20 +95,17 @@ static void test_ring(void)
     check("trace: numbers go over all harts", 3, (i64)record(1, 0)->seq);
     check("trace: nobody ran", 0, record(1, 0)->eid + record(1, 0)->account);
     this_hart = harts;
-    for (u64 i = 0; i < 1000; i++)
-        trace(TRACE_SWEEP, i, 0, 0, 0, 0);
+    for (u64 i = 0; i < 1000; i++) trace(TRACE_SWEEP, i, 0, 0, 0, 0);
     check("trace: a ring wraps", 1002, (i64)evidence.ring[0].head);
     check("trace: the latest is there", 999, (i64)record(0, 1001)->w[0]);
     u32 wrong = 0;
-    for (u64 i = 1002 - 64; i < 1002; i++)
-        wrong += record(0, i)->w[0] != i - 2 || record(0, i)->seq != i + 2;
+    for (u64 i = 1002 - 64; i < 1002; i++) wrong += record(0, i)->w[0] != i - 2 || record(0, i)->seq != i + 2;
     check("trace: and the 63 before", 0, wrong);
 
     start("trace=fill trace_kb=4", 1);
     u64 n = 0;
     if (!setjmp(ended))
-        for (;; n++)
-            trace(TRACE_SWEEP, n, 0, 0, 0, 0);
+        for (;; n++) trace(TRACE_SWEEP, n, 0, 0, 0, 0);
     check("trace: a full ring ends the run", TRACE_FULL_STATUS, end_status);
     check("trace: not before it is full", 64, (i64)evidence.ring[0].head);
     check("trace: the first is still there", TRACE_BOOT, record(0, 0)->event);
@@ -136,21 +118,17 @@ static void test_ring(void)
 static volatile bool stop_reading;
 static u64 accepted, torn;
 
-static void *reader(void *unused)
-{
+static void *reader(void *unused) {
     while (!stop_reading) {
         u64 head = __atomic_load_n(&evidence.ring[0].head, __ATOMIC_ACQUIRE);
         for (u64 i = head > 64 ? head - 64 : 0; i < head; i++) {
             const struct trace_rec *r = record(0, i);
             u64 w[5], seq = __atomic_load_n(&r->seq, __ATOMIC_ACQUIRE);
-            for (u32 j = 0; j < 5; j++)
-                w[j] = __atomic_load_n(&r->w[j], __ATOMIC_RELAXED);
+            for (u32 j = 0; j < 5; j++) w[j] = __atomic_load_n(&r->w[j], __ATOMIC_RELAXED);
             __atomic_thread_fence(__ATOMIC_ACQUIRE);
-            if (!seq || __atomic_load_n(&r->seq, __ATOMIC_RELAXED) != seq)
-                continue;
+            if (!seq || __atomic_load_n(&r->seq, __ATOMIC_RELAXED) != seq) continue;
             accepted++;
-            for (u32 j = 0; j < 5; j++)
-                torn += seq > 1 && w[j] != seq * 8 + j;
+            for (u32 j = 0; j < 5; j++) torn += seq > 1 && w[j] != seq * 8 + j;
         }
     }
     return unused;
@@ -158,19 +136,13 @@ static void *reader(void *unused)
 
 // In the middle of writing, the record that is overwritten has no number.
 static u32 numbered;
-static void look(void)
-{
-    numbered += record(0, evidence.ring[0].head)->seq != 0;
-}
+static void look(void) { numbered += record(0, evidence.ring[0].head)->seq != 0; }
 
-static void test_reader(void)
-{
+static void test_reader(void) {
     start("trace=ring trace_kb=4", 1);
-    for (u64 i = 0; i < 100; i++)
-        trace(TRACE_SWEEP, i, 0, 0, 0, 0);
+    for (u64 i = 0; i < 100; i++) trace(TRACE_SWEEP, i, 0, 0, 0, 0);
     on_time = look;
-    for (u64 i = 0; i < 100; i++)
-        trace(TRACE_SWEEP, i, 0, 0, 0, 0);
+    for (u64 i = 0; i < 100; i++) trace(TRACE_SWEEP, i, 0, 0, 0, 0);
     on_time = NULL;
     check("trace: a record being written has no number", 0, numbered);
     start("trace=ring trace_kb=4", 1);
@@ -184,8 +156,7 @@ static void test_reader(void)
     check("trace: and none that is torn", 0, (i64)torn);
 }
 
-static void test_calls(void)
-{
+static void test_calls(void) {
     enum { SECRET = 0x5ec2e7 };
     // Where each call takes capabilities, from abi.h.
     static const struct {
@@ -199,12 +170,10 @@ static void test_calls(void)
         u64 args[5] = {10, 11, 12, 13, 14};
         for (u32 t = 0; t < sizeof(table) / sizeof(*table); t++)
             for (u32 i = 0; i < 5; i++)
-                if (table[t].call == nr && table[t].caps >> i & 1)
-                    args[i] = SECRET;
+                if (table[t].call == nr && table[t].caps >> i & 1) args[i] = SECRET;
         trace_call(nr, args, done(nr == EXO_CAP_NEW ? SECRET : 77));
         const struct trace_rec *r = last();
-        for (u32 i = 0; i < 5; i++)
-            leaks += r->w[i] == SECRET || r->w[i] >> 32 == SECRET;
+        for (u32 i = 0; i < 5; i++) leaks += r->w[i] == SECRET || r->w[i] >> 32 == SECRET;
         lost += r->event != nr || r->w[4] != (nr == EXO_CAP_NEW ? 1 : 77);
     }
     check("trace: no call's record has a capability", 0, leaks);
@@ -231,20 +200,16 @@ static void test_calls(void)
 
 // ---- misc.c, conscall.c ----
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     u64 x = *(const u64 *)a, y = *(const u64 *)b;
     return x < y ? -1 : x > y;
 }
 
-static void test_caps(void)
-{
+static void test_caps(void) {
     // The vectors of the SipHash paper's authors: key 00..0f, input 00 01 02 ...
     u8 key[16], input[24];
-    for (u32 i = 0; i < sizeof(input); i++)
-        input[i] = (u8)i;
-    for (u32 i = 0; i < sizeof(key); i++)
-        key[i] = (u8)i;
+    for (u32 i = 0; i < sizeof(input); i++) input[i] = (u8)i;
+    for (u32 i = 0; i < sizeof(key); i++) key[i] = (u8)i;
     misc_init(key, sizeof(key));
     u64 in[3];
     memcpy(in, input, sizeof(in));
@@ -252,13 +217,11 @@ static void test_caps(void)
     check("siphash: 8 bytes", (i64)0x93f5f5799a932462, (i64)siphash(boot_key, in, 1));
     check("siphash: 16 bytes", 0x3f2acc7f57c29bdb, (i64)siphash(boot_key, in, 2));
     static u64 caps[100000];
-    for (u32 i = 0; i < 100000; i++)
-        caps[i] = do_cap_new(0, 0, 0, 0, 0).val;
+    for (u32 i = 0; i < 100000; i++) caps[i] = do_cap_new(0, 0, 0, 0, 0).val;
     check("cap_new: the hash of a counter", (i64)siphash(boot_key, &(u64){99999}, 1), (i64)caps[99999]);
     qsort(caps, 100000, 8, by_value);
     u32 same = caps[0] == 0;
-    for (u32 i = 1; i < 100000; i++)
-        same += caps[i] == caps[i - 1];
+    for (u32 i = 1; i < 100000; i++) same += caps[i] == caps[i - 1];
     check("cap_new: never 0, never the same", 0, same);
     memset(boot_key, 0, sizeof(boot_key));
     misc_init(key, 3);
@@ -266,22 +229,16 @@ static void test_caps(void)
     check("seed: and said so", 1, strstr(said, "can be guessed") != NULL);
 }
 
-static i64 halt_as(u32 account, u64 code)
-{
+static i64 halt_as(u32 account, u64 code) {
     call_as(account);
     end_status = -1000;
-    if (!setjmp(ended))
-        return do_halt(code, 0, 0, 0, 0).err;
+    if (!setjmp(ended)) return do_halt(code, 0, 0, 0, 0).err;
     return end_status;
 }
 
-static i64 moved(struct ret r)
-{
-    return r.err ? r.err : (i64)r.val;
-}
+static i64 moved(struct ret r) { return r.err ? r.err : (i64)r.val; }
 
-static void test_console(void)
-{
+static void test_console(void) {
     enum { LAST = (NPAGES - 1) * EXO_PAGE };
     memset(accts, 0, sizeof(accts));
     accts[1] = (struct exo_acct){.state = ACCT_RUN};
@@ -342,8 +299,7 @@ static void test_console(void)
     check("mark: anyone may", 0, do_mark(1, 2, 0, 0, 0).err);
 }
 
-int main(void)
-{
+int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     test_ring();
     test_reader();

@@ -9,28 +9,22 @@ enum { MARK = 0x40000 };
 static struct exo_env *b, *far; // another of account 1, here; one at home on hart 2
 static const u8 messages[] = {10, 11, 12, 13, 14, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27};
 
-static bool in_message(u32 i)
-{
-    return memchr(messages, (int)i, sizeof(messages)) != NULL;
-}
+static bool in_message(u32 i) { return memchr(messages, (int)i, sizeof(messages)) != NULL; }
 
-static void start_pair(void)
-{
+static void start_pair(void) {
     boot();
     b = env_on(1, SPACE(0), 0);
     far = env_on(1, r1, 2);
 }
 
 // A call with all registers marked but for its arguments.
-static i64 marked(u64 nr, u64 a0, u64 a4)
-{
+static i64 marked(u64 nr, u64 a0, u64 a4) {
     regs_mark(MARK);
     u64 *x = this_hart->regs.x;
     return ecall(nr, a0, x[11], x[12], x[13], a4);
 }
 
-static i64 marked_transfer(u64 nr, u64 eid, cap_t cap)
-{
+static i64 marked_transfer(u64 nr, u64 eid, cap_t cap) {
     const struct exo_env *e = cur();
     regs_mark(MARK);
     u64 *x = this_hart->regs.x;
@@ -42,8 +36,7 @@ static i64 marked_transfer(u64 nr, u64 eid, cap_t cap)
 }
 
 // The registers that hold anything but what they should: pc, t0 = u-area, t6, and messages if they passed.
-static u32 wrong_after(va_t pc, u64 t6, bool passed)
-{
+static u32 wrong_after(va_t pc, u64 t6, bool passed) {
     const struct regs *r = &this_hart->regs;
     u32 n = r->pc != pc;
     for (u32 i = 1; i < 32; i++)
@@ -52,56 +45,48 @@ static u32 wrong_after(va_t pc, u64 t6, bool passed)
 }
 
 // After a refusal: what is kept is as it was, the rest the caller's own or 0. The error is in `where`.
-static u32 wrong_refused(u32 where)
-{
+static u32 wrong_refused(u32 where) {
     const struct regs *r = &this_hart->regs;
     u32 n = r->pc != MARK + 4;
     for (u32 i = 1; i < 32; i++) {
         bool temporary = (i >= 5 && i <= 7) || i >= 28, argument = i >= 10 && i <= 17;
-        if (i == where || (i == 5 && where == 31) || (argument && r->x[i] != MARK + i))
-            continue;
+        if (i == where || (i == 5 && where == 31) || (argument && r->x[i] != MARK + i)) continue;
         n += r->x[i] != (temporary ? 0 : MARK + i);
     }
     return n;
 }
 
-static void no_yield(const char *name, i64 error, u64 eid)
-{
+static void no_yield(const char *name, i64 error, u64 eid) {
     struct exo_env was = *cur();
     check(name, error, marked(EXO_YIELD, eid, 0));
     check("  its registers stay", 0, (i64)wrong_refused(10) + memcmp(&was, cur(), sizeof(was)));
 }
 
-static void no_wait(const char *name, i64 error, u64 code, u64 eid)
-{
+static void no_wait(const char *name, i64 error, u64 code, u64 eid) {
     struct exo_env was = *cur();
     check(name, error, marked(EXO_WAIT, code, eid));
     check("  it does not wait", 0, (i64)wrong_refused(10) + memcmp(&was, cur(), sizeof(was)));
 }
 
 // By call and by send: no change but the error in t6.
-static void refuse_one(u64 nr, const char *name, i64 error, u64 eid, cap_t cap)
-{
+static void refuse_one(u64 nr, const char *name, i64 error, u64 eid, cap_t cap) {
     static struct exo_env was[EXO_NENV];
     memcpy(was, envs, sizeof(was));
     check(name, error, marked_transfer(nr, eid, cap));
     u32 changes = wrong_refused(31);
-    for (u32 i = 10; i < 15; i++)
-        changes += this_hart->regs.x[i] != MARK + i;
+    for (u32 i = 10; i < 15; i++) changes += this_hart->regs.x[i] != MARK + i;
     changes += this_hart->regs.x[5] != cur()->uva;
     check("  registers and records stay", 0, (i64)changes + memcmp(was, envs, sizeof(was)));
 }
 
-static void no_transfer(const char *name, i64 error, u64 eid, cap_t cap)
-{
+static void no_transfer(const char *name, i64 error, u64 eid, cap_t cap) {
     refuse_one(EXO_CALL, name, error, eid, cap);
     refuse_one(EXO_SEND, name, error, eid, cap);
 }
 
 // ---- yield, wait ----
 
-static void test_yield(void)
-{
+static void test_yield(void) {
     start_pair();
     u64 slices = b->slices;
     (void)marked(EXO_YIELD, b->eid, 0);
@@ -145,8 +130,7 @@ static void test_yield(void)
     check("but any", 0, (i64)(this_hart->special & SPECIAL_PHASE));
 }
 
-static void test_wait(void)
-{
+static void test_wait(void) {
     start_pair();
     u64 *word;
     ppn_t code = predicate(&word), data = page(), free_page = page(), theirs = IN_NAME_OF(2, page());
@@ -180,8 +164,7 @@ static void test_wait(void)
 
 // ---- call, send, reply ----
 
-static void test_pass(void)
-{
+static void test_pass(void) {
     start_pair();
     struct exo_env *alien = env_on(2, r2, 0), *to[] = {b, alien};
     for (u32 i = 0; i < 2; i++) {
@@ -217,8 +200,7 @@ static void test_pass(void)
     check("which it may take up again", true, b->state == (ENV_SERVING | ENV_WAITING) && !cur());
 }
 
-static void test_transfer_refused(void)
-{
+static void test_transfer_refused(void) {
     start_pair();
     struct exo_env *alien = env_on(2, r2, 0);
     cap_t *cap = &env_caps[alien - envs];
@@ -271,8 +253,7 @@ static void test_transfer_refused(void)
 }
 
 // A reply that finds no client; a reply in the wrong slice; the client of a call that is over.
-static void test_broken(void)
-{
+static void test_broken(void) {
     for (u32 how = 0; how < 4; how++) {
         start_pair();
         struct exo_env *client = how < 2 ? e1 : b, *server = how < 2 ? b : e1;
@@ -291,8 +272,7 @@ static void test_broken(void)
         check("and nothing else", 0, wrong_refused(10));
         check("its fast paths are open again", this_hart->base, this_hart->ready);
         check("it serves nobody then", E_STATE, reply());
-        if (how == 1)
-            continue;
+        if (how == 1) continue;
         if (how == 3) {
             check("a stopped client is not entered", E_STATE, yield(client->eid));
             (void)ecall(EXO_ENV_CTL, client->eid, ENV_RUN, 0, 0, 0);
@@ -321,8 +301,7 @@ static void test_broken(void)
 
 // ---- resume ----
 
-static void test_resume(void)
-{
+static void test_resume(void) {
     start_pair();
     struct exo_uarea *ua = env_ua(e1);
     for (u32 frame = FRAME_FAULT; frame <= FRAME_EPILOGUE; frame++) {
@@ -372,23 +351,18 @@ static void test_resume(void)
 
 // ---- fp ----
 
-static u32 f_nonzero(void)
-{
+static u32 f_nonzero(void) {
     u32 n = 0;
-    for (u32 i = 0; i < 33; i++)
-        n += f_regs[0][i] != 0;
+    for (u32 i = 0; i < 33; i++) n += f_regs[0][i] != 0;
     return n;
 }
 
-static void f_fill(void)
-{
-    for (u32 i = 0; i < 33; i++)
-        f_regs[0][i] = MARK + i;
+static void f_fill(void) {
+    for (u32 i = 0; i < 33; i++) f_regs[0][i] = MARK + i;
     host_sstatus |= SSTATUS_FS;
 }
 
-static void test_fp(void)
-{
+static void test_fp(void) {
     start_pair();
     memset(f_regs, 0xff, sizeof(f_regs));
     check("fp(2): E_ARG", E_ARG, marked(EXO_FP, 2, 0));
@@ -436,8 +410,7 @@ static void test_fp(void)
     check("who moved away leaves them to nobody", 0, this_hart->fp_owner);
 }
 
-int main(void)
-{
+int main(void) {
     test_yield();
     test_wait();
     test_pass();

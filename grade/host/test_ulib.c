@@ -15,8 +15,7 @@
 #include "user/grep.c"
 #undef main
 
-static void test_strings(void)
-{
+static void test_strings(void) {
     char s[32], t[] = "0123456789";
     check_int("strlen of nothing", 0, strlen(""));
     check_int("strlen", 5, strlen("hello"));
@@ -49,8 +48,7 @@ static void test_strings(void)
     check_int("memcmp of nothing", 0, memcmp("a", "b", 0));
 }
 
-static void test_gets(void)
-{
+static void test_gets(void) {
     char s[8];
     feed("one\ntwo\rthree four\n", 19);
     check_text("gets keeps the line end", "one\n", gets(s, sizeof(s)));
@@ -64,8 +62,7 @@ static void test_gets(void)
     feed(0, 0);
 }
 
-static void test_stat(void)
-{
+static void test_stat(void) {
     struct stat st;
     check_int("stat of a directory", T_DIR, stat("/", &st) == 0 ? st.type : -1);
     check_int("stat of nothing", -1, stat("/no/such/file", &st));
@@ -78,8 +75,7 @@ static void test_stat(void)
         check_text(name, expected, written); \
     } while (0)
 
-static void test_printf(void)
-{
+static void test_printf(void) {
     static char longer[CHUNK * 2 + 10];
     PRINTS("printf of plain text", "plain", "plain");
     PRINTS("%d", "0 7 -7 2147483647 -2147483648", "%d %d %d %d %d", 0, 7, -7, 0x7fffffff, (int)0x80000000);
@@ -108,8 +104,7 @@ static void test_printf(void)
     check_int("long text is few writes", 3, writes);
 }
 
-static void test_printf_random(void)
-{
+static void test_printf_random(void) {
     static const struct {
         char *ours, *host;
     } forms[] = {{"%d", "%d"},   {"%u", "%u"},  {"%x", "%X"}, {"%ld", "%ld"},     {"%lu", "%lu"},
@@ -119,8 +114,7 @@ static void test_printf_random(void)
         char expected[64];
         int f = draw(sizeof(forms) / sizeof(forms[0]));
         uint64 x = ((uint64)draw(1u << 31) << 33 ^ draw(1u << 31)) >> draw(64);
-        if (strcmp(forms[f].ours, "%c") == 0)
-            x = 1 + x % 127;
+        if (strcmp(forms[f].ours, "%c") == 0) x = 1 + x % 127;
         host_number(expected, sizeof(expected), forms[f].host, x);
         capture(1);
         printf(forms[f].ours, x);
@@ -138,17 +132,14 @@ static struct {
     uchar mark;
 } blocks[BLOCKS];
 
-static int is_sound(int i)
-{
+static int is_sound(int i) {
     for (uint k = 0; k < blocks[i].n; k++) {
-        if (blocks[i].p[k] != blocks[i].mark)
-            return 0;
+        if (blocks[i].p[k] != blocks[i].mark) return 0;
     }
     return ((uint64)blocks[i].p & 15) == 0;
 }
 
-static void test_malloc_random(void)
-{
+static void test_malloc_random(void) {
     int wrong = 0, refused = 0;
     for (int step = 0; step < 50000; step++) {
         int i = draw(BLOCKS);
@@ -163,10 +154,8 @@ static void test_malloc_random(void)
         refused += !blocks[i].p;
         blocks[i].n = n;
         blocks[i].mark = step;
-        if (blocks[i].p)
-            memset(blocks[i].p, step, n);
-        if (step % 1000 == 0)
-            sbrk(draw(50)); // the program moves the break itself
+        if (blocks[i].p) memset(blocks[i].p, step, n);
+        if (step % 1000 == 0) sbrk(draw(50)); // the program moves the break itself
     }
     for (int i = 0; i < BLOCKS; i++) {
         wrong += blocks[i].p && !is_sound(i);
@@ -176,16 +165,14 @@ static void test_malloc_random(void)
     check_int("blocks keep their bytes and are aligned", 0, wrong);
 }
 
-static void free_twice(void)
-{
+static void free_twice(void) {
     void *p = malloc(10);
     free(p);
     capture(2);
     free(p);
 }
 
-static void free_wild(void)
-{
+static void free_wild(void) {
     char *p = malloc(100);
     *(uint64 *)(p + 32) = 32; // looks like a block's header
     free(p);
@@ -193,11 +180,9 @@ static void free_wild(void)
     free(p + 48);
 }
 
-static void test_malloc(void)
-{
+static void test_malloc(void) {
     char *p[3];
-    for (int i = 0; i < 3; i++)
-        p[i] = malloc(20000);
+    for (int i = 0; i < 3; i++) p[i] = malloc(20000);
     long size = heap_size();
     check_int("small blocks share what sbrk gave", 65536, size);
     free(p[0]);
@@ -233,8 +218,7 @@ static void test_malloc(void)
     check_int("free of a place within free memory is noticed", 1, in_child(free_wild));
 }
 
-static int match(const char *pattern, const char *line)
-{
+static int match(const char *pattern, const char *line) {
     struct pattern p;
     compile(&p, pattern);
     int found = matches(&p, line, line + strlen(line));
@@ -242,8 +226,7 @@ static int match(const char *pattern, const char *line)
     return found;
 }
 
-static void test_matcher(void)
-{
+static void test_matcher(void) {
     static const struct {
         char *pattern, *line;
         int found;
@@ -269,11 +252,9 @@ static void test_matcher(void)
         }
         pattern[k] = 0;
         longest = draw(9);
-        for (k = 0; k < longest; k++)
-            line[k] = "aab*^$"[draw(6)];
+        for (k = 0; k < longest; k++) line[k] = "aab*^$"[draw(6)];
         line[k] = 0;
-        if (!doubled)
-            wrong += match(pattern, line) != host_match(pattern, line);
+        if (!doubled) wrong += match(pattern, line) != host_match(pattern, line);
     }
     check_int("20000 random patterns as the C library's", 0, wrong);
     memset(longer, 'a', 2000);
@@ -282,8 +263,7 @@ static void test_matcher(void)
 }
 
 static void grep_says(const char *name, char *pattern, const char *text, int bytes, const char *expected,
-                      int ends)
-{
+                      int ends) {
     char *argv[] = {"grep", pattern, 0};
     capture(1);
     feed(text, bytes);
@@ -294,8 +274,7 @@ static void grep_says(const char *name, char *pattern, const char *text, int byt
     capture(-1);
 }
 
-static void test_grep(void)
-{
+static void test_grep(void) {
     static char text[20000], expected[20000];
     grep_says("grep", "an", "ant\nbee\nbanana\n", 15, "ant\nbanana\n", 0);
     grep_says("grep finds nothing", "x", "ant\nbee\n", 8, "", 1);
@@ -313,8 +292,7 @@ static void test_grep(void)
     grep_says("grep of a line of 15000 bytes", "^y*yy$", text, 15001, expected, 0);
 }
 
-int main(void)
-{
+int main(void) {
     test_malloc(); // first: it looks at the size of the heap
     test_strings();
     test_gets();

@@ -34,30 +34,26 @@ typedef uint64 pte_t;
 typedef uint64 *pagetable_t;
 
 #ifdef __riscv
-static inline uint64 r_sp(void)
-{
+static inline uint64 r_sp(void) {
     uint64 x;
     asm volatile("mv %0, sp" : "=r"(x));
     return x;
 }
 
-static inline uint64 r_fp(void)
-{
+static inline uint64 r_fp(void) {
     uint64 x;
     asm volatile("mv %0, s0" : "=r"(x));
     return x;
 }
 
-static inline uint64 r_ra(void)
-{
+static inline uint64 r_ra(void) {
     uint64 x;
     asm volatile("mv %0, ra" : "=r"(x));
     return x;
 }
 
 // Ticks of the machine's 10 MHz clock.
-static inline uint64 r_time(void)
-{
+static inline uint64 r_time(void) {
     uint64 x;
     asm volatile("rdtime %0" : "=r"(x));
     return x;

@@ -3,8 +3,7 @@
 
 static struct exo_op ops[EXO_BATCH_MAX] __attribute__((aligned(EXO_PAGE)));
 
-static void all(void)
-{
+static void all(void) {
     struct exo_op o[6] __attribute__((aligned(512)));
     ppn_t p = page_new();
     va_t va = (va_t)win_new();
@@ -32,14 +31,14 @@ static void all(void)
 }
 
 // What was done stays done; the one that failed changed nothing, nor did those after it.
-static void stops(void)
-{
+static void stops(void) {
     ppn_t p = page_new();
     for (u32 at = 0; at < 4; at++) {
         va_t va[4];
         for (u32 i = 0; i < 4; i++) {
             va[i] = (va_t)win_new();
-            ops[i] = (struct exo_op){.op = EXO_BIND, .root = kt_root, .va = va[i], .ppn = i == at ? 1 : p, .bits = PTE_R};
+            ops[i] = (struct exo_op){
+                .op = EXO_BIND, .root = kt_root, .va = va[i], .ppn = i == at ? 1 : p, .bits = PTE_R};
         }
         struct exo_ret r = exo_batch(ops, 4);
         CHECK(r.err, E_PPN);
@@ -53,10 +52,10 @@ static void stops(void)
     page_end(p);
 }
 
-static void each_error(void)
-{
-    static const u32 not_batched[] = {0, EXO_NULL, EXO_YIELD, EXO_BATCH, EXO_PT_LINK, EXO_PAGE_SET, EXO_PAGE_GIVE,
-                                      EXO_ENV_END, EXO_HALT, EXO_CALLS_END, 0xffffffff};
+static void each_error(void) {
+    static const u32 not_batched[] = {0,           EXO_NULL,      EXO_YIELD,     EXO_BATCH,
+                                      EXO_PT_LINK, EXO_PAGE_SET,  EXO_PAGE_GIVE, EXO_ENV_END,
+                                      EXO_HALT,    EXO_CALLS_END, 0xffffffff};
     ppn_t p = page_new();
     for (u32 i = 0; i < sizeof not_batched / 4; i++) {
         kt_with = not_batched[i];
@@ -83,13 +82,11 @@ static void each_error(void)
     page_end(p);
 }
 
-static void array(void)
-{
+static void array(void) {
     ppn_t p = page_new();
     char *w = map(p, RW);
     struct exo_op null = {.op = EXO_UNBIND, .root = kt_root, .va = (va_t)win_new(), .word = 0};
-    for (u32 i = 0; i < EXO_BATCH_MAX; i++)
-        memcpy(w + i * sizeof null, &null, sizeof null);
+    for (u32 i = 0; i < EXO_BATCH_MAX; i++) memcpy(w + i * sizeof null, &null, sizeof null);
     CHECK(exo_batch((void *)w, EXO_BATCH_MAX).val, EXO_BATCH_MAX);
     CHECK(exo_batch((void *)w, 0).err, E_ARG);
     CHECK(exo_batch((void *)w, EXO_BATCH_MAX + 1).err, E_ARG);
@@ -115,8 +112,7 @@ static void array(void)
 }
 
 // A batch that takes away the page it lies in: what it says after that is written to nobody's page.
-static void own_page(void)
-{
+static void own_page(void) {
     ppn_t p = page_new();
     struct exo_op *o = map(p, RW);
     va_t va = (va_t)o;
@@ -132,13 +128,11 @@ static void own_page(void)
     page_end(p);
 }
 
-static void hundred(void)
-{
+static void hundred(void) {
     u32 n = 100;
     va_t va[100];
     u64 free = EXO_WORDS->free;
-    for (u32 i = 0; i < n; i++)
-        ops[i] = (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1};
+    for (u32 i = 0; i < n; i++) ops[i] = (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1};
     CHECK(exo_batch(ops, n).val, n);
     CHECK(EXO_WORDS->free, free - n);
     for (u32 i = 0; i < n; i++) {
@@ -146,10 +140,8 @@ static void hundred(void)
         ops[i] = (struct exo_op){.op = EXO_BIND, .root = kt_root, .va = va[i], .ppn = ops[i].ppn, .bits = RW};
     }
     CHECK(exo_batch(ops, n).val, n);
-    for (u32 i = 0; i < n; i++)
-        *(u64 *)va[i] = i;
-    for (u32 i = 0; i < n; i++)
-        ops[i] = (struct exo_op){.op = EXO_UNBIND, .root = kt_root, .va = va[i]};
+    for (u32 i = 0; i < n; i++) *(u64 *)va[i] = i;
+    for (u32 i = 0; i < n; i++) ops[i] = (struct exo_op){.op = EXO_UNBIND, .root = kt_root, .va = va[i]};
     CHECK(exo_batch(ops, n).val, n);
     for (u32 i = 0; i < n; i++) {
         CHECK(ops[i].binds, 0);

@@ -1,24 +1,25 @@
-// What each kernel operation costs: `only=bench` prints `bench NAME INSTRUCTIONS`, the median of 101. Meant for
-// -icount shift=0,sleep=off, where the cycle counter counts instructions and runs repeat; benchasm.S has what is timed.
-// grade/bench.py compares with targets and with the counts accepted before.
+// What each kernel operation costs: `only=bench` prints `bench NAME INSTRUCTIONS`, the median of 101. Meant
+// for -icount shift=0,sleep=off, where the cycle counter counts instructions and runs repeat; benchasm.S has
+// what is timed. grade/bench.py compares with targets and with the counts accepted before.
 #include "kt.h"
 
 #define ROUNDS 101
 #define BATCH  100
 
-i64 bench_empty(void), bench_null(void), bench_fault(va_t va), bench_fault_return(va_t va), bench_fault_bind(va_t va);
+i64 bench_empty(void), bench_null(void), bench_fault(va_t va), bench_fault_return(va_t va),
+    bench_fault_bind(va_t va);
 i64 bench_bind(u64 root, va_t va, u64 ppn, u64 bits, cap_t cap), bench_unbind(u64 root, va_t va, u64 word);
 i64 bench_batch(struct exo_op *ops, u64 n), bench_alloc(u64 ppn, u64 unzeroed), bench_free(u64 ppn);
-i64 bench_call_there(eid_t eid, cap_t cap), bench_call(eid_t eid, cap_t cap), bench_call_all(eid_t eid, cap_t cap);
+i64 bench_call_there(eid_t eid, cap_t cap), bench_call(eid_t eid, cap_t cap),
+    bench_call_all(eid_t eid, cap_t cap);
 void bench_yield(eid_t eid), bench_quantum(u64 turns);
-extern const char bench_fault_entry[], bench_return_entry[], bench_bind_entry[], bench_serve[], bench_serve_time[],
-    bench_turn[], bench_epilogue[], bench_prologue[];
+extern const char bench_fault_entry[], bench_return_entry[], bench_bind_entry[], bench_serve[],
+    bench_serve_time[], bench_turn[], bench_epilogue[], bench_prologue[];
 
 static i64 sample[ROUNDS];
 static i64 empty; // what two reads of the counter cost
 
-static void report_row(const char *row, u64 each)
-{
+static void report_row(const char *row, u64 each) {
     for (u32 i = 1; i < ROUNDS; i++)
         for (u32 j = i; j && sample[j] < sample[j - 1]; j--) {
             i64 t = sample[j];
@@ -29,33 +30,27 @@ static void report_row(const char *row, u64 each)
 }
 
 // Runs `expr`, the time of one operation or of `each`, often enough, with `before` and `after` around each.
-#define ROW(row, each, before, expr, after)                                                                            \
-    do {                                                                                                               \
-        for (u32 n_ = 0; n_ < ROUNDS; n_++) {                                                                          \
-            before;                                                                                                    \
-            sample[n_] = (expr);                                                                                       \
-            after;                                                                                                     \
-        }                                                                                                              \
-        report_row(row, each);                                                                                         \
+#define ROW(row, each, before, expr, after)   \
+    do {                                      \
+        for (u32 n_ = 0; n_ < ROUNDS; n_++) { \
+            before;                           \
+            sample[n_] = (expr);              \
+            after;                            \
+        }                                     \
+        report_row(row, each);                \
     } while (0)
 
-static void null_call(void)
-{
+static void null_call(void) {
     empty = 0;
-    for (u32 i = 0; i < ROUNDS; i++)
-        sample[i] = bench_empty();
+    for (u32 i = 0; i < ROUNDS; i++) sample[i] = bench_empty();
     empty = sample[ROUNDS / 2];
     ROW("empty", 1, , bench_empty(), );
     ROW("null", 1, , bench_null(), );
 }
 
-static void set_entry(u32 which, const void *to)
-{
-    uarea()->entry[which] = to ? (u64)to : rt_entries[which];
-}
+static void set_entry(u32 which, const void *to) { uarea()->entry[which] = to ? (u64)to : rt_entries[which]; }
 
-static void faults(void)
-{
+static void faults(void) {
     va_t va = (va_t)win_new();
     ppn_t page = page_new();
     set_entry(0, bench_fault_entry);
@@ -71,16 +66,17 @@ static void faults(void)
     page_end(page);
 }
 
-static void bindings(void)
-{
+static void bindings(void) {
     static struct exo_op ops[BATCH] __attribute__((aligned(EXO_PAGE)));
     ppn_t root = my_root(), page = page_new();
     va_t va[BATCH];
-    for (u32 i = 0; i < BATCH; i++)
-        va[i] = (va_t)win_new();
+    for (u32 i = 0; i < BATCH; i++) va[i] = (va_t)win_new();
     ROW("bind", 1, , bench_bind(root, va[0], page, RW, 0), exo_unbind(root, va[0], 0));
     ROW("unbind", 1, exo_bind(root, va[0], page, RW, 0), bench_unbind(root, va[0], 0), );
-#define FILL(what, p, b) for (u32 i_ = 0; i_ < BATCH; i_++) ops[i_] = (struct exo_op){what, root, va[i_], p, b, 0, 0}
+#define FILL(what, p, b)                                           \
+    for (u32 i_ = 0; i_ < BATCH; i_++) ops[i_] = (struct exo_op) { \
+            what, root, va[i_], p, b, 0, 0                         \
+        }
     for (u32 i = 0; i < ROUNDS; i++) { // a round of both, so that each finds what the other left
         FILL(EXO_BIND, page, RW);
         sample[i] = bench_batch(ops, BATCH);
@@ -95,33 +91,25 @@ static void bindings(void)
         sample[i] = bench_batch(ops, BATCH);
     }
     report_row("unbind-batch", BATCH);
-    for (u32 i = 0; i < BATCH; i++)
-        win_end((void *)va[i]);
+    for (u32 i = 0; i < BATCH; i++) win_end((void *)va[i]);
     page_end(page);
 }
 
-static void pages(void)
-{
+static void pages(void) {
     ROW("page-alloc", 1, u64 head = EXO_WORDS->free_head, bench_alloc(0, 0), exo_page_free(head));
     ROW("page-alloc-unzeroed", 1, u64 head = EXO_WORDS->free_head, bench_alloc(0, 1), exo_page_free(head));
     ROW("page-free", 1, u64 ppn = exo_page_alloc(0, 1).val, bench_free(ppn), );
 }
 
-static void never(u64 unused)
-{
+static void never(u64 unused) {
     (void)unused;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // Makes a peer in an address space of its own a server that is only called.
-static void serve(struct peer *p, const void *entry)
-{
-    p->ua->entry[3] = (u64)entry;
-}
+static void serve(struct peer *p, const void *entry) { p->ua->entry[3] = (u64)entry; }
 
-static void transfers(void)
-{
+static void transfers(void) {
     struct space s;
     struct peer p;
     if (!space_new(&s) || !peer_new(&p, s.root, 0, never, 0) || !CHECK(exo_env_ctl(p.eid, ENV_RUN), 0))
@@ -138,14 +126,12 @@ static void transfers(void)
 }
 
 // The watchdog's slot would come between: other slots of this hart are empty while a quantum is measured.
-static void quantum(struct peer *p)
-{
+static void quantum(struct peer *p) {
     const volatile struct exo_slot *slot = EXO_SLOTS;
     eid_t eid[EXO_NSLOT];
     for (u32 i = 0; i < EXO_NSLOT; i++) {
         eid[i] = slot[i].eid;
-        if (eid[i] && eid[i] != self())
-            exo_slot_set(0, i, 0);
+        if (eid[i] && eid[i] != self()) exo_slot_set(0, i, 0);
     }
     if (peer_slot(p)) {
         set_entry(1, bench_epilogue);
@@ -156,12 +142,10 @@ static void quantum(struct peer *p)
         set_entry(2, NULL);
     }
     for (u32 i = 0; i < EXO_NSLOT; i++)
-        if (eid[i] && eid[i] != self())
-            CHECK(exo_slot_set(0, i, eid[i]), 0);
+        if (eid[i] && eid[i] != self()) CHECK(exo_slot_set(0, i, eid[i]), 0);
 }
 
-static void yields(void)
-{
+static void yields(void) {
     struct space s;
     struct peer p;
     if (!space_new(&s) || !peer_new(&p, s.root, 0, never, 0) || !CHECK(exo_env_ctl(p.eid, ENV_RUN), 0))
@@ -177,22 +161,17 @@ static void yields(void)
 }
 
 // In a child account: opens itself to calls with sh's capability, tells its eid, and waits to be called.
-static void stranger(u64 entry)
-{
+static void stranger(u64 entry) {
     CHECK(exo_env_accept(self(), sh->cap), 0);
     set_entry(3, bench_serve);
-    if (entry)
-        set_entry(2, (const void *)entry);
+    if (entry) set_entry(2, (const void *)entry);
     sh->w[3] = self();
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void strangers(void)
-{
+static void strangers(void) {
     struct child c;
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, stranger, 0) || !child_run(&c))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, stranger, 0) || !child_run(&c)) return;
     if (WAIT(sh->w[3])) {
         eid_t eid = (eid_t)sh->w[3];
         cap_t cap = sh->cap;
@@ -201,8 +180,7 @@ static void strangers(void)
     }
     child_end(&c);
     sh->w[3] = 0;
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, stranger, (u64)bench_turn) || !child_run(&c))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, stranger, (u64)bench_turn) || !child_run(&c)) return;
     sh->w[2] = self();
     if (WAIT(sh->w[3])) {
         eid_t eid = (eid_t)sh->w[3];

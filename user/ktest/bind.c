@@ -1,11 +1,10 @@
 // Bindings: bind, protect, unbind; which rights need which authority, and what comes back.
 #include "kt.h"
 
-#define NONE ~0ul      // a2 when there was no valid entry
+#define NONE ~0ul // a2 when there was no valid entry
 #define PT   (PTE_V | PTE_U)
 
-static void bind(void)
-{
+static void bind(void) {
     ppn_t p = page_new(), q = page_new();
     va_t va = (va_t)win_new();
     struct exo_ret r = exo_bind(kt_root, va, p, RW, 0);
@@ -54,17 +53,16 @@ static void bind(void)
 }
 
 // Every combination of the low bits, and some above.
-static void bits(void)
-{
+static void bits(void) {
     ppn_t p = page_new();
     void *va = win_new();
     for (u64 b = 0; b < 0x1000; b++) {
         u64 rights = b & (PTE_R | PTE_W | PTE_X);
-        bool ok = !(b & ~(u64)PTE_BITS) && (rights == PTE_R || rights == RW || rights == PTE_X || rights == (PTE_R | PTE_X));
+        bool ok = !(b & ~(u64)PTE_BITS) &&
+                  (rights == PTE_R || rights == RW || rights == PTE_X || rights == (PTE_R | PTE_X));
         i64 err = exo_bind(kt_root, (va_t)va, p, b, 0).err;
         kt_with = b;
-        if (err != (ok ? E_OK : E_BITS))
-            CHECK(err, ok ? E_OK : E_BITS);
+        if (err != (ok ? E_OK : E_BITS)) CHECK(err, ok ? E_OK : E_BITS);
     }
     for (u32 i = 12; i < 64; i++) {
         kt_with = 1ul << i;
@@ -74,8 +72,7 @@ static void bits(void)
     page_end(p);
 }
 
-static void use(void)
-{
+static void use(void) {
     ppn_t p = page_new();
     u32 *w = map(p, RW);
     u64 v;
@@ -100,8 +97,7 @@ static void use(void)
 }
 
 // New code in a page that was executed before: the old instructions are not run.
-static void new_code(void)
-{
+static void new_code(void) {
     ppn_t p = page_new();
     u32 *w = map(p, RW);
     void *x = win_new();
@@ -117,8 +113,7 @@ static void new_code(void)
     page_end(p);
 }
 
-static void accessed_dirty(void)
-{
+static void accessed_dirty(void) {
     ppn_t p = page_new();
     volatile u64 *w = map(p, RW);
     CHECK(pte_at(kt_root, (va_t)w) & (PTE_A | PTE_D), 0);
@@ -134,8 +129,7 @@ static void accessed_dirty(void)
     page_end(p);
 }
 
-static void protect(void)
-{
+static void protect(void) {
     ppn_t p = page_new();
     volatile u64 *w = map(p, RW);
     va_t va = (va_t)w;
@@ -163,8 +157,7 @@ static void protect(void)
     page_end(p);
 }
 
-static void bind_errors(void)
-{
+static void bind_errors(void) {
     ppn_t p = page_new(), q = page_new();
     va_t va = (va_t)win_new();
     u64 bad;
@@ -190,8 +183,7 @@ static void bind_errors(void)
     page_end(q);
 }
 
-static void protect_errors(void)
-{
+static void protect_errors(void) {
     ppn_t p = page_new();
     va_t va = (va_t)map(p, PTE_R);
     u64 bad;
@@ -206,8 +198,7 @@ static void protect_errors(void)
     CHECK(exo_protect(kt_root, va, 0, PTE_G, 0).err, E_BITS);
     CHECK(exo_protect(kt_root, va, 0x400, 0, 0).err, E_BITS);
     CHECK(exo_protect(kt_root, va, 0, 1ul << 63, 0).err, E_BITS);
-    for (EACH_BAD(bad, ppn, p))
-        CHECK(exo_protect(bad, va, 0, 0, 0).err, E_PPN);
+    for (EACH_BAD(bad, ppn, p)) CHECK(exo_protect(bad, va, 0, 0, 0).err, E_PPN);
     CHECK(exo_protect(p, va, 0, 0, 0).err, E_TYPE);
     CHECK(exo_protect(kt_root, 0x500000000, 0, 0, 0).err, E_TABLE);
     win_end((void *)va);
@@ -218,17 +209,14 @@ static void protect_errors(void)
     page_end(p);
 }
 
-static void unbind_errors(void)
-{
+static void unbind_errors(void) {
     ppn_t p = page_new();
     va_t va = (va_t)map(p, PTE_R);
     u64 bad;
     CHECK(exo_unbind(0, 1, 1).err, E_BITS);
     CHECK(exo_unbind(kt_root, va, ~0ul).err, E_BITS);
-    for (EACH_BAD(bad, va))
-        CHECK(exo_unbind(kt_root, bad, 0).err, E_VA);
-    for (EACH_BAD(bad, ppn, p))
-        CHECK(exo_unbind(bad, va, 0).err, E_PPN);
+    for (EACH_BAD(bad, va)) CHECK(exo_unbind(kt_root, bad, 0).err, E_VA);
+    for (EACH_BAD(bad, ppn, p)) CHECK(exo_unbind(bad, va, 0).err, E_PPN);
     CHECK(exo_unbind(p, va, 0).err, E_TYPE);
     CHECK(exo_unbind(kt_root, 0x500000000, 0).err, E_TABLE);
     CHECK(page_of(p)->binds, 1);
@@ -237,8 +225,7 @@ static void unbind_errors(void)
 }
 
 // Pages of a type other than data: read-only for tables and code, not executable for u-areas.
-static void types(void)
-{
+static void types(void) {
     static const u64 rights[] = {PTE_R, RW, PTE_X, PTE_R | PTE_X};
     ppn_t special[] = {kt_root, kt_timer, PTE_PPN(pte_at(kt_root, WIN)), env_of(self())->uarea};
     u64 *root = map(kt_root, PTE_R);
@@ -251,8 +238,7 @@ static void types(void)
             bool ok = i == 3 ? !(rights[j] & PTE_X) : rights[j] == PTE_R;
             kt_with = (u64)i << 8 | rights[j];
             CHECK(exo_bind(kt_root, (va_t)va, special[i], rights[j], 0).err, ok ? E_OK : E_BITS);
-            if (!ok || rights[j] != PTE_R)
-                continue;
+            if (!ok || rights[j] != PTE_R) continue;
             CHECK(exo_protect(kt_root, (va_t)va, 0, PTE_W, 0).err, i == 3 ? E_OK : E_BITS);
             CHECK(exo_protect(kt_root, (va_t)va, PTE_W, PTE_X, 0).err, E_BITS);
         }
@@ -262,8 +248,7 @@ static void types(void)
 // ---- between accounts ----
 
 // w: [0] page open for reading with w[1], for writing with w[2]; [3] one that is not open.
-static void caps_child(u64 unused)
-{
+static void caps_child(u64 unused) {
     (void)unused;
     ppn_t p = (ppn_t)sh->w[0], closed = (ppn_t)sh->w[3], root = my_root();
     cap_t r = sh->w[1], w = sh->w[2];
@@ -284,16 +269,15 @@ static void caps_child(u64 unused)
     CHECK(exo_protect(root, va, 0, PTE_W, r).err, E_CAP);
     CHECK(exo_protect(root, va, 0, PTE_W, 0).err, E_CAP);
     CHECK(exo_protect(root, va, 0, PTE_X, w).err, E_CAP);
-    CHECK(exo_protect(root, va, 0, PTE_S0, 0).err, 0);      // no new right
+    CHECK(exo_protect(root, va, 0, PTE_S0, 0).err, 0); // no new right
     CHECK(exo_protect(root, va, 0, PTE_R | PTE_X, r).err, 0);
     CHECK(exo_protect(root, va, PTE_X, PTE_W, w).err, 0);
     CHECK(rt_try_store(va, 0x5555), -1);
     CHECK(exo_protect(root, va, PTE_W, 0, 0).err, 0);
-    CHECK(exo_protect(root, va, 0, PTE_W, 0).err, E_CAP);   // given up, it is asked for again
+    CHECK(exo_protect(root, va, 0, PTE_W, 0).err, E_CAP); // given up, it is asked for again
     CHECK(exo_bind(root, va, p, RW, w).err, 0);
     sh->w[8] = 1;
-    while (!sh->w[9])
-        rt_yield(0);
+    while (!sh->w[9]) rt_yield(0);
     // The owner has changed the values: what is bound stays, and nothing new comes.
     CHECK(rt_try_store(va, 0x6666), -1);
     CHECK(exo_bind(root, va + 0, p, RW, w).err, E_CAP);
@@ -315,8 +299,7 @@ static void caps_child(u64 unused)
     CHECK(v, 0x7777);
 }
 
-static void caps(void)
-{
+static void caps(void) {
     struct child c;
     ppn_t p = page_new(), closed = page_new();
     volatile u64 *w = map(p, RW);
@@ -341,24 +324,20 @@ static void caps(void)
 }
 
 // The owner frees a page that another account has bound: its binding goes.
-static void binder_child(u64 unused)
-{
+static void binder_child(u64 unused) {
     (void)unused;
     volatile u64 *w = map_cap((ppn_t)sh->w[0], RW, sh->w[1]);
     u64 v;
     *w = 1;
     sh->w[8] = 1;
-    while (!sh->w[9])
-        rt_yield(0);
+    while (!sh->w[9]) rt_yield(0);
     CHECK(rt_try_load((va_t)w, &v), 13);
     CHECK(rt_try_store((va_t)w, 2), 15);
     sh->w[10] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void binder(void)
-{
+static void binder(void) {
     struct child c;
     ppn_t p = page_new();
     sh->w[0] = p;
@@ -378,8 +357,7 @@ static void binder(void)
 }
 
 // A table was the last one used and is unlinked: no name of a root leads to it, 0 included.
-static void unlinked(void)
-{
+static void unlinked(void) {
     static const u64 names[] = {0, 1, ~0ul};
     va_t va = 0x60000000;
     ppn_t table = page_new(), p = page_new();
@@ -399,7 +377,8 @@ static void unlinked(void)
 }
 
 static const struct test bind_tests[] = {
-    T(bind),           T(bits),          T(use),   T(new_code), T(accessed_dirty), T(protect), T(bind_errors),
-    T(protect_errors), T(unbind_errors), T(types), T(caps),     T(binder),         T(unlinked),
+    T(bind),        T(bits),           T(use),           T(new_code), T(accessed_dirty), T(protect),
+    T(bind_errors), T(protect_errors), T(unbind_errors), T(types),    T(caps),           T(binder),
+    T(unlinked),
 };
 AREA(bind);

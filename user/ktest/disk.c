@@ -5,78 +5,61 @@
 
 static ppn_t pages[EXO_REQ_BLOCKS] __attribute__((aligned(64)));
 
-static void pages_new(u32 n)
-{
-    for (u32 i = 0; i < n; i++)
-        pages[i] = page_new();
+static void pages_new(u32 n) {
+    for (u32 i = 0; i < n; i++) pages[i] = page_new();
 }
 
-static void pages_end(u32 n)
-{
-    for (u32 i = 0; i < n; i++)
-        page_end(pages[i]);
+static void pages_end(u32 n) {
+    for (u32 i = 0; i < n; i++) page_end(pages[i]);
 }
 
-static void fill(ppn_t ppn, u64 v)
-{
+static void fill(ppn_t ppn, u64 v) {
     u64 *w = map(ppn, RW);
-    for (u32 i = 0; w && i < 512; i++)
-        w[i] = v + i;
+    for (u32 i = 0; w && i < 512; i++) w[i] = v + i;
     win_end(w);
 }
 
-static bool holds(ppn_t ppn, u64 v)
-{
+static bool holds(ppn_t ppn, u64 v) {
     u64 *w = map(ppn, PTE_R);
     bool ok = w;
-    for (u32 i = 0; ok && i < 512; i++)
-        ok = w[i] == v + i;
+    for (u32 i = 0; ok && i < 512; i++) ok = w[i] == v + i;
     win_end(w);
     return ok;
 }
 
 // Waits for its completion: yields until the counter moves.
-static i64 done(u64 request)
-{
+static i64 done(u64 request) {
     u64 late = exo_time() + 5000 * kt_ms;
     struct exo_ret r;
-    while ((r = exo_disk_done(request)).err == E_BUSY && exo_time() < late)
-        rt_yield(0);
+    while ((r = exo_disk_done(request)).err == E_BUSY && exo_time() < late) rt_yield(0);
     return r.err ? r.err : (i64)r.val;
 }
 
-static i64 transfer(u32 op, u64 e, u64 block, u32 n)
-{
+static i64 transfer(u32 op, u64 e, u64 block, u32 n) {
     struct exo_ret r = exo_disk_submit(op, n, e, block, op == DISK_FLUSH ? NULL : pages, 0);
     return r.err ? r.err : done(r.val);
 }
 
-static void write_read(void)
-{
+static void write_read(void) {
     u64 e = test_extent(), before = EXO_WORDS->completions, n = 0;
     pages_new(NPAGES);
     for (u32 count = 1; count <= NPAGES; count += 5) {
         kt_with = count;
-        for (u32 i = 0; i < count; i++)
-            fill(pages[i], count * 0x10000 + i * 0x1000);
+        for (u32 i = 0; i < count; i++) fill(pages[i], count * 0x10000 + i * 0x1000);
         CHECK(transfer(DISK_WRITE, e, count, count), 0);
-        for (u32 i = 0; i < count; i++)
-            fill(pages[i], 0);
+        for (u32 i = 0; i < count; i++) fill(pages[i], 0);
         CHECK(transfer(DISK_FLUSH, e, 0, 0), 0);
         CHECK(transfer(DISK_READ, e, count, count), 0);
-        for (u32 i = 0; i < count; i++)
-            TRUE(holds(pages[i], count * 0x10000 + i * 0x1000));
+        for (u32 i = 0; i < count; i++) TRUE(holds(pages[i], count * 0x10000 + i * 0x1000));
         n += 3;
     }
     CHECK(EXO_WORDS->completions, before + n);
-    for (u32 i = 0; i < NPAGES; i++)
-        CHECK(page_of(pages[i])->pins, 0);
+    for (u32 i = 0; i < NPAGES; i++) CHECK(page_of(pages[i])->pins, 0);
     pages_end(NPAGES);
 }
 
 // The last block, each block for itself, in a different order.
-static void blocks(void)
-{
+static void blocks(void) {
     u64 e = test_extent();
     u32 count = EXO_EXTS[e].count, n = count < 32 ? count : 32;
     pages_new(1);
@@ -92,12 +75,10 @@ static void blocks(void)
 }
 
 // The same page several times in a request.
-static void same_page(void)
-{
+static void same_page(void) {
     u64 e = test_extent();
     pages_new(1);
-    for (u32 i = 1; i < 4; i++)
-        pages[i] = pages[0];
+    for (u32 i = 1; i < 4; i++) pages[i] = pages[0];
     fill(pages[0], 0x7000);
     CHECK(transfer(DISK_WRITE, e, 3, 4), 0);
     fill(pages[0], 0);
@@ -107,8 +88,7 @@ static void same_page(void)
     pages_end(1);
 }
 
-static void submit_errors(void)
-{
+static void submit_errors(void) {
     u64 e = test_extent(), bad;
     u32 count = EXO_EXTS[e].count;
     pages_new(NPAGES);
@@ -119,8 +99,7 @@ static void submit_errors(void)
         CHECK(exo_disk_submit(op, EXO_REQ_BLOCKS + 1, e, 0, pages, 0).err, E_ARG);
         CHECK(exo_disk_submit(op, 1ul << 40, e, 0, pages, 0).err, E_ARG);
         CHECK(exo_disk_submit(op, 0x00ffffffffffffff, e, 0, pages, 0).err, E_ARG);
-        if (op > DISK_FLUSH)
-            CHECK(exo_disk_submit(op, 1, e, 0, pages, 0).err, E_ARG);
+        if (op > DISK_FLUSH) CHECK(exo_disk_submit(op, 1, e, 0, pages, 0).err, E_ARG);
     }
     CHECK(exo_disk_submit(DISK_FLUSH, 1, e, 0, pages, 0).err, E_ARG);
     kt_with = 0;
@@ -150,8 +129,7 @@ static void submit_errors(void)
     CHECK(exo_disk_submit(DISK_READ, 1, e, 1ul << 52, pages, 0).err, E_ARG);
     ppn_t good = pages[0];
     for (EACH_BAD(bad, ppn, good)) {
-        if (bad >> 32)
-            continue;
+        if (bad >> 32) continue;
         pages[0] = (ppn_t)bad;
         CHECK(exo_disk_submit(DISK_READ, 1, e, 0, pages, 0).err, E_PPN);
         CHECK(exo_disk_submit(DISK_WRITE, 16, e, 0, pages, 0).err, E_PPN);
@@ -169,20 +147,27 @@ static void submit_errors(void)
         CHECK(exo_disk_submit(DISK_WRITE, 16, e, 0, pages, 0).err, E_TYPE);
     }
     pages[15] = last;
-    for (u32 i = 0; i < NPAGES; i++)
-        CHECK(page_of(pages[i])->pins, 0);
+    for (u32 i = 0; i < NPAGES; i++) CHECK(page_of(pages[i])->pins, 0);
     pages_end(NPAGES);
 }
 
-static void done_errors(void)
-{
+static void done_errors(void) {
     u64 e = test_extent();
     pages_new(1);
     struct exo_ret r = exo_disk_submit(DISK_READ, 1, e, 0, pages, 0);
     CHECK(r.err, 0);
     u64 id = r.val;
-    const u64 bad[] = {0,       id + 1,           id + 0x10000, id - 0x10000, id & 0xffff, id | 1ul << 32, id | 1ul << 63,
-                       ~0ul,    EXO_NACCT * EXO_NREQ, 0xffff,   id | EXO_NACCT * EXO_NREQ};
+    const u64 bad[] = {0,
+                       id + 1,
+                       id + 0x10000,
+                       id - 0x10000,
+                       id & 0xffff,
+                       id | 1ul << 32,
+                       id | 1ul << 63,
+                       ~0ul,
+                       EXO_NACCT * EXO_NREQ,
+                       0xffff,
+                       id | EXO_NACCT * EXO_NREQ};
     for (u32 i = 0; i < sizeof bad / 8; i++) {
         kt_with = bad[i];
         CHECK(exo_disk_done(bad[i]).err, E_REQ);
@@ -193,8 +178,7 @@ static void done_errors(void)
 }
 
 // More than the device takes at once, collected in another order; the record shows each.
-static void flight(void)
-{
+static void flight(void) {
     u64 e = test_extent(), id[EXO_NREQ], before = EXO_WORDS->completions;
     pages_new(EXO_NREQ);
     for (u32 i = 0; i < EXO_NREQ; i++) {
@@ -215,8 +199,7 @@ static void flight(void)
     CHECK(EXO_ACCTS[1].requests, EXO_NREQ);
     CHECK(exo_disk_submit(DISK_READ, 1, e, 0, pages, 0).err, E_FULL);
     CHECK(exo_disk_submit(DISK_FLUSH, 0, e, 0, NULL, 0).err, E_FULL);
-    for (u32 i = EXO_NREQ; i-- > 0;)
-        CHECK(done(id[i * 5 % EXO_NREQ]), 0);
+    for (u32 i = EXO_NREQ; i-- > 0;) CHECK(done(id[i * 5 % EXO_NREQ]), 0);
     CHECK(EXO_WORDS->completions, before + EXO_NREQ);
     for (u32 i = 0; i < EXO_NREQ; i++) {
         fill(pages[0], 0);
@@ -227,60 +210,50 @@ static void flight(void)
 }
 
 // Each is refused while a request is in flight; one that is granted came after its end, and is undone.
-static i64 disturb(u32 how, u64 e, u32 acct)
-{
+static i64 disturb(u32 how, u64 e, u32 acct) {
     i64 err;
     struct exo_ret r;
     switch (how) {
     case 0:
         err = exo_page_free(pages[0]);
-        if (!err)
-            CHECK(exo_page_alloc(pages[0], 0).err, 0);
+        if (!err) CHECK(exo_page_alloc(pages[0], 0).err, 0);
         return err;
     case 1:
         err = exo_page_give(pages[0], acct);
-        if (!err)
-            CHECK(exo_page_give(pages[0], 1), 0); // its parent may, before it runs
+        if (!err) CHECK(exo_page_give(pages[0], 1), 0); // its parent may, before it runs
         return err;
     case 2:
         err = exo_pt_link(pages[0], 0, 2, pages[0]);
-        if (!err)
-            CHECK(exo_pt_unlink(pages[0], 0, 2).err, 0);
+        if (!err) CHECK(exo_pt_unlink(pages[0], 0, 2).err, 0);
         return err;
     case 3:
         r = exo_ext_split(e, 1);
-        if (!r.err)
-            CHECK(exo_ext_join(e, r.val), 0);
+        if (!r.err) CHECK(exo_ext_join(e, r.val), 0);
         return r.err;
-    default:
-        return exo_ext_give(e, acct); // which has no quota for it
+    default: return exo_ext_give(e, acct); // which has no quota for it
     }
 }
 
 // While a request is in flight, its page and its extent stay where they are.
-static void in_flight(void)
-{
+static void in_flight(void) {
     u64 e = test_extent();
     struct child c;
     pages_new(1);
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0)) return;
     for (u32 i = 0; i < 50; i++) {
         struct exo_ret r = exo_disk_submit(DISK_WRITE, 1, e, 0, pages, 0);
         kt_with = i % 5;
         CHECK(r.err, 0);
         i64 err = disturb(i % 5, e, c.acct);
         bool flying = EXO_REQS[r.val & 0xffff].state != REQ_DONE; // then it was when asked, too
-        if (flying || (err && err != E_QUOTA))
-            CHECK(err, i % 5 < 3 ? E_PINNED : E_BUSY);
+        if (flying || (err && err != E_QUOTA)) CHECK(err, i % 5 < 3 ? E_PINNED : E_BUSY);
         CHECK(done(r.val), 0);
     }
     child_end(&c);
     pages_end(1);
 }
 
-static void child(u64 unused)
-{
+static void child(u64 unused) {
     u64 e = sh->w[0], mine = sh->w[5];
     cap_t r = sh->w[1], w = sh->w[2];
     ppn_t other = (ppn_t)sh->w[3];
@@ -318,8 +291,7 @@ static void child(u64 unused)
     pages_end(1);
 }
 
-static void accounts(void)
-{
+static void accounts(void) {
     u64 e = test_extent(), f = exo_ext_split(e, 8).val;
     struct child c;
     pages_new(2);
@@ -333,8 +305,7 @@ static void accounts(void)
     CHECK(transfer(DISK_WRITE, e, 0, 1), 0);
     struct exo_ret r = exo_disk_submit(DISK_READ, 1, e, 0, pages, 0);
     sh->w[5] = r.val;
-    if (child_new(&c, CHILD_PAGES, 1, 0, 0, 0, child, 0) && child_run(&c))
-        WAIT(!env_lives(c.eid));
+    if (child_new(&c, CHILD_PAGES, 1, 0, 0, 0, child, 0) && child_run(&c)) WAIT(!env_lives(c.eid));
     child_end(&c);
     CHECK(done(r.val), 0);
     CHECK(transfer(DISK_READ, e, 1, 1), 0);
@@ -344,8 +315,7 @@ static void accounts(void)
     pages_end(2);
 }
 
-static void fixed_child(u64 unused)
-{
+static void fixed_child(u64 unused) {
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     u64 e = sh->w[0];
     (void)unused;
@@ -357,8 +327,7 @@ static void fixed_child(u64 unused)
     CHECK(done(r.val), 0);
 }
 
-static void fixed(void)
-{
+static void fixed(void) {
     u64 e = test_extent();
     sh->w[0] = e;
     sh->w[1] = exo_cap_new().val;
@@ -370,8 +339,7 @@ static void fixed(void)
 }
 
 // Ends with requests in flight: they end too, and nothing of them is left.
-static void flyer(u64 unused)
-{
+static void flyer(u64 unused) {
     (void)unused;
     pages_new(NPAGES);
     for (;;) {
@@ -380,14 +348,12 @@ static void flyer(u64 unused)
             exo_disk_submit(i % 2 ? DISK_READ : DISK_WRITE, 1, sh->w[0], i, one, sh->w[1]);
         }
         sh->w[2]++;
-        for (u32 i = 0; i < EXO_NREQ; i++)
-            exo_disk_done(EXO_REQS[(self_account() - 1) * EXO_NREQ + i].id);
+        for (u32 i = 0; i < EXO_NREQ; i++) exo_disk_done(EXO_REQS[(self_account() - 1) * EXO_NREQ + i].id);
         rt_yield(0);
     }
 }
 
-static void account_ends(void)
-{
+static void account_ends(void) {
     u64 e = test_extent();
     sh->w[0] = e;
     sh->w[1] = exo_cap_new().val;
@@ -395,8 +361,7 @@ static void account_ends(void)
     for (u32 round = 0; round < 5; round++) {
         struct child c;
         sh->w[2] = 0;
-        if (!child_new(&c, CHILD_PAGES + NPAGES, 1, 0, 0, 0, flyer, 0))
-            return;
+        if (!child_new(&c, CHILD_PAGES + NPAGES, 1, 0, 0, 0, flyer, 0)) return;
         child_run(&c);
         WAIT(sh->w[2] > round);
         child_end(&c);
@@ -406,14 +371,12 @@ static void account_ends(void)
 }
 
 // An extent's account ends while another reads from it.
-static void extent_ends(void)
-{
+static void extent_ends(void) {
     u64 e = test_extent(), f = exo_ext_split(e, 16).val;
     cap_t cap = exo_cap_new().val;
     struct child c;
     pages_new(1);
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 1, 0, NULL, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 1, 0, NULL, 0)) return;
     CHECK(exo_ext_give(f, c.acct), 0);
     CHECK(exo_ext_set(f, cap, cap), 0); // not running yet: the parent may
     struct exo_ret r = exo_disk_submit(DISK_READ, 1, f, 0, pages, cap);
@@ -428,7 +391,8 @@ static void extent_ends(void)
 }
 
 static const struct test disk_tests[] = {
-    T_DISK(write_read),  T_DISK(blocks),    T_DISK(same_page), T_DISK(submit_errors), T_DISK(done_errors), T_DISK(flight),
-    T_DISK(in_flight),   T_DISK(accounts),  T_DISK(fixed),     T_DISK(account_ends),  T_DISK(extent_ends),
+    T_DISK(write_read),  T_DISK(blocks),       T_DISK(same_page),   T_DISK(submit_errors),
+    T_DISK(done_errors), T_DISK(flight),       T_DISK(in_flight),   T_DISK(accounts),
+    T_DISK(fixed),       T_DISK(account_ends), T_DISK(extent_ends),
 };
 AREA(disk);

@@ -3,12 +3,10 @@
 
 static void count_up(u64 i) // never yields by itself
 {
-    for (;;)
-        sh->w[i]++;
+    for (;;) sh->w[i]++;
 }
 
-static void count_yield(u64 i)
-{
+static void count_yield(u64 i) {
     for (;;) {
         sh->w[i]++;
         rt_yield(0);
@@ -16,16 +14,13 @@ static void count_yield(u64 i)
 }
 
 // Does the word grow while others run?
-static bool grows(u32 i, u32 turns)
-{
+static bool grows(u32 i, u32 turns) {
     u64 before = sh->w[i];
-    for (u32 n = 0; n < turns && sh->w[i] == before; n++)
-        rt_yield(0);
+    for (u32 n = 0; n < turns && sh->w[i] == before; n++) rt_yield(0);
     return sh->w[i] != before;
 }
 
-static void new(void)
-{
+static void new (void) {
     ppn_t ua = page_new();
     u32 used = EXO_ACCTS[1].envs_used, users = page_of(kt_root)->users, fixed = EXO_ACCTS[1].fixed;
     va_t va = UA_TOP - 64 * EXO_PAGE;
@@ -61,8 +56,7 @@ static void new(void)
     page_end(ua);
 }
 
-static void new_errors(void)
-{
+static void new_errors(void) {
     ppn_t ua = page_new(), p = page_new();
     va_t va = UA_TOP - 64 * EXO_PAGE;
     u64 bad;
@@ -94,8 +88,7 @@ static void new_errors(void)
     page_end(p);
 }
 
-static void quota(void)
-{
+static void quota(void) {
     const volatile struct exo_acct *a = &EXO_ACCTS[1];
     eid_t eids[EXO_NENV];
     ppn_t uas[EXO_NENV], one_more = page_new();
@@ -103,8 +96,7 @@ static void quota(void)
     while (a->envs_used < a->envs) {
         uas[n] = page_new();
         struct exo_ret r = exo_env_new(0, kt_root, uas[n], UA_TOP - (64 + n) * EXO_PAGE);
-        if (!CHECK(r.err, 0))
-            break;
+        if (!CHECK(r.err, 0)) break;
         eids[n++] = (eid_t)r.val;
     }
     CHECK(a->envs_used, a->envs);
@@ -118,12 +110,10 @@ static void quota(void)
 }
 
 // Every call that takes one, with eids that name none.
-static void stale(void)
-{
+static void stale(void) {
     struct peer p;
     u64 bad;
-    if (!peer_new(&p, 0, 0, NULL, 0))
-        return;
+    if (!peer_new(&p, 0, 0, NULL, 0)) return;
     for (EACH_BAD(bad, eid, p.eid)) {
         u64 m[MSG_WORDS] = {0};
         CHECK(exo_env_ctl(bad, ENV_RUN), E_EID);
@@ -135,8 +125,7 @@ static void stale(void)
         CHECK(exo_acct_pager(1, bad), E_EID);
         CHECK(exo_ecall(EXO_YIELD, bad, 0, 0, 0, 0).err, E_EID);
         CHECK(exo_ecall(EXO_WAIT, kt_timer, 0, 0, 0, bad).err, E_EID);
-        if (bad >> 32)
-            continue; // below, an eid_t
+        if (bad >> 32) continue; // below, an eid_t
         CHECK(rt_call((eid_t)bad, 0, m), E_EID);
         CHECK(rt_send((eid_t)bad, 0, m), E_EID);
     }
@@ -149,11 +138,9 @@ static void stale(void)
     CHECK(rt_yield(old), E_EID);
 }
 
-static void ctl(void)
-{
+static void ctl(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 0, count_yield, 0))
-        return;
+    if (!peer_new(&p, 0, 0, count_yield, 0)) return;
     CHECK(exo_env_ctl(p.eid, 3), E_ARG);
     CHECK(exo_env_ctl(p.eid, ~0ul), E_ARG);
     CHECK(exo_env_ctl(0, 3), E_ARG);
@@ -179,11 +166,9 @@ static void ctl(void)
 }
 
 // One that the end of its slice stopped in the middle of things goes on there.
-static void stop_and_go(void)
-{
+static void stop_and_go(void) {
     struct peer p;
-    if (!peer_go(&p, 0, count_up, 0))
-        return;
+    if (!peer_go(&p, 0, count_up, 0)) return;
     for (u32 i = 0; i < 3; i++) {
         TRUE(grows(0, 3));
         u64 n = sh->w[0];
@@ -195,23 +180,19 @@ static void stop_and_go(void)
     peer_end(&p);
 }
 
-static void stop_itself(u64 unused)
-{
+static void stop_itself(u64 unused) {
     (void)unused;
     sh->w[0] = 1;
     sh->w[1] = (u64)rt_stop();
     sh->w[0] = 2;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // Set running again, it comes back at its PROLOGUE, as after a yield.
-static void stop_self(void)
-{
+static void stop_self(void) {
     struct peer p;
     sh->w[1] = 77;
-    if (!peer_go(&p, 0, stop_itself, 0))
-        return;
+    if (!peer_go(&p, 0, stop_itself, 0)) return;
     WAIT(env_of(p.eid)->state & ENV_STOPPED);
     CHECK(sh->w[0], 1);
     CHECK(p.ua->pending, 0);
@@ -221,19 +202,16 @@ static void stop_self(void)
     peer_end(&p);
 }
 
-static void end_itself(u64 unused)
-{
+static void end_itself(u64 unused) {
     (void)unused;
     sh->w[0] = 1;
     exo_env_end(self());
     sh->w[0] = 2;
 }
 
-static void end_self(void)
-{
+static void end_self(void) {
     struct peer p;
-    if (!peer_go(&p, 0, end_itself, 0))
-        return;
+    if (!peer_go(&p, 0, end_itself, 0)) return;
     WAIT(!env_lives(p.eid));
     rt_yield(0);
     CHECK(sh->w[0], 1);
@@ -241,21 +219,17 @@ static void end_self(void)
     peer_end(&p);
 }
 
-static void waker(u64 unused)
-{
+static void waker(u64 unused) {
     (void)unused;
     CHECK(rt_wait(kt_timer, ~0ul, 0, 0, 0), 0);
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // A wait without end ends by env_ctl(run).
-static void wake(void)
-{
+static void wake(void) {
     struct peer p;
-    if (!peer_go(&p, 0, waker, 0))
-        return;
+    if (!peer_go(&p, 0, waker, 0)) return;
     WAIT(env_of(p.eid)->state & ENV_WAITING);
     rt_yield(0);
     CHECK(sh->w[0], 0);
@@ -265,8 +239,7 @@ static void wake(void)
     peer_end(&p);
 }
 
-static void owner_child(u64 unused)
-{
+static void owner_child(u64 unused) {
     (void)unused;
     ppn_t p = page_new();
     u64 m[MSG_WORDS] = {0};
@@ -287,15 +260,13 @@ static void owner_child(u64 unused)
     CHECK(exo_acct_pager(self_account(), kt_main), E_OWNER);
 }
 
-static void owner(void)
-{
+static void owner(void) {
     child_does(owner_child, 0);
     CHECK(env_of(kt_main)->root, kt_root);
 }
 
 // Moves itself to a space where another page lies at the same address.
-static void mover(u64 root)
-{
+static void mover(u64 root) {
     volatile u64 *at = (volatile u64 *)sh->w[1];
     CHECK(*at, 1);
     CHECK(exo_env_space(self(), root, (va_t)uarea()), 0);
@@ -304,12 +275,10 @@ static void mover(u64 root)
     CHECK(exo_env_space(self(), kt_root, (va_t)uarea()), 0);
     CHECK(*at, 1);
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void space(void)
-{
+static void space(void) {
     struct space s;
     struct peer p;
     ppn_t a = page_new(), b = page_new();
@@ -317,7 +286,8 @@ static void space(void)
     *at = 1;
     *w = 2;
     sh->w[1] = (u64)at;
-    if (space_new(&s) && CHECK(rt_map(s.root, (va_t)at, b, RW), 0) && peer_new(&p, s.root, 0, mover, s.root)) {
+    if (space_new(&s) && CHECK(rt_map(s.root, (va_t)at, b, RW), 0) &&
+        peer_new(&p, s.root, 0, mover, s.root)) {
         CHECK(exo_env_space(p.eid, kt_root, (va_t)p.ua), 0); // it begins here
         CHECK(page_of(s.root)->users, 2 + 1 - 1);
         peer_start(&p);
@@ -331,20 +301,17 @@ static void space(void)
     page_end(b);
 }
 
-static void space_errors(void)
-{
+static void space_errors(void) {
     struct peer p;
     ppn_t data = page_new();
     u64 bad;
-    if (!peer_new(&p, 0, 0, NULL, 0))
-        return;
+    if (!peer_new(&p, 0, 0, NULL, 0)) return;
     for (EACH_BAD(bad, va)) {
         CHECK(exo_env_space(p.eid, kt_root, bad), E_VA);
         CHECK(exo_env_space(0, 0, bad), E_VA);
     }
     CHECK(exo_env_space(0, 0, UA_TOP), E_EID);
-    for (EACH_BAD(bad, ppn, kt_root))
-        CHECK(exo_env_space(p.eid, bad, UA_TOP), E_PPN);
+    for (EACH_BAD(bad, ppn, kt_root)) CHECK(exo_env_space(p.eid, bad, UA_TOP), E_PPN);
     CHECK(exo_env_space(p.eid, data, UA_TOP), E_TYPE);
     CHECK(exo_env_space(p.eid, kt_timer, UA_TOP), E_TYPE);
     CHECK(env_of(p.eid)->root, kt_root);
@@ -353,56 +320,45 @@ static void space_errors(void)
     page_end(data);
 }
 
-static void home_errors(void)
-{
+static void home_errors(void) {
     u64 bad;
     CHECK(exo_env_home(0, ~0ul), E_EID);
-    for (EACH_BAD(bad, hart))
-        CHECK(exo_env_home(self(), bad), E_HART);
+    for (EACH_BAD(bad, hart)) CHECK(exo_env_home(self(), bad), E_HART);
     CHECK(exo_env_home(self(), 0), 0); // at home already
     CHECK(env_of(self())->home, 0);
 }
 
-static void traveller(u64 unused)
-{
+static void traveller(u64 unused) {
     (void)unused;
     u32 harts = (u32)EXO_WORDS->nharts;
     for (u32 i = 1; i <= 40; i++) {
         u32 to = i % harts;
         CHECK(exo_env_home(self(), to), 0);
-        while (env_of(self())->home != to)
-            rt_yield(0);
+        while (env_of(self())->home != to) rt_yield(0);
         sh->w[1 + to]++;
     }
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void home(void)
-{
+static void home(void) {
     struct peer p;
     u32 slots[EXO_NHART], harts = (u32)EXO_WORDS->nharts;
-    if (!peer_go(&p, 0, traveller, 0))
-        return;
+    if (!peer_go(&p, 0, traveller, 0)) return;
     for (u32 h = 1; h < harts; h++) {
         slots[h] = free_slot(h);
         CHECK(exo_slot_set(h, slots[h], p.eid), 0);
     }
     WAIT(sh->w[0]);
-    for (u32 h = 0; h < harts; h++)
-        TRUE(sh->w[1 + h] >= 40 / harts);
+    for (u32 h = 0; h < harts; h++) TRUE(sh->w[1 + h] >= 40 / harts);
     peer_end(&p);
-    for (u32 h = 1; h < harts; h++)
-        CHECK(exo_slot_set(h, slots[h], 0), 0);
+    for (u32 h = 1; h < harts; h++) CHECK(exo_slot_set(h, slots[h], 0), 0);
 }
 
 // A stopped one, and one that waits, move as well.
-static void home_asleep(void)
-{
+static void home_asleep(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 1, waker, 0))
-        return;
+    if (!peer_new(&p, 0, 1, waker, 0)) return;
     CHECK(exo_env_home(p.eid, 0), 0);
     WAIT(env_of(p.eid)->home == 0);
     p.hart = 0;
@@ -419,11 +375,9 @@ static void home_asleep(void)
 }
 
 // Calls on an environment at home elsewhere take effect there.
-static void remote(void)
-{
+static void remote(void) {
     struct peer p;
-    if (!peer_go(&p, 1, count_up, 0))
-        return;
+    if (!peer_go(&p, 1, count_up, 0)) return;
     for (u32 i = 0; i < 20; i++) {
         u64 n = sh->w[0];
         WAIT(sh->w[0] != n);
@@ -445,7 +399,21 @@ static void remote(void)
 }
 
 static const struct test env_tests[] = {
-    T(new),   T(new_errors), T(quota),        T(stale),       T(ctl),           T(stop_and_go),         T(stop_self), T(end_self), T(wake),
-    T(owner), T(space),      T(space_errors), T(home_errors), T_HARTS(home, 2), T_HARTS(home_asleep, 2), T_HARTS(remote, 2),
+    T(new),
+    T(new_errors),
+    T(quota),
+    T(stale),
+    T(ctl),
+    T(stop_and_go),
+    T(stop_self),
+    T(end_self),
+    T(wake),
+    T(owner),
+    T(space),
+    T(space_errors),
+    T(home_errors),
+    T_HARTS(home, 2),
+    T_HARTS(home_asleep, 2),
+    T_HARTS(remote, 2),
 };
 AREA(env);

@@ -1,13 +1,9 @@
 // Extents: ext_split, ext_join, ext_give, ext_set.
 #include "kt.h"
 
-static const volatile struct exo_ext *ext(u64 n)
-{
-    return &EXO_EXTS[n];
-}
+static const volatile struct exo_ext *ext(u64 n) { return &EXO_EXTS[n]; }
 
-static void split_join(void)
-{
+static void split_join(void) {
     u64 e = test_extent();
     u32 count = ext(e)->count, used = EXO_ACCTS[1].exts_used;
     u64 start = ext(e)->start;
@@ -32,8 +28,7 @@ static void split_join(void)
     CHECK(ext(e)->start, start);
 }
 
-static void errors(void)
-{
+static void errors(void) {
     u64 e = test_extent(), bad;
     u32 count = ext(e)->count;
     for (EACH_BAD(bad, ext)) {
@@ -49,8 +44,7 @@ static void errors(void)
     CHECK(exo_ext_split(e, 1ul << 32).err, E_ARG);
     CHECK(exo_ext_split(e, 1ul << 32 | 1).err, E_ARG);
     CHECK(exo_ext_split(e, ~0ul).err, E_ARG);
-    for (EACH_BAD(bad, acct))
-        CHECK(exo_ext_give(e, bad), E_ACCT);
+    for (EACH_BAD(bad, acct)) CHECK(exo_ext_give(e, bad), E_ACCT);
     CHECK(exo_ext_give(e, 0), E_ACCT);
     CHECK(exo_ext_give(e, 1), E_KIN);
     // Extents with different capabilities do not become one.
@@ -66,8 +60,7 @@ static void errors(void)
     CHECK(exo_ext_join(e, f), 0);
 }
 
-static void child(u64 unused)
-{
+static void child(u64 unused) {
     u64 e = sh->w[0], mine = sh->w[1];
     u32 count = ext(mine)->count;
     (void)unused;
@@ -90,12 +83,10 @@ static void child(u64 unused)
 }
 
 // To a child and back; what it does not give back comes back with its end.
-static void give(void)
-{
+static void give(void) {
     struct child c;
     u64 e = test_extent(), f = exo_ext_split(e, 8).val, g = exo_ext_split(f, 8).val;
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 2, 0, child, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 2, 0, child, 0)) return;
     sh->w[0] = e;
     sh->w[1] = f;
     CHECK(exo_ext_set(f, 7, 7), 0);
@@ -110,8 +101,7 @@ static void give(void)
     CHECK(exo_ext_give(f, c.acct), E_OWNER);
     u32 acct = c.acct;
     CHECK(exo_acct_end(acct), 0);
-    if (EXO_ACCTS[acct].state == ACCT_ENDING)
-        CHECK(exo_ext_give(g, acct), E_STATE);
+    if (EXO_ACCTS[acct].state == ACCT_ENDING) CHECK(exo_ext_give(g, acct), E_STATE);
     acct_gone(acct);
     CHECK(ext(f)->account, 1);
     CHECK(exo_ext_join(f, g), 0);
@@ -119,8 +109,7 @@ static void give(void)
 }
 
 // As many as the quota allows; the records are not the limit before it.
-static void many(void)
-{
+static void many(void) {
     u64 e = test_extent();
     u64 parts[EXO_NEXT], n = 0;
     u32 count = ext(e)->count;
@@ -131,12 +120,14 @@ static void many(void)
         CHECK(r.err, E_QUOTA);
         CHECK(EXO_ACCTS[1].exts_used, EXO_ACCTS[1].exts);
     }
-    while (n--)
-        CHECK(exo_ext_join(e, parts[n]), 0);
+    while (n--) CHECK(exo_ext_join(e, parts[n]), 0);
     CHECK(ext(e)->count, count);
 }
 
 static const struct test extent_tests[] = {
-    T_DISK(split_join), T_DISK(errors), T_DISK(give), T_DISK(many),
+    T_DISK(split_join),
+    T_DISK(errors),
+    T_DISK(give),
+    T_DISK(many),
 };
 AREA(extent);

@@ -1,17 +1,18 @@
 // Runs the tests one after another, prints `ok`, `not ok` or `skip` for each, and `done` at the end.
 //
-// Boot arguments: only=AREA or only=AREA.NAME picks tests; skip=AREA leaves one out; ramdisk and others are the kernel's.
-// A test that hangs is ended by the watchdog, an environment of its own, after 60 s of the machine's time.
+// Boot arguments: only=AREA or only=AREA.NAME picks tests; skip=AREA leaves one out; ramdisk and others are
+// the kernel's. A test that hangs is ended by the watchdog, an environment of its own, after 60 s of the
+// machine's time.
 #include "kt.h"
 
-extern const struct area __attribute__((weak)) page_area, table_area, bind_area, batch_area, env_area, slot_area, upcall_area, abort_area,
-    transfer_area, predicate_area, fp_area, disk_area, extent_area, account_area, revoke_area, console_area, misc_area,
-    attack_area, smp_area, bench_area;
+extern const struct area __attribute__((weak)) page_area, table_area, bind_area, batch_area, env_area,
+    slot_area, upcall_area, abort_area, transfer_area, predicate_area, fp_area, disk_area, extent_area,
+    account_area, revoke_area, console_area, misc_area, attack_area, smp_area, bench_area;
 
 static const struct area *const areas[] = {
-    &misc_area,    &page_area, &table_area,  &bind_area,   &batch_area,   &env_area,     &slot_area,
-    &upcall_area,  &abort_area, &transfer_area, &predicate_area, &fp_area, &extent_area, &disk_area,
-    &account_area, &revoke_area, &console_area, &attack_area, &smp_area,  &bench_area,
+    &misc_area,    &page_area,   &table_area,    &bind_area,      &batch_area, &env_area,    &slot_area,
+    &upcall_area,  &abort_area,  &transfer_area, &predicate_area, &fp_area,    &extent_area, &disk_area,
+    &account_area, &revoke_area, &console_area,  &attack_area,    &smp_area,   &bench_area,
 };
 
 u64 kt_ms, kt_beat, kt_with;
@@ -23,55 +24,46 @@ static char name[64];
 // ---- boot arguments ----
 
 // Copies the word after `key=` to out; false if there is none.
-static bool boot_word(const char *key, char *out, u32 size)
-{
+static bool boot_word(const char *key, char *out, u32 size) {
     for (const volatile char *p = EXO_WORDS->bootargs; *p;) {
         const char *k = key;
-        for (; *k && *p == *k; p++)
-            k++;
+        for (; *k && *p == *k; p++) k++;
         if (!*k && *p == '=') {
             u32 n = 0;
-            for (p++; *p && *p != ' ' && n < size - 1; p++)
-                out[n++] = *p;
+            for (p++; *p && *p != ' ' && n < size - 1; p++) out[n++] = *p;
             out[n] = 0;
             return true;
         }
-        while (*p && *p != ' ')
-            p++;
-        while (*p == ' ')
-            p++;
+        while (*p && *p != ' ') p++;
+        while (*p == ' ') p++;
     }
     return false;
 }
 
 // Is `what` the area's name, or AREA.NAME?
-static bool matches(const char *what, const char *area, const char *test)
-{
-    for (; *area && *what == *area; what++)
-        area++;
+static bool matches(const char *what, const char *area, const char *test) {
+    for (; *area && *what == *area; what++) area++;
     return !*area && (!*what || (*what == '.' && str_eq(what + 1, test)));
 }
 
 // ---- results ----
 
 static const char *const error_names[] = {
-    "E_OK",     "E_CALL",  "E_ARG",   "E_ADDR", "E_VA",   "E_BITS",   "E_LEVEL", "E_PPN",   "E_EID",
-    "E_HART",   "E_SLOT",  "E_ACCT",  "E_EXT",  "E_REQ",  "E_OWNER",  "E_CAP",   "E_KIN",   "E_TYPE",
-    "E_TABLE",  "E_LINKED", "E_UNBOUND", "E_BOUND", "E_PINNED", "E_BUSY", "E_STATE", "E_MASKED", "E_HOME",
-    "E_TIME",   "E_DEAD",  "E_DEPTH", "E_CODE", "E_FIXED", "E_RESERVE", "E_QUOTA", "E_FULL",  "E_IO",
+    "E_OK",    "E_CALL",   "E_ARG",     "E_ADDR",  "E_VA",     "E_BITS",    "E_LEVEL", "E_PPN",    "E_EID",
+    "E_HART",  "E_SLOT",   "E_ACCT",    "E_EXT",   "E_REQ",    "E_OWNER",   "E_CAP",   "E_KIN",    "E_TYPE",
+    "E_TABLE", "E_LINKED", "E_UNBOUND", "E_BOUND", "E_PINNED", "E_BUSY",    "E_STATE", "E_MASKED", "E_HOME",
+    "E_TIME",  "E_DEAD",   "E_DEPTH",   "E_CODE",  "E_FIXED",  "E_RESERVE", "E_QUOTA", "E_FULL",   "E_IO",
 };
 _Static_assert(sizeof error_names / sizeof error_names[0] == -E_LAST + 1, "a name for each error");
 
-static void value(char *out, u64 size, i64 v)
-{
+static void value(char *out, u64 size, i64 v) {
     if (v <= 0 && v >= E_LAST)
         print_to(out, size, "%s (%ld)", error_names[-v], v);
     else
         print_to(out, size, v < 0 || v > 0xffff ? "0x%lx" : "%ld", v);
 }
 
-static void fail_text(char *out, u64 size, const volatile struct fail *f)
-{
+static void fail_text(char *out, u64 size, const volatile struct fail *f) {
     char want[40], saw[40];
     value(want, sizeof want, f->want);
     value(saw, sizeof saw, f->saw);
@@ -80,14 +72,11 @@ static void fail_text(char *out, u64 size, const volatile struct fail *f)
     else
         print_to(out, size, "%s:%d: %s: expected %s, saw %s", f->file, f->line, f->what, want, saw);
     u64 n = 0;
-    while (out[n])
-        n++;
-    if (f->with)
-        print_to(out + n, size - n, " with 0x%lx", f->with);
+    while (out[n]) n++;
+    if (f->with) print_to(out + n, size - n, " with 0x%lx", f->with);
 }
 
-static bool report(void)
-{
+static bool report(void) {
     char text[400];
     u32 n = sh->nfail;
     for (u32 i = 1; i < n && i < KT_FAILS; i++) {
@@ -103,33 +92,27 @@ static bool report(void)
     return !n;
 }
 
-static bool record(const char *file, u32 line, const char *what, bool is_true, i64 saw, i64 want)
-{
+static bool record(const char *file, u32 line, const char *what, bool is_true, i64 saw, i64 want) {
     u32 i = __atomic_fetch_add(&sh->nfail, 1, __ATOMIC_SEQ_CST);
-    if (i < KT_FAILS)
-        sh->fail[i] = (struct fail){file, what, line, is_true, want, saw, kt_with};
+    if (i < KT_FAILS) sh->fail[i] = (struct fail){file, what, line, is_true, want, saw, kt_with};
     return false;
 }
 
-bool kt_check(const char *file, u32 line, const char *what, i64 saw, i64 want)
-{
+bool kt_check(const char *file, u32 line, const char *what, i64 saw, i64 want) {
     return saw == want ? true : record(file, line, what, false, saw, want);
 }
 
-bool kt_true(const char *file, u32 line, const char *what, bool ok)
-{
+bool kt_true(const char *file, u32 line, const char *what, bool ok) {
     return ok ? true : record(file, line, what, true, 0, 0);
 }
 
 // Of the main environment the end of all; another one's ends with it and fails the test.
-void rt_fault(struct exo_uarea *ua)
-{
+void rt_fault(struct exo_uarea *ua) {
     char text[160];
-    print_to(text, sizeof text, "unexpected fault: cause %ld, address 0x%lx, pc 0x%lx, ra 0x%lx", ua->fault.cause,
-             ua->fault.tval, ua->fault.epc, *(u64 *)((u64)__builtin_frame_address(0) - 8));
+    print_to(text, sizeof text, "unexpected fault: cause %ld, address 0x%lx, pc 0x%lx, ra 0x%lx",
+             ua->fault.cause, ua->fault.tval, ua->fault.epc, *(u64 *)((u64)__builtin_frame_address(0) - 8));
     record("env", (u32)ua->fault.epc, "unexpected fault (line: pc)", false, (i64)ua->fault.cause, -1);
-    if (self() != kt_main)
-        rt_exit();
+    if (self() != kt_main) rt_exit();
     report();
     print("not ok %s: %s\ndone\n", name, text);
     exo_halt(1);
@@ -141,20 +124,17 @@ struct count {
     u64 free, held, fixed, reserve, envs, accts, exts, roots, requests;
 };
 
-static void count(struct count *c)
-{
+static void count(struct count *c) {
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
-    *c = (struct count){EXO_WORDS->free, a->held,       a->fixed,     a->reserve,   a->envs_used,
+    *c = (struct count){EXO_WORDS->free, a->held,      a->fixed,      a->reserve, a->envs_used,
                         a->accts_used,   a->exts_used, a->roots_used, a->requests};
 }
 
 // Ended accounts and doomed pages come back in steps; everything else must be as it was at once.
-static void check_leaks(const struct count *before)
-{
+static void check_leaks(const struct count *before) {
     struct count after;
     u64 late = exo_time() + 3000 * kt_ms;
-    for (count(&after); after.free != before->free && exo_time() < late; count(&after))
-        nap(kt_ms);
+    for (count(&after); after.free != before->free && exo_time() < late; count(&after)) nap(kt_ms);
     CHECK(after.free, before->free);
     CHECK(after.held, before->held);
     CHECK(after.fixed, before->fixed);
@@ -166,21 +146,20 @@ static void check_leaks(const struct count *before)
     CHECK(after.requests, before->requests);
 }
 
-static void clear_shared(void)
-{
+static void clear_shared(void) {
     cap_t cap = sh->cap;
     memset((void *)sh, 0, sizeof *sh);
     sh->cap = cap;
     kt_with = 0;
 }
 
-static bool run(const struct area *a, const struct test *t)
-{
+static bool run(const struct area *a, const struct test *t) {
     struct count before;
     print_to(name, sizeof name, "%s.%s", a->name, t->name);
     kt_name = name;
     if (EXO_WORDS->nharts < t->harts || (t->disk && test_extent() == ~0ul)) {
-        print("skip %s (%s)\n", name, EXO_WORDS->nharts < t->harts ? "it needs more harts" : "it needs a disk");
+        print("skip %s (%s)\n", name,
+              EXO_WORDS->nharts < t->harts ? "it needs more harts" : "it needs a disk");
         return true;
     }
     clear_shared();
@@ -191,38 +170,28 @@ static bool run(const struct area *a, const struct test *t)
     return report();
 }
 
-void nap(u64 time)
-{
-    CHECK(rt_wait(kt_timer, exo_time() + time, 0, 0, 0), 0);
-}
+void nap(u64 time) { CHECK(rt_wait(kt_timer, exo_time() + time, 0, 0, 0), 0); }
 
-static void watchdog(u64 unused)
-{
+static void watchdog(u64 unused) {
     (void)unused;
     for (;;) {
         u64 beat = kt_beat, late = exo_time() + 60000 * kt_ms;
-        while (kt_beat == beat && exo_time() < late)
-            nap(1000 * kt_ms);
-        if (kt_beat != beat)
-            continue;
-        if (sh->nfail)
-            report();
+        while (kt_beat == beat && exo_time() < late) nap(1000 * kt_ms);
+        if (kt_beat != beat) continue;
+        if (sh->nfail) report();
         print("not ok %s: no end after 60 s of the machine's time\ndone\n", kt_name);
         exo_halt(1);
     }
 }
 
 // Tables for the windows, the shared page, the timer predicate. What fails here fails all.
-static void must(bool ok, const char *what)
-{
-    if (ok)
-        return;
+static void must(bool ok, const char *what) {
+    if (ok) return;
     print("not ok start: %s\ndone\n", what);
     exo_halt(1);
 }
 
-static void start(void)
-{
+static void start(void) {
     static struct peer dog;
     kt_ms = EXO_WORDS->timebase / 1000;
     kt_main = self();
@@ -246,8 +215,7 @@ static void start(void)
 }
 
 int main(void);
-int main(void)
-{
+int main(void) {
     char only[64] = "", skip[64] = "-";
     u32 passed = 0, failed = 0;
     start();
@@ -256,7 +224,8 @@ int main(void)
     for (u32 i = 0; i < sizeof areas / sizeof areas[0]; i++)
         for (u32 j = 0; areas[i] && j < areas[i]->n; j++) {
             const struct test *t = &areas[i]->tests[j];
-            if ((*only && !matches(only, areas[i]->name, t->name)) || matches(skip, areas[i]->name, t->name) ||
+            if ((*only && !matches(only, areas[i]->name, t->name)) ||
+                matches(skip, areas[i]->name, t->name) ||
                 (!*only && areas[i] == &bench_area)) // figures are for a run of their own
                 continue;
             if (run(areas[i], t))

@@ -1,8 +1,7 @@
 // Physical pages: page_alloc, page_free, page_set, page_give, and what their records show.
 #include "kt.h"
 
-static void alloc_any(void)
-{
+static void alloc_any(void) {
     u64 head = EXO_WORDS->free_head, free = EXO_WORDS->free, held = EXO_ACCTS[1].held;
     struct exo_ret r = exo_page_alloc(0, 0);
     CHECK(r.err, 0);
@@ -23,8 +22,7 @@ static void alloc_any(void)
 }
 
 // A page asked for by its number, from the middle of the list.
-static void alloc_named(void)
-{
+static void alloc_named(void) {
     ppn_t head = (ppn_t)EXO_WORDS->free_head, second = page_of(head)->next, third = page_of(second)->next;
     CHECK(exo_page_alloc(second, 0).val, second);
     CHECK(EXO_WORDS->free_head, head);
@@ -34,15 +32,13 @@ static void alloc_named(void)
     CHECK(exo_page_free(second), 0);
 }
 
-static void alloc_errors(void)
-{
+static void alloc_errors(void) {
     ppn_t p = page_new();
     u64 bad;
     CHECK(exo_page_alloc(0, 2).err, E_ARG);
     CHECK(exo_page_alloc(0, ~0ul).err, E_ARG);
     CHECK(exo_page_alloc(1, 2).err, E_ARG);
-    for (EACH_BAD(bad, ppn, p))
-        CHECK(exo_page_alloc(bad, 0).err, E_PPN);
+    for (EACH_BAD(bad, ppn, p)) CHECK(exo_page_alloc(bad, 0).err, E_PPN);
     CHECK(exo_page_alloc(p, 0).err, E_TYPE);
     CHECK(exo_page_alloc(p, 1).err, E_TYPE);
     CHECK(exo_page_alloc(kt_root, 0).err, E_TYPE);
@@ -50,22 +46,17 @@ static void alloc_errors(void)
     page_end(p);
 }
 
-static bool all_words(const u64 *p, u64 v)
-{
+static bool all_words(const u64 *p, u64 v) {
     for (u32 i = 0; i < EXO_PAGE / 8; i++)
-        if (p[i] != v)
-            return false;
+        if (p[i] != v) return false;
     return true;
 }
 
-static void fill(u64 *p, u64 v)
-{
-    for (u32 i = 0; i < EXO_PAGE / 8; i++)
-        p[i] = v;
+static void fill(u64 *p, u64 v) {
+    for (u32 i = 0; i < EXO_PAGE / 8; i++) p[i] = v;
 }
 
-static void alloc_zeroed(void)
-{
+static void alloc_zeroed(void) {
     ppn_t p = page_new();
     u64 *w = map(p, RW);
     TRUE(all_words(w, 0));
@@ -80,8 +71,7 @@ static void alloc_zeroed(void)
 }
 
 // The last owner may have it back as it was; its tag and capabilities are gone all the same.
-static void alloc_unzeroed(void)
-{
+static void alloc_unzeroed(void) {
     ppn_t p = page_new();
     u64 *w = map(p, RW);
     fill(w, 0x1234567812345678);
@@ -98,16 +88,14 @@ static void alloc_unzeroed(void)
     page_end(p);
 }
 
-static void reserve_child(u64 unused)
-{
+static void reserve_child(u64 unused) {
     (void)unused;
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     ppn_t got[CHILD_PAGES];
     u32 n = 0;
     while (a->held < a->reserve) {
         got[n] = page_new();
-        if (!got[n++])
-            return;
+        if (!got[n++]) return;
     }
     CHECK(exo_page_alloc(0, 0).err, E_RESERVE);
     CHECK(exo_page_alloc(EXO_WORDS->free_head, 0).err, E_RESERVE);
@@ -117,13 +105,9 @@ static void reserve_child(u64 unused)
 }
 
 // With all memory promised, nobody gets more than the reserve.
-static void alloc_reserve(void)
-{
-    child_does(reserve_child, 0);
-}
+static void alloc_reserve(void) { child_does(reserve_child, 0); }
 
-static void alloc_all(void)
-{
+static void alloc_all(void) {
     ppn_t last = 0, p;
     u64 n = 0;
     struct exo_ret r;
@@ -143,13 +127,11 @@ static void alloc_all(void)
     CHECK(n, 0);
 }
 
-static void free_errors(void)
-{
+static void free_errors(void) {
     struct peer idle;
     ppn_t p = page_new();
     u64 bad;
-    for (EACH_BAD(bad, ppn, p))
-        CHECK(exo_page_free(bad), E_PPN);
+    for (EACH_BAD(bad, ppn, p)) CHECK(exo_page_free(bad), E_PPN);
     CHECK(exo_page_free(0), E_PPN);
     CHECK(exo_page_free(kt_root), E_TYPE);
     CHECK(exo_page_free(kt_timer), E_TYPE);
@@ -166,8 +148,7 @@ static void free_errors(void)
     CHECK(exo_page_free(p), E_TYPE); // twice
 }
 
-static void owner_child(u64 ppn)
-{
+static void owner_child(u64 ppn) {
     CHECK(exo_page_free(ppn), E_OWNER);
     CHECK(exo_page_free(kt_root), E_OWNER);
     CHECK(exo_page_set(ppn, 1, 1, 1, 0), E_OWNER);
@@ -179,8 +160,7 @@ static void owner_child(u64 ppn)
     CHECK(exo_page_alloc(ppn, 0).err, E_TYPE);
 }
 
-static void owner(void)
-{
+static void owner(void) {
     ppn_t p = page_new();
     child_does(owner_child, p);
     CHECK(page_of(p)->account, 1);
@@ -188,8 +168,7 @@ static void owner(void)
 }
 
 // Freeing a page that is bound breaks the bindings, in whoever's space they are.
-static void free_bound(void)
-{
+static void free_bound(void) {
     ppn_t p = page_new();
     u64 *a = map(p, RW), *b = map(p, PTE_R), v;
     *a = 1;
@@ -205,8 +184,7 @@ static void free_bound(void)
 }
 
 // The doomed page cannot be used in any way before it is free.
-static void doomed(void)
-{
+static void doomed(void) {
     ppn_t p = page_new();
     void *a = map(p, RW), *free_va = win_new();
     CHECK(exo_page_free(p), 0);
@@ -225,8 +203,7 @@ static void doomed(void)
     win_end(free_va);
 }
 
-static void set(void)
-{
+static void set(void) {
     ppn_t p = page_new();
     u32 fixed = EXO_ACCTS[1].fixed;
     CHECK(exo_page_set(p, 3, 4, ~0ul, 1), 0);
@@ -241,15 +218,13 @@ static void set(void)
     page_end(p);
 }
 
-static void set_errors(void)
-{
+static void set_errors(void) {
     ppn_t p = page_new();
     u64 bad;
     CHECK(exo_page_set(p, 0, 0, 0, 2), E_ARG);
     CHECK(exo_page_set(p, 0, 0, 0, ~0ul), E_ARG);
     CHECK(exo_page_set(0, 0, 0, 0, 2), E_ARG);
-    for (EACH_BAD(bad, ppn, p))
-        CHECK(exo_page_set(bad, 0, 0, 0, 0), E_PPN);
+    for (EACH_BAD(bad, ppn, p)) CHECK(exo_page_set(bad, 0, 0, 0, 0), E_PPN);
     CHECK(exo_page_set(kt_root, 0, 0, 0, 0), E_TYPE);
     CHECK(exo_page_set(kt_timer, 0, 0, 0, 0), E_TYPE);
     CHECK(exo_page_set(env_of(self())->uarea, 0, 0, 0, 0), E_TYPE);
@@ -257,17 +232,14 @@ static void set_errors(void)
     CHECK(exo_page_set(p, 0, 0, 0, 0), E_TYPE);
 }
 
-static void fixed_child(u64 unused)
-{
+static void fixed_child(u64 unused) {
     (void)unused;
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     ppn_t p[CHILD_PAGES];
     u32 n = 0;
-    for (; a->held < a->reserve; n++)
-        p[n] = page_new();
+    for (; a->held < a->reserve; n++) p[n] = page_new();
     u32 i = 0;
-    for (; i < n && a->fixed < a->reserve; i++)
-        CHECK(exo_page_set(p[i], 0, 0, 0, 1), 0);
+    for (; i < n && a->fixed < a->reserve; i++) CHECK(exo_page_set(p[i], 0, 0, 0, 1), 0);
     CHECK(i, n); // the data and stack pages are neither fixed nor in p
     TRUE(a->fixed < a->reserve);
     sh->w[0] = a->fixed;
@@ -275,13 +247,9 @@ static void fixed_child(u64 unused)
     CHECK(a->fixed, sh->w[0] - 1);
 }
 
-static void set_keep_count(void)
-{
-    child_does(fixed_child, 0);
-}
+static void set_keep_count(void) { child_does(fixed_child, 0); }
 
-static void give_child(u64 ppn)
-{
+static void give_child(u64 ppn) {
     u64 *w = map((ppn_t)ppn, RW);
     CHECK(page_of((ppn_t)ppn)->account, self_account());
     CHECK(*w, 0x600d);
@@ -293,15 +261,13 @@ static void give_child(u64 ppn)
 }
 
 // There and back, contents included.
-static void give(void)
-{
+static void give(void) {
     struct child c;
     ppn_t p = page_new();
     u64 *w = map(p, RW);
     *w = 0x600d;
     win_end(w);
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, give_child, p))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, give_child, p)) return;
     CHECK(exo_page_set(p, 5, 6, 7, 1), 0);
     u32 held = EXO_ACCTS[c.acct].held;
     CHECK(exo_page_give(p, c.acct), 0);
@@ -318,8 +284,7 @@ static void give(void)
     child_end(&c);
 }
 
-static void give_errors(void)
-{
+static void give_errors(void) {
     struct child c, d;
     ppn_t p = page_new();
     u64 bad;
@@ -329,8 +294,7 @@ static void give_errors(void)
         CHECK(exo_page_give(bad, c.acct), E_PPN);
         CHECK(exo_page_give(bad, 0), E_PPN);
     }
-    for (EACH_BAD(bad, acct))
-        CHECK(exo_page_give(p, bad), E_ACCT);
+    for (EACH_BAD(bad, acct)) CHECK(exo_page_give(p, bad), E_ACCT);
     CHECK(exo_page_give(p, 0), E_ACCT);
     CHECK(exo_page_give(p, 1), E_KIN);
     CHECK(exo_page_give(kt_root, 1), E_KIN);
@@ -364,8 +328,8 @@ static void give_errors(void)
 }
 
 static const struct test page_tests[] = {
-    T(alloc_any), T(alloc_named), T(alloc_errors), T(alloc_zeroed), T(alloc_unzeroed), T(alloc_reserve),
-    T(alloc_all), T(free_errors), T(owner),        T(free_bound),   T(doomed),         T(set),
-    T(set_errors), T(set_keep_count), T(give),     T(give_errors),
+    T(alloc_any),  T(alloc_named),    T(alloc_errors), T(alloc_zeroed), T(alloc_unzeroed), T(alloc_reserve),
+    T(alloc_all),  T(free_errors),    T(owner),        T(free_bound),   T(doomed),         T(set),
+    T(set_errors), T(set_keep_count), T(give),         T(give_errors),
 };
 AREA(page);

@@ -3,36 +3,31 @@
 
 #define MORE 48 // pages a child takes beyond its reserve
 
-static void errors(void)
-{
+static void errors(void) {
     struct child c;
     u64 bad;
     CHECK(exo_revoke(0, 0, 0), E_ARG);
     CHECK(exo_revoke(1, 0, 0), E_ARG);
-    for (EACH_BAD(bad, acct))
-        CHECK(exo_revoke(bad, 1, 0), E_ACCT);
+    for (EACH_BAD(bad, acct)) CHECK(exo_revoke(bad, 1, 0), E_ACCT);
     CHECK(exo_revoke(0, 1, 0), E_ACCT);
     CHECK(exo_revoke(1, 1, 0), E_KIN);
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0)) return;
     u32 acct = c.acct;
     CHECK(exo_acct_end(acct), 0);
-    if (EXO_ACCTS[acct].state == ACCT_ENDING)
-        CHECK(exo_revoke(acct, 1, 0), E_STATE);
+    if (EXO_ACCTS[acct].state == ACCT_ENDING) CHECK(exo_revoke(acct, 1, 0), E_STATE);
     acct_gone(acct);
 }
 
-// ---- a child that takes all it can get, and its pager --------------------------------------------------------------
+// ---- a child that takes all it can get, and its pager ----
 
-// w: [11] how many it took; [0] 1 when it has all its pages; [1] how to answer: 0 not at all, 1 gives back what is asked for; [2] requests seen,
-// [3] and [4] the last one's n and deadline; [5] repossessions seen, [6] their count; [8] a kept page, [9] of them all
-// how many are bound still; [32..] the ppns named.
+// w: [11] how many it took; [0] 1 when it has all its pages; [1] how to answer: 0 not at all, 1 gives back
+// what is asked for; [2] requests seen, [3] and [4] the last one's n and deadline; [5] repossessions seen,
+// [6] their count; [8] a kept page, [9] of them all how many are bound still; [32..] the ppns named.
 static ppn_t taken[CHILD_PAGES + MORE];
 static va_t at[CHILD_PAGES + MORE];
 static u32 ntaken;
 
-static void give_back(u64 n)
-{
+static void give_back(u64 n) {
     while (n-- && ntaken) {
         ntaken--;
         exo_unbind(my_root(), at[ntaken], 0);
@@ -40,36 +35,30 @@ static void give_back(u64 n)
     }
 }
 
-static void hear(void)
-{
+static void hear(void) {
     struct exo_uarea *ua = uarea();
     u64 bits = __atomic_fetch_and(&ua->pending, ~(u64)(PENDING_REVOKE | PENDING_REPO), __ATOMIC_SEQ_CST);
     if (bits & PENDING_REVOKE) {
         sh->w[3] = ua->revoke_n;
         sh->w[4] = ua->revoke_deadline;
-        if (sh->w[1])
-            give_back(ua->revoke_n);
+        if (sh->w[1]) give_back(ua->revoke_n);
         sh->w[2]++;
     }
     if (bits & PENDING_REPO) {
-        for (u32 i = 0; i < 32; i++)
-            sh->w[32 + i] = ua->repo[i];
+        for (u32 i = 0; i < 32; i++) sh->w[32 + i] = ua->repo[i];
         sh->w[6] = ua->repo_count;
         sh->w[5]++;
     }
 }
 
-static u32 still_bound(void)
-{
+static u32 still_bound(void) {
     u32 n = 0;
     u64 v;
-    for (u32 i = 0; i < ntaken; i++)
-        n += rt_try_load(at[i], &v) == -1;
+    for (u32 i = 0; i < ntaken; i++) n += rt_try_load(at[i], &v) == -1;
     return n;
 }
 
-static void greedy(u64 unused)
-{
+static void greedy(u64 unused) {
     struct exo_ret r;
     (void)unused;
     CHECK(exo_acct_pager(self_account(), self()), 0);
@@ -94,22 +83,19 @@ static void greedy(u64 unused)
     }
 }
 
-static bool begin(struct child *c, u32 answer)
-{
+static bool begin(struct child *c, u32 answer) {
     pool_open(MORE);
     sh->w[1] = answer;
     return child_new(c, CHILD_PAGES, 1, 1, 0, 0, greedy, 0) && child_run(c) && WAIT(sh->w[0]) &&
            CHECK(EXO_ACCTS[c->acct].held, CHILD_PAGES + MORE);
 }
 
-static void end(struct child *c)
-{
+static void end(struct child *c) {
     child_end(c);
     pool_close();
 }
 
-static void answered(void)
-{
+static void answered(void) {
     struct child c;
     if (begin(&c, 1)) {
         u64 deadline = exo_time() + 2000 * kt_ms;
@@ -127,8 +113,7 @@ static void answered(void)
 }
 
 // Nothing happens before the deadline; after it, what is above the target is taken, and named.
-static void ignored(void)
-{
+static void ignored(void) {
     struct child c;
     if (begin(&c, 0)) {
         u64 deadline = exo_time() + 50 * kt_ms;
@@ -158,8 +143,7 @@ static void ignored(void)
 }
 
 // Never below the reserve, however much is asked; fixed and kept pages stay.
-static void not_below(void)
-{
+static void not_below(void) {
     struct child c;
     if (begin(&c, 0)) {
         const volatile struct exo_acct *a = &EXO_ACCTS[c.acct];
@@ -179,18 +163,15 @@ static void not_below(void)
 }
 
 // While it is overdue, an account gets nothing beyond its reserve, and can make nothing fixed to save it.
-static void overdue_child(u64 unused)
-{
+static void overdue_child(u64 unused) {
     ppn_t p[CHILD_PAGES + MORE];
     u32 n = 0;
     struct exo_ret r;
     (void)unused;
     keep_self();
-    while (n < CHILD_PAGES + MORE - 16 && !(r = exo_page_alloc(0, 0)).err)
-        p[n++] = (ppn_t)r.val;
+    while (n < CHILD_PAGES + MORE - 16 && !(r = exo_page_alloc(0, 0)).err) p[n++] = (ppn_t)r.val;
     sh->w[0] = 1;
-    while (!sh->w[1])
-        rt_yield(0);
+    while (!sh->w[1]) rt_yield(0);
     r = exo_page_alloc(0, 0);
     i64 keep = exo_page_set(p[0], 0, 0, 0, 1);
     if (EXO_ACCTS[self_account()].revoke_deadline) { // else it was through with us before
@@ -200,12 +181,10 @@ static void overdue_child(u64 unused)
         CHECK(exo_page_free(r.val), 0);
     }
     sh->w[2] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void overdue(void)
-{
+static void overdue(void) {
     struct child c;
     pool_open(2 * MORE);
     if (child_new(&c, CHILD_PAGES, 1, 0, 0, 0, overdue_child, 0) && child_run(&c) && WAIT(sh->w[0])) {
@@ -219,8 +198,7 @@ static void overdue(void)
 }
 
 // A later request takes the place of an earlier one; one without end never comes due.
-static void replaced(void)
-{
+static void replaced(void) {
     struct child c;
     if (begin(&c, 0)) {
         const volatile struct exo_acct *a = &EXO_ACCTS[c.acct];
@@ -239,19 +217,16 @@ static void replaced(void)
 }
 
 // No pager, or one that has ended: it is taken all the same.
-static void quiet(u64 unused)
-{
+static void quiet(u64 unused) {
     (void)unused;
     keep_self();
     while (!exo_page_alloc(0, 0).err)
         ;
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void no_pager(void)
-{
+static void no_pager(void) {
     struct child c;
     pool_open(MORE);
     if (child_new(&c, CHILD_PAGES, 1, 0, 0, 0, quiet, 0) && child_run(&c) && WAIT(sh->w[0])) {

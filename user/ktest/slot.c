@@ -1,8 +1,7 @@
 // Slots: slot_set, slot_give, poke, yield and wait; whose turn it is.
 #include "kt.h"
 
-static void count_yield(u64 i)
-{
+static void count_yield(u64 i) {
     for (;;) {
         sh->w[i]++;
         rt_yield(0);
@@ -14,35 +13,29 @@ struct turns {
 };
 
 // So many slices each has had: as of one moment, and without the turns that an abort costs.
-static struct turns count_turns(eid_t a, eid_t b)
-{
+static struct turns count_turns(eid_t a, eid_t b) {
     const volatile struct exo_env *m = env_of(self()), *ea = env_of(a), *eb = env_of(b);
     struct turns t;
-    do
-        t = (struct turns){m->slices, ea->slices, eb->slices, m->aborts + ea->aborts + eb->aborts};
+    do t = (struct turns){m->slices, ea->slices, eb->slices, m->aborts + ea->aborts + eb->aborts};
     while (m->slices != t.main);
     return t;
 }
 
 // For each slice of ours there is one for each slot of theirs.
-static void check_turns(eid_t a, u32 slots_a, eid_t b, u32 slots_b)
-{
+static void check_turns(eid_t a, u32 slots_a, eid_t b, u32 slots_b) {
     struct turns from, to;
     do {
         from = count_turns(a, b);
-        for (u32 i = 0; i < 10; i++)
-            rt_yield(0);
+        for (u32 i = 0; i < 10; i++) rt_yield(0);
         to = count_turns(a, b);
     } while (to.aborts != from.aborts);
     CHECK(to.a - from.a, slots_a * (to.main - from.main));
     CHECK(to.b - from.b, slots_b * (to.main - from.main));
 }
 
-static void set(void)
-{
+static void set(void) {
     struct peer a, b;
-    if (!peer_go(&a, 0, count_yield, 0) || !peer_go(&b, 0, count_yield, 1))
-        return;
+    if (!peer_go(&a, 0, count_yield, 0) || !peer_go(&b, 0, count_yield, 1)) return;
     rt_yield(0);
     check_turns(a.eid, 1, b.eid, 1);
     u32 more = free_slot(0);
@@ -59,8 +52,7 @@ static void set(void)
     peer_end(&b);
 }
 
-static void set_errors(void)
-{
+static void set_errors(void) {
     struct child c;
     u64 bad;
     for (EACH_BAD(bad, hart)) {
@@ -72,13 +64,12 @@ static void set_errors(void)
         CHECK(exo_slot_set(0, bad, 1), E_SLOT);
     }
     CHECK(exo_slot_set(0, EXO_NSLOT - 1, EXO_NENV), E_EID);
-    if (!child_new(&c, CHILD_PAGES, 2, 0, 0, 0, count_yield, 5))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 2, 0, 0, 0, count_yield, 5)) return;
     u32 free = free_slot(0);
     CHECK(exo_slot_set(0, free, c.eid), 0);
     CHECK(exo_slot_set(0, free, 0), 0);
     child_run(&c);
-    CHECK(exo_slot_set(0, free, c.eid), E_OWNER);   // it runs now: no longer the parent's to place
+    CHECK(exo_slot_set(0, free, c.eid), E_OWNER); // it runs now: no longer the parent's to place
     CHECK(exo_slot_set(0, c.slot, self()), E_OWNER);
     CHECK(exo_slot_set(0, c.slot, 0), E_OWNER);
     CHECK(exo_slot_set(0, c.slot, 1), E_EID);
@@ -86,8 +77,7 @@ static void set_errors(void)
     CHECK(EXO_SLOTS[free].account, 1);
 }
 
-static void give_child(u64 unused)
-{
+static void give_child(u64 unused) {
     (void)unused;
     u32 me = self_account();
     CHECK(EXO_SLOTS[10].account, me);
@@ -104,11 +94,9 @@ static void give_child(u64 unused)
     CHECK(exo_slot_set(0, 10, self()), E_OWNER);
 }
 
-static void give(void)
-{
+static void give(void) {
     struct child c;
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, give_child, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, give_child, 0)) return;
     CHECK(exo_slot_set(0, 10, self()), 0);
     CHECK(exo_slot_give(0, 10, 2, c.acct), 0);
     CHECK(EXO_SLOTS[10].eid, 0); // emptied
@@ -121,15 +109,12 @@ static void give(void)
     CHECK(EXO_SLOTS[11].eid, 0);
 }
 
-static void give_errors(void)
-{
+static void give_errors(void) {
     struct child c;
     u64 bad;
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, NULL, 0)) return;
     CHECK(exo_slot_give(99, 99, 0, 99), E_ARG);
-    for (EACH_BAD(bad, hart))
-        CHECK(exo_slot_give(bad, 64, 1, 0), E_HART);
+    for (EACH_BAD(bad, hart)) CHECK(exo_slot_give(bad, 64, 1, 0), E_HART);
     for (EACH_BAD(bad, slot)) {
         CHECK(exo_slot_give(0, bad, 1, c.acct), E_SLOT);
         CHECK(exo_slot_give(0, bad, ~0ul, 0), E_SLOT);
@@ -138,40 +123,32 @@ static void give_errors(void)
     CHECK(exo_slot_give(0, EXO_NSLOT - 1, 2, c.acct), E_SLOT);
     CHECK(exo_slot_give(0, 1, ~0ul, c.acct), E_SLOT);
     CHECK(exo_slot_give(0, 1, 1ul << 32, c.acct), E_SLOT);
-    for (EACH_BAD(bad, acct))
-        CHECK(exo_slot_give(0, EXO_NSLOT - 2, 1, bad), E_ACCT);
+    for (EACH_BAD(bad, acct)) CHECK(exo_slot_give(0, EXO_NSLOT - 2, 1, bad), E_ACCT);
     CHECK(exo_slot_give(0, EXO_NSLOT - 2, 1, 0), E_ACCT);
     CHECK(exo_slot_give(0, c.slot, 1, 1), E_OWNER);
     CHECK(exo_slot_give(0, EXO_NSLOT - 2, 1, 1), E_KIN);
     child_end(&c);
 }
 
-static void poke(void)
-{
+static void poke(void) {
     u64 bad;
-    for (EACH_BAD(bad, hart))
-        CHECK(exo_poke(bad), E_HART);
-    for (u64 h = 0; h < EXO_WORDS->nharts; h++)
-        CHECK(exo_poke(h), 0);
+    for (EACH_BAD(bad, hart)) CHECK(exo_poke(bad), E_HART);
+    for (u64 h = 0; h < EXO_WORDS->nharts; h++) CHECK(exo_poke(h), 0);
 }
 
-// ---- yield -------------------------------------------------------------------------------------------------------
+// ---- yield ----
 
-static void yield_back(u64 i)
-{
+static void yield_back(u64 i) {
     for (;;) {
         sh->w[i]++;
-        if (rt_yield(kt_main))
-            rt_yield(0);
+        if (rt_yield(kt_main)) rt_yield(0);
     }
 }
 
 // Directed, to one without a slot: it runs on what is left of this slice.
-static void yield_to(void)
-{
+static void yield_to(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 0, yield_back, 0))
-        return;
+    if (!peer_new(&p, 0, 0, yield_back, 0)) return;
     CHECK(rt_yield(p.eid), E_STATE);
     CHECK(exo_env_ctl(p.eid, ENV_RUN), 0);
     for (u64 i = 1; i <= 100; i++) {
@@ -183,11 +160,9 @@ static void yield_to(void)
     peer_end(&p);
 }
 
-static void yield_home(void)
-{
+static void yield_home(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 1, yield_back, 0))
-        return;
+    if (!peer_new(&p, 0, 1, yield_back, 0)) return;
     CHECK(rt_yield(p.eid), E_HOME);
     peer_end(&p);
 }
@@ -214,16 +189,13 @@ static void late(u64 target) // one that is stopped: nothing but the time is ref
     epilogue_tried = true;
     rt_yield(0);
     ua->mask &= ~(u64)MASK_LIBOS;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void yield_late(void)
-{
+static void yield_late(void) {
     struct peer p, stopped;
     epilogue_tried = false;
-    if (!peer_new(&stopped, 0, 0, NULL, 0) || !peer_go(&p, 0, late, stopped.eid))
-        return;
+    if (!peer_new(&stopped, 0, 0, NULL, 0) || !peer_go(&p, 0, late, stopped.eid)) return;
     WAIT(*(volatile bool *)&epilogue_tried);
     for (u32 i = 0; i < 4; i++) {
         kt_with = i;
@@ -233,20 +205,17 @@ static void yield_late(void)
     peer_end(&stopped);
 }
 
-static void wait_child(u64 unused)
-{
+static void wait_child(u64 unused) {
     (void)unused;
     CHECK(rt_wait(kt_timer, 0, 0, 0, 0), E_OWNER);
     CHECK(rt_wait(kt_timer, 0, 0, 0, 1), E_OWNER);
     CHECK(rt_wait(kt_root, 0, 0, 0, 1), E_OWNER);
 }
 
-static void wait_errors(void)
-{
+static void wait_errors(void) {
     ppn_t p = page_new();
     u64 bad;
-    for (EACH_BAD(bad, ppn, kt_timer))
-        CHECK(rt_wait(bad, 0, 0, 0, 1), E_PPN);
+    for (EACH_BAD(bad, ppn, kt_timer)) CHECK(rt_wait(bad, 0, 0, 0, 1), E_PPN);
     CHECK(rt_wait(0, 0, 0, 0, 0), E_PPN);
     CHECK(rt_wait(p, 0, 0, 0, 1), E_TYPE);
     CHECK(rt_wait(kt_root, 0, 0, 0, 0), E_TYPE);
@@ -258,19 +227,16 @@ static void wait_errors(void)
 }
 
 // A wait hands the rest of the slice to whom it names.
-static void wait_to(void)
-{
+static void wait_to(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 0, yield_back, 0))
-        return;
+    if (!peer_new(&p, 0, 0, yield_back, 0)) return;
     CHECK(exo_env_ctl(p.eid, ENV_RUN), 0);
     CHECK(rt_wait(kt_timer, exo_time() + kt_ms, 0, 0, p.eid), 0);
     TRUE(sh->w[0] >= 1);
     peer_end(&p);
 }
 
-static void sleeps(void)
-{
+static void sleeps(void) {
     for (u32 i = 1; i <= 30; i += 7) {
         u64 start = exo_time(), until = start + i * kt_ms;
         CHECK(rt_wait(kt_timer, until, 0, 0, 0), 0);
@@ -281,19 +247,14 @@ static void sleeps(void)
 }
 
 // Slices end, though one spins: the other gets its turn, and neither more than its share.
-static void spinner(u64 i)
-{
-    for (;;)
-        sh->w[i]++;
+static void spinner(u64 i) {
+    for (;;) sh->w[i]++;
 }
 
-static void share(void)
-{
+static void share(void) {
     struct peer a, b;
-    if (!peer_go(&a, 0, spinner, 0) || !peer_go(&b, 0, spinner, 1))
-        return;
-    for (u32 i = 0; i < 10; i++)
-        rt_yield(0);
+    if (!peer_go(&a, 0, spinner, 0) || !peer_go(&b, 0, spinner, 1)) return;
+    for (u32 i = 0; i < 10; i++) rt_yield(0);
     TRUE(sh->w[0] && sh->w[1]);
     u64 sa = env_of(a.eid)->slices, sb = env_of(b.eid)->slices;
     TRUE(sa + 2 >= sb && sb + 2 >= sa);
@@ -302,12 +263,10 @@ static void share(void)
 }
 
 // An idle hart is told of a slot that was filled, and of one that a poke is for.
-static void idle_hart(void)
-{
+static void idle_hart(void) {
     struct peer p;
     u64 best = ~0ul; // of ten: a busy host delays the others
-    if (!peer_go(&p, 1, spinner, 0))
-        return;
+    if (!peer_go(&p, 1, spinner, 0)) return;
     WAIT(sh->w[0]);
     for (u32 i = 0; i < 10; i++) {
         CHECK(exo_slot_set(1, p.slot, 0), 0);
@@ -327,7 +286,18 @@ static void idle_hart(void)
 }
 
 static const struct test slot_tests[] = {
-    T(set),      T(set_errors),         T(give),       T(give_errors), T(poke),    T(yield_to), T_HARTS(yield_home, 2),
-    T(yield_late), T(wait_errors), T(wait_to),    T(sleeps),      T(share), T_HARTS(idle_hart, 2),
+    T(set),
+    T(set_errors),
+    T(give),
+    T(give_errors),
+    T(poke),
+    T(yield_to),
+    T_HARTS(yield_home, 2),
+    T(yield_late),
+    T(wait_errors),
+    T(wait_to),
+    T(sleeps),
+    T(share),
+    T_HARTS(idle_hart, 2),
 };
 AREA(slot);

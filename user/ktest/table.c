@@ -10,16 +10,14 @@ struct tree {
 };
 
 // A space of three tables, the lowest at `va`.
-static bool tree_new(struct tree *t, va_t va)
-{
+static bool tree_new(struct tree *t, va_t va) {
     *t = (struct tree){page_new(), page_new(), page_new()};
     return CHECK(exo_pt_link(t->root, 0, 2, t->root), 0) &&
            CHECK(exo_pt_link(t->root, va & -SIZE1, 1, t->level1), 0) &&
            CHECK(exo_pt_link(t->root, va & -SIZE0, 0, t->level0), 0);
 }
 
-static void tree_end(struct tree *t, va_t va)
-{
+static void tree_end(struct tree *t, va_t va) {
     CHECK(exo_pt_unlink(t->root, va & -SIZE0, 0).val, t->level0);
     CHECK(exo_pt_unlink(t->root, va & -SIZE1, 1).val, t->level1);
     CHECK(exo_pt_unlink(t->root, 0, 2).val, t->root);
@@ -28,16 +26,14 @@ static void tree_end(struct tree *t, va_t va)
     page_end(t->root);
 }
 
-static void link_all(void)
-{
+static void link_all(void) {
     static const va_t places[] = {0, SIZE0, SIZE1 - SIZE0, SIZE1, SIZE1 * 255, EXO_USER_END - SIZE0};
     for (u32 i = 0; i < sizeof places / 8; i++) {
         struct tree t;
         va_t va = places[i];
         kt_with = va;
         u32 fixed = EXO_ACCTS[1].fixed, roots = EXO_ACCTS[1].roots_used;
-        if (!tree_new(&t, va))
-            return;
+        if (!tree_new(&t, va)) return;
         CHECK(page_of(t.root)->type, PAGE_ROOT);
         CHECK(page_of(t.level1)->type, PAGE_PT1);
         CHECK(page_of(t.level0)->type, PAGE_PT0);
@@ -62,13 +58,11 @@ static void link_all(void)
 }
 
 // What was in the page is no entry.
-static void link_zeroes(void)
-{
+static void link_zeroes(void) {
     struct tree t = {page_new(), page_new(), page_new()};
     for (u32 i = 0; i < 3; i++) {
         u64 *w = map(((ppn_t *)&t)[i], RW);
-        for (u32 j = 0; j < 512; j++)
-            w[j] = 0x200000cf; // a leaf at the start of RAM
+        for (u32 j = 0; j < 512; j++) w[j] = 0x200000cf; // a leaf at the start of RAM
         win_end(w);
     }
     CHECK(exo_pt_link(t.root, 0, 2, t.root), 0);
@@ -77,20 +71,17 @@ static void link_zeroes(void)
     for (u32 i = 0; i < 3; i++) {
         u64 *w = map(((ppn_t *)&t)[i], PTE_R);
         for (u32 j = i < 2; w && j < (i ? 512 : 256); j++)
-            if (w[j])
-                CHECK(w[j], 0);
+            if (w[j]) CHECK(w[j], 0);
         win_end(w);
     }
     tree_end(&t, 0);
 }
 
-static void link_errors(void)
-{
+static void link_errors(void) {
     struct tree t;
     ppn_t p = page_new();
     u64 bad;
-    if (!tree_new(&t, 0))
-        return;
+    if (!tree_new(&t, 0)) return;
     // argument
     CHECK(exo_pt_link(t.root, 0, 3, p), E_LEVEL);
     CHECK(exo_pt_link(t.root, 0, ~0ul, p), E_LEVEL);
@@ -141,12 +132,10 @@ static void link_errors(void)
     CHECK(exo_pt_link(p, 0, 2, p), E_TYPE);
 }
 
-static void unlink_errors(void)
-{
+static void unlink_errors(void) {
     struct tree t;
     u64 bad;
-    if (!tree_new(&t, 0))
-        return;
+    if (!tree_new(&t, 0)) return;
     CHECK(exo_pt_unlink(t.root, 0, 3).err, E_LEVEL);
     CHECK(exo_pt_unlink(t.root, 1, ~0ul).err, E_LEVEL);
     CHECK(exo_pt_unlink(t.root, EXO_PAGE, 0).err, E_VA);
@@ -155,8 +144,7 @@ static void unlink_errors(void)
     CHECK(exo_pt_unlink(t.root, EXO_USER_END, 0).err, E_VA);
     CHECK(exo_pt_unlink(t.root, EXO_WINDOW, 1).err, E_VA);
     CHECK(exo_pt_unlink(0, 1, 0).err, E_VA);
-    for (EACH_BAD(bad, ppn, t.root))
-        CHECK(exo_pt_unlink(bad, 0, 0).err, E_PPN);
+    for (EACH_BAD(bad, ppn, t.root)) CHECK(exo_pt_unlink(bad, 0, 0).err, E_PPN);
     CHECK(exo_pt_unlink(t.level1, 0, 0).err, E_TYPE);
     CHECK(exo_pt_unlink(t.level0, 0, 2).err, E_TYPE);
     CHECK(exo_pt_unlink(t.root, FREE1, 0).err, E_TABLE);
@@ -171,8 +159,7 @@ static void unlink_errors(void)
     // a root with an environment
     struct space s;
     struct peer p;
-    if (!space_new(&s) || !peer_new(&p, s.root, 0, NULL, 0))
-        return;
+    if (!space_new(&s) || !peer_new(&p, s.root, 0, NULL, 0)) return;
     CHECK(exo_pt_unlink(s.root, 0, 2).err, E_BOUND);
     peer_end(&p);
     space_end(&s);
@@ -192,8 +179,7 @@ static void unlink_errors(void)
     page_end(ua);
 }
 
-static void owner_child(u64 mine)
-{
+static void owner_child(u64 mine) {
     ppn_t p = page_new(), root = page_new();
     CHECK(exo_pt_link(kt_root, FREE1, 1, p), E_OWNER);
     CHECK(exo_pt_link(kt_root, FREE1, 1, mine), E_OWNER);
@@ -207,23 +193,19 @@ static void owner_child(u64 mine)
     CHECK(exo_pt_link(root, 0, 1, p), 0);
 }
 
-static void owner(void)
-{
+static void owner(void) {
     ppn_t p = page_new();
     child_does(owner_child, p);
     page_end(p);
 }
 
-static void limits_child(u64 unused)
-{
+static void limits_child(u64 unused) {
     (void)unused;
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     ppn_t p[CHILD_PAGES];
     u32 n = 0, i = 0;
-    for (; a->held < a->reserve; n++)
-        p[n] = page_new();
-    for (; a->roots_used < 2 * a->envs; i++)
-        CHECK(exo_pt_link(p[i], 0, 2, p[i]), 0);
+    for (; a->held < a->reserve; n++) p[n] = page_new();
+    for (; a->roots_used < 2 * a->envs; i++) CHECK(exo_pt_link(p[i], 0, 2, p[i]), 0);
     CHECK(a->roots_used, 2 * a->envs);
     CHECK(exo_pt_link(p[i], 0, 2, p[i]), E_QUOTA);
     CHECK(exo_pt_link(p[0], FREE1, 1, p[i]), 0);
@@ -231,13 +213,9 @@ static void limits_child(u64 unused)
     CHECK(exo_pt_link(p[1], 0, 2, p[1]), 0);
 }
 
-static void roots_quota(void)
-{
-    child_does(limits_child, 0);
-}
+static void roots_quota(void) { child_does(limits_child, 0); }
 
-static void fixed_child(u64 unused)
-{
+static void fixed_child(u64 unused) {
     (void)unused;
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     ppn_t p = page_new(), q = page_new();
@@ -253,8 +231,7 @@ static void fixed_child(u64 unused)
     CHECK(exo_pt_link(p, 0, 2, p), 0);
 }
 
-static void fixed(void)
-{
+static void fixed(void) {
     pool_open(CHILD_PAGES);
     child_does(fixed_child, 0);
     pool_close();
@@ -263,28 +240,22 @@ static void fixed(void)
 // Two spaces of one account see their own memory at the same address, though one runs right after the other.
 static volatile u64 *const probe = (volatile u64 *)(FREE1 + EXO_PAGE);
 
-static void other_space(u64 unused)
-{
+static void other_space(u64 unused) {
     (void)unused;
     for (u32 i = 0; i < 100; i++) {
-        if (*probe != 0x222)
-            CHECK(*probe, 0x222);
+        if (*probe != 0x222) CHECK(*probe, 0x222);
         rt_yield(kt_main);
     }
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
-static void spaces(void)
-{
+static void spaces(void) {
     struct space s;
     struct peer p;
     ppn_t mine = page_new(), other = page_new(), t[4];
-    for (u32 i = 0; i < 4; i++)
-        t[i] = page_new();
-    if (!space_new(&s) || !peer_new(&p, s.root, 0, other_space, 0))
-        return;
+    for (u32 i = 0; i < 4; i++) t[i] = page_new();
+    if (!space_new(&s) || !peer_new(&p, s.root, 0, other_space, 0)) return;
     for (u32 i = 0; i < 2; i++) {
         ppn_t root = i ? s.root : kt_root, page = i ? other : mine;
         CHECK(exo_pt_link(root, FREE1, 1, t[2 * i]), 0);
@@ -298,8 +269,7 @@ static void spaces(void)
     peer_start(&p);
     while (!sh->w[0]) {
         rt_yield(p.eid);
-        if (*probe != 0x111)
-            CHECK(*probe, 0x111);
+        if (*probe != 0x111) CHECK(*probe, 0x111);
     }
     peer_end(&p);
     for (u32 i = 0; i < 2; i++) {
@@ -316,6 +286,7 @@ static void spaces(void)
 }
 
 static const struct test table_tests[] = {
-    T(link_all), T(link_zeroes), T(link_errors), T(unlink_errors), T(owner), T(roots_quota), T(fixed), T(spaces),
+    T(link_all), T(link_zeroes), T(link_errors), T(unlink_errors),
+    T(owner),    T(roots_quota), T(fixed),       T(spaces),
 };
 AREA(table);

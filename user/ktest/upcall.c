@@ -1,14 +1,11 @@
-// Upcalls: what FAULT, EPILOGUE and PROLOGUE hand over and keep, resume, and faults where there should be none.
+// Upcalls: what FAULT, EPILOGUE and PROLOGUE hand over and keep, resume, and faults where there should be
+// none.
 #include "kt.h"
 
-static bool is_pattern(u32 x, u64 v)
-{
-    return v == REG_PATTERN + x;
-}
+static bool is_pattern(u32 x, u64 v) { return v == REG_PATTERN + x; }
 
 // The frame and nothing else is touched: on the way in, by resume, and back without the kernel.
-static void frame_regs(void)
-{
+static void frame_regs(void) {
     struct exo_uarea *ua = uarea();
     u64 after[32], *during = rt()->fregs, entry = ua->entry[ENTRY_FAULT];
     for (u32 quick = 0; quick < 2; quick++) {
@@ -22,10 +19,8 @@ static void frame_regs(void)
         TRUE(is_pattern(5, ua->fault.t0) && is_pattern(6, ua->fault.t1) && is_pattern(7, ua->fault.t2));
         for (u32 x = 3; x < 32; x++) {
             kt_with = x;
-            if (x != 4 && !(quick && x == 3))
-                TRUE(is_pattern(x, after[x]));
-            if (!quick && x != 4 && x > 7)
-                TRUE(is_pattern(x, during[x]));
+            if (x != 4 && !(quick && x == 3)) TRUE(is_pattern(x, after[x]));
+            if (!quick && x != 4 && x > 7) TRUE(is_pattern(x, during[x]));
         }
         if (!quick) {
             CHECK(during[5], (va_t)ua);
@@ -36,8 +31,7 @@ static void frame_regs(void)
 
 static u64 seen_cause, seen_tval, seen_mask;
 
-static bool note(struct exo_uarea *ua)
-{
+static bool note(struct exo_uarea *ua) {
     seen_cause = ua->fault.cause;
     seen_tval = ua->fault.tval;
     seen_mask = ua->mask;
@@ -45,8 +39,7 @@ static bool note(struct exo_uarea *ua)
 }
 
 // Instructions user code may not use, and those that ask for an exception.
-static void causes(void)
-{
+static void causes(void) {
     static const struct {
         u32 insn, cause;
         bool tval; // is the instruction, for those
@@ -76,8 +69,7 @@ static void causes(void)
         __asm__ volatile("fence.i");
         CHECK(rt_try_jump(x), list[i].cause);
         CHECK(seen_mask & MASK_FAULT ? 1 : 0, 1);
-        if (list[i].tval)
-            CHECK(seen_tval, list[i].insn);
+        if (list[i].tval) CHECK(seen_tval, list[i].insn);
     }
     kt_with = 0;
     u64 v;
@@ -97,12 +89,10 @@ static void causes(void)
 // A handler that has copied its frame may fault again.
 static u32 depth;
 
-static bool nest(struct exo_uarea *ua)
-{
+static bool nest(struct exo_uarea *ua) {
     struct exo_frame f = ua->fault;
     u64 v;
-    if (depth++ == 3)
-        return false;
+    if (depth++ == 3) return false;
     __atomic_fetch_and(&ua->mask, ~(u64)MASK_FAULT, __ATOMIC_SEQ_CST);
     CHECK(rt_try_load(8 * depth, &v), 13);
     CHECK(ua->mask, 0);
@@ -111,8 +101,7 @@ static bool nest(struct exo_uarea *ua)
     return false;
 }
 
-static void nested(void)
-{
+static void nested(void) {
     u64 v;
     depth = 0;
     rt()->on_fault = nest;
@@ -122,27 +111,23 @@ static void nested(void)
     CHECK(uarea()->mask, 0);
 }
 
-static void fault_once(u64 unused)
-{
+static void fault_once(u64 unused) {
     u64 v;
     (void)unused;
     sh->w[0] = 1;
     rt_try_load(0x123, &v);
     sh->w[0] = 2;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // A fault inside the fault handler stops the environment, alone, and its record says where.
-static void double_fault(void)
-{
+static void double_fault(void) {
     static const va_t entries[] = {0, 2, 0x80000000, ~0ul, 0xffffffc080200000, EXO_WINDOW, 0x4000000000, 1};
     for (u32 i = 0; i < sizeof entries / 8; i++) {
         struct peer p;
         sh->w[0] = 0;
         kt_with = entries[i];
-        if (!peer_new(&p, 0, 0, fault_once, 0))
-            return;
+        if (!peer_new(&p, 0, 0, fault_once, 0)) return;
         u64 stops = EXO_WORDS->stops;
         p.ua->entry[ENTRY_FAULT] = entries[i];
         peer_start(&p);
@@ -160,11 +145,9 @@ static void double_fault(void)
 }
 
 // One whose u-area is nowhere in its space stops too.
-static void no_uarea(void)
-{
+static void no_uarea(void) {
     struct peer p;
-    if (!peer_new(&p, 0, 0, fault_once, 0))
-        return;
+    if (!peer_new(&p, 0, 0, fault_once, 0)) return;
     exo_unbind(kt_root, (va_t)p.ua, 0);
     peer_start(&p);
     WAIT(env_of(p.eid)->state & ENV_STOPPED);
@@ -175,21 +158,18 @@ static void no_uarea(void)
 }
 
 // A prologue that leads nowhere is a FAULT of its environment.
-static bool prologue_fault(struct exo_uarea *ua)
-{
+static bool prologue_fault(struct exo_uarea *ua) {
     sh->w[1] = ua->fault.epc;
     sh->w[2] = ua->fault.cause;
     rt_exit();
 }
 
-static void bad_prologue(void)
-{
+static void bad_prologue(void) {
     static const va_t entries[] = {0, 0x80000000, 0xffffffc080200000, EXO_WINDOW, ~1ul};
     for (u32 i = 0; i < sizeof entries / 8; i++) {
         struct peer p;
         kt_with = entries[i];
-        if (!peer_new(&p, 0, 0, fault_once, 0))
-            return;
+        if (!peer_new(&p, 0, 0, fault_once, 0)) return;
         p.ua->entry[ENTRY_PROLOGUE] = entries[i];
         p.ua->entry[ENTRY_FAULT] = (va_t)prologue_fault; // it has no stack: it only writes what it sees
         peer_start(&p);
@@ -200,8 +180,7 @@ static void bad_prologue(void)
     }
 }
 
-static void resume_errors(void)
-{
+static void resume_errors(void) {
     CHECK(rt_resume(3), E_ARG);
     CHECK(rt_resume(~0ul), E_ARG);
     CHECK(rt_resume(1ul << 32), E_ARG);
@@ -211,8 +190,7 @@ static void resume_errors(void)
 // A forged frame leads user code where user code may go, and no further.
 static va_t forged;
 
-static bool forge(struct exo_uarea *ua)
-{
+static bool forge(struct exo_uarea *ua) {
     if (ua->fault.epc == forged) {
         sh->w[0]++;
         return false; // rt_try_jump's way out
@@ -222,9 +200,9 @@ static bool forge(struct exo_uarea *ua)
     return true;
 }
 
-static void forged_frame(void)
-{
-    static const va_t to[] = {0xffffffc080200000, 0xffffffc000000000, EXO_WINDOW, 0, 0x80200000, 0x4000000000};
+static void forged_frame(void) {
+    static const va_t to[] = {0xffffffc080200000, 0xffffffc000000000, EXO_WINDOW, 0,
+                              0x80200000,         0x4000000000};
     rt()->on_fault = forge;
     for (u32 i = 0; i < sizeof to / 8; i++) {
         forged = to[i];
@@ -236,23 +214,18 @@ static void forged_frame(void)
     rt()->on_fault = NULL;
 }
 
-// ---- the end of a slice ----------------------------------------------------------------------------------------
+// ---- the end of a slice ----
 
-static void holder(u64 i)
-{
+static void holder(u64 i) {
     sh->w[i] = 1 + hold_regs(&sh->w[10]);
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // Two that never yield share a hart, and no register loses its value.
-static void epilogue_regs(void)
-{
+static void epilogue_regs(void) {
     struct peer a, b;
-    if (!peer_go(&a, 0, holder, 0) || !peer_go(&b, 0, holder, 1))
-        return;
-    for (u32 i = 0; i < 15; i++)
-        rt_yield(0);
+    if (!peer_go(&a, 0, holder, 0) || !peer_go(&b, 0, holder, 1)) return;
+    for (u32 i = 0; i < 15; i++) rt_yield(0);
     TRUE(env_of(a.eid)->slices > 10 && env_of(b.eid)->slices > 10);
     INNOCENT(env_of(a.eid)->aborts);
     sh->w[10] = 1;
@@ -263,8 +236,7 @@ static void epilogue_regs(void)
     peer_end(&b);
 }
 
-static void masked(u64 unused)
-{
+static void masked(u64 unused) {
     struct exo_uarea *ua = uarea();
     (void)unused;
     for (u32 i = 0; i < 3; i++) {
@@ -280,16 +252,13 @@ static void masked(u64 unused)
         sh->w[3] += !(ua->pending & PENDING_EPILOGUE);
     }
     sh->w[0] = 1;
-    for (;;)
-        rt_yield(0);
+    for (;;) rt_yield(0);
 }
 
 // A mask holds the upcall back; the libOS is told, and yields in time: that is no abort.
-static void mask(void)
-{
+static void mask(void) {
     struct peer p;
-    if (!peer_go(&p, 0, masked, 0))
-        return;
+    if (!peer_go(&p, 0, masked, 0)) return;
     WAIT(sh->w[0]);
     CHECK(sh->w[2], 3);
     CHECK(sh->w[3], 3);
@@ -299,23 +268,20 @@ static void mask(void)
     peer_end(&p);
 }
 
-// ---- between accounts ------------------------------------------------------------------------------------------
+// ---- between accounts ----
 
-static void secrets(u64 unused)
-{
+static void secrets(u64 unused) {
     (void)unused;
     uarea()->mask |= MASK_LIBOS; // an epilogue would not save the f registers
     secrets_yield(kt_main);
 }
 
 // At a prologue nothing of the last account's is left, in any register.
-static void prologue_clean(void)
-{
+static void prologue_clean(void) {
     struct child c;
     struct exo_uarea *ua = uarea();
     u64 *seen = rt()->fregs, entry = ua->entry[ENTRY_PROLOGUE];
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, secrets, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, secrets, 0)) return;
     child_run(&c);
     memset(seen, 0xff, sizeof rt()->fregs);
     ua->entry[ENTRY_PROLOGUE] = (va_t)seen_prologue;
@@ -325,8 +291,7 @@ static void prologue_clean(void)
     CHECK(seen[5], (va_t)ua);
     for (u32 x = 1; x < 32; x++) {
         kt_with = x;
-        if (x != 5)
-            CHECK(seen[x], 0);
+        if (x != 5) CHECK(seen[x], 0);
     }
     kt_with = 0;
     CHECK(rt_fp(1), 0);
@@ -335,21 +300,18 @@ static void prologue_clean(void)
     child_end(&c);
 }
 
-static void secrets_end(u64 unused)
-{
+static void secrets_end(u64 unused) {
     (void)unused;
     uarea()->entry[ENTRY_EPILOGUE] = (va_t)yield_entry; // saves nothing, gives up the slice
     hold_regs(&sh->w[10]);
 }
 
 // The same after a slice that ended by itself, in the middle of the other's work.
-static void prologue_clean_slice(void)
-{
+static void prologue_clean_slice(void) {
     struct child c;
     struct exo_uarea *ua = uarea();
     u64 *seen = rt()->fregs, entry = ua->entry[ENTRY_PROLOGUE];
-    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, secrets_end, 0))
-        return;
+    if (!child_new(&c, CHILD_PAGES, 1, 0, 0, 0, secrets_end, 0)) return;
     child_run(&c);
     memset(seen, 0xff, sizeof rt()->fregs);
     ua->entry[ENTRY_PROLOGUE] = (va_t)seen_prologue;
@@ -358,14 +320,14 @@ static void prologue_clean_slice(void)
     CHECK(seen[5], (va_t)ua);
     for (u32 x = 1; x < 32; x++) {
         kt_with = x;
-        if (x != 5)
-            CHECK(seen[x], 0);
+        if (x != 5) CHECK(seen[x], 0);
     }
     child_end(&c);
 }
 
 static const struct test upcall_tests[] = {
-    T(frame_regs),    T(causes),       T(nested),        T(double_fault), T(no_uarea),       T(bad_prologue),
-    T(resume_errors), T(forged_frame), T(epilogue_regs), T(mask),         T(prologue_clean), T(prologue_clean_slice),
+    T(frame_regs),    T(causes),       T(nested),         T(double_fault),
+    T(no_uarea),      T(bad_prologue), T(resume_errors),  T(forged_frame),
+    T(epilogue_regs), T(mask),         T(prologue_clean), T(prologue_clean_slice),
 };
 AREA(upcall);

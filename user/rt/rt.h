@@ -1,8 +1,8 @@
-// A runtime just large enough to write small libOSes in C: upcall entries that keep one C thread of control per
-// environment going across slices, the calls that C cannot make itself, and printing.
+// A runtime just large enough to write small libOSes in C: upcall entries that keep one C thread of control
+// per environment going across slices, the calls that C cannot make itself, and printing.
 //
-// tp holds the u-area of the running environment throughout. Its libOS part begins with struct rt: what the upcalls
-// of entry.S save, and the hooks by which a program takes part in them.
+// tp holds the u-area of the running environment throughout. Its libOS part begins with struct rt: what the
+// upcalls of entry.S save, and the hooks by which a program takes part in them.
 #ifndef USER_RT_H
 #define USER_RT_H
 
@@ -40,44 +40,31 @@ struct rt {
     u64 stack;    // with main and arg: how the first prologue begins
     void (*main)(u64 arg);
     u64 arg;
-    bool (*on_fault)(struct exo_uarea *ua);    // true: go on at ua->fault.epc; NULL or false: rt_fault()
+    bool (*on_fault)(struct exo_uarea *ua); // true: go on at ua->fault.epc; NULL or false: rt_fault()
     void (*on_call)(u64 msg[MSG_WORDS], eid_t client); // a transfer came: turns its message into the reply
-    u64 call_stack;                            // top of the stack on_call uses
-    u64 try_sp;     // rt_try_jump is under way
+    u64 call_stack;                                    // top of the stack on_call uses
+    u64 try_sp;                                        // rt_try_jump is under way
     u64 spare2[2];
     u64 regs[32];  // an epilogue's; [i] is x<i>, [0] unused
     u64 fregs[33]; // f0-f31, fcsr
     u64 user[32];  // the program's own
 };
 
-static inline struct exo_uarea *uarea(void)
-{
+static inline struct exo_uarea *uarea(void) {
     struct exo_uarea *ua;
     __asm__("mv %0, tp" : "=r"(ua));
     return ua;
 }
-static inline struct rt *rt_of(struct exo_uarea *ua)
-{
-    return (struct rt *)ua->libos;
-}
-static inline struct rt *rt(void)
-{
-    return rt_of(uarea());
-}
-static inline eid_t self(void)
-{
-    return rt()->first.eid;
-}
-static inline u32 self_account(void)
-{
-    return EXO_ENVS[self() & EXO_EID_INDEX].account;
-}
+static inline struct rt *rt_of(struct exo_uarea *ua) { return (struct rt *)ua->libos; }
+static inline struct rt *rt(void) { return rt_of(uarea()); }
+static inline eid_t self(void) { return rt()->first.eid; }
+static inline u32 self_account(void) { return EXO_ENVS[self() & EXO_EID_INDEX].account; }
 
 // entry.S: the upcall entries, and the calls that end the slice. Each returns 0 or the kernel's error.
 extern const u64 rt_entries[4];
 i64 rt_yield(eid_t to);
 i64 rt_wait(u64 code, u64 w0, u64 w1, u64 w2, eid_t to);
-i64 rt_stop(void); // stops itself, until someone sets it running
+i64 rt_stop(void);                                     // stops itself, until someone sets it running
 i64 rt_call(eid_t eid, cap_t cap, u64 msg[MSG_WORDS]); // the reply replaces the message
 i64 rt_send(eid_t eid, cap_t cap, const u64 msg[MSG_WORDS]);
 i64 rt_reply(const u64 msg[MSG_WORDS]); // returns only an error
@@ -90,8 +77,8 @@ i64 rt_try_jump(va_t va); // the code there must return
 // rt.c
 // Makes a u-area page, seen here at `ua`, into one whose environment starts in main(arg) on that stack.
 void rt_env_init(struct exo_uarea *ua, void (*main)(u64), u64 arg, va_t stack_top);
-void rt_exit(void) __attribute__((noreturn));     // ends this environment
-void rt_fault(struct exo_uarea *ua);              // an unexpected fault; the program defines it
+void rt_exit(void) __attribute__((noreturn)); // ends this environment
+void rt_fault(struct exo_uarea *ua);          // an unexpected fault; the program defines it
 i64 rt_fp(u64 on); // floating point on: the f registers are then saved by an epilogue, but by no yield
 i64 rt_map(ppn_t root, va_t va, ppn_t ppn, u64 bits); // bind of an own page, the error alone
 void rt_write(const char *s, u64 n);

@@ -21,7 +21,7 @@
 
 #include <exo/types.h>
 
-/* ---- calls ---------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 /* clang-format off */
 #define EXO_CALLS    0x100 /* the first call number */
@@ -76,87 +76,87 @@
 #define EXO_CALLS_END    0x12e
 /* clang-format on */
 
-/* ---- limits --------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
-#define EXO_PAGE 4096
-#define EXO_PPN_BASE 0x80000   /* ppn of the first byte of RAM, and of page record 0 */
-#define EXO_NHART 8
-#define EXO_NENV 120           /* environments */
-#define EXO_EID_INDEX 127      /* eid & EXO_EID_INDEX is the index of its record */
-#define EXO_NACCT 64           /* accounts are 1..64 */
-#define EXO_NSLOT 64           /* slots a hart */
-#define EXO_NEXT 256           /* extents are 0..255 */
-#define EXO_NREQ 16            /* disk requests an account */
-#define EXO_REQ_BLOCKS 16      /* blocks a request */
-#define EXO_NPRED 32           /* instructions of a wakeup predicate */
-#define EXO_DEPTH 4            /* calls nested in one another */
-#define EXO_OWE 8              /* excess an environment may owe before it is stopped */
-#define EXO_BATCH_MAX 102      /* operations a batch: one page of them */
-#define EXO_CONS_MAX 256       /* bytes a console call moves at most */
-#define EXO_USER_END 0x4000000000 /* user addresses lie below; PTEs of the lower half */
+#define EXO_PAGE       4096
+#define EXO_PPN_BASE   0x80000 /* ppn of the first byte of RAM, and of page record 0 */
+#define EXO_NHART      8
+#define EXO_NENV       120          /* environments */
+#define EXO_EID_INDEX  127          /* eid & EXO_EID_INDEX is the index of its record */
+#define EXO_NACCT      64           /* accounts are 1..64 */
+#define EXO_NSLOT      64           /* slots a hart */
+#define EXO_NEXT       256          /* extents are 0..255 */
+#define EXO_NREQ       16           /* disk requests an account */
+#define EXO_REQ_BLOCKS 16           /* blocks a request */
+#define EXO_NPRED      32           /* instructions of a wakeup predicate */
+#define EXO_DEPTH      4            /* calls nested in one another */
+#define EXO_OWE        8            /* excess an environment may owe before it is stopped */
+#define EXO_BATCH_MAX  102          /* operations a batch: one page of them */
+#define EXO_CONS_MAX   256          /* bytes a console call moves at most */
+#define EXO_USER_END   0x4000000000 /* user addresses lie below; PTEs of the lower half */
 
 /* Bits of a PTE (Priv, Sv39) that a caller may give or find; U is implied. */
-#define PTE_V 0x001
-#define PTE_R 0x002
-#define PTE_W 0x004
-#define PTE_X 0x008
-#define PTE_U 0x010
-#define PTE_G 0x020
-#define PTE_A 0x040
-#define PTE_D 0x080
-#define PTE_S0 0x100 /* the two software bits: the libOS's */
-#define PTE_S1 0x200
-#define PTE_BITS (PTE_R | PTE_W | PTE_X | PTE_A | PTE_D | PTE_S0 | PTE_S1)
+#define PTE_V        0x001
+#define PTE_R        0x002
+#define PTE_W        0x004
+#define PTE_X        0x008
+#define PTE_U        0x010
+#define PTE_G        0x020
+#define PTE_A        0x040
+#define PTE_D        0x080
+#define PTE_S0       0x100 /* the two software bits: the libOS's */
+#define PTE_S1       0x200
+#define PTE_BITS     (PTE_R | PTE_W | PTE_X | PTE_A | PTE_D | PTE_S0 | PTE_S1)
 #define PTE_PPN(pte) ((ppn_t)(((pte) >> 10) & 0xffffffff))
 
 /* u-area: offsets that assembly uses, asserted against struct exo_uarea below. */
-#define UA_MASK 0x000
-#define UA_PENDING 0x008
-#define UA_ENTRY_FAULT 0x010
+#define UA_MASK           0x000
+#define UA_PENDING        0x008
+#define UA_ENTRY_FAULT    0x010
 #define UA_ENTRY_EPILOGUE 0x018
 #define UA_ENTRY_PROLOGUE 0x020
-#define UA_ENTRY_CALL 0x028
-#define UA_FAULT 0x030
-#define UA_EPILOGUE 0x060
-#define UA_FORCED 0x140
-#define UA_LIBOS 0x400
-#define FRAME_T0 0x00
-#define FRAME_T1 0x08
-#define FRAME_T2 0x10
-#define FRAME_EPC 0x18
-#define FRAME_CAUSE 0x20
-#define FRAME_TVAL 0x28
+#define UA_ENTRY_CALL     0x028
+#define UA_FAULT          0x030
+#define UA_EPILOGUE       0x060
+#define UA_FORCED         0x140
+#define UA_LIBOS          0x400
+#define FRAME_T0          0x00
+#define FRAME_T1          0x08
+#define FRAME_T2          0x10
+#define FRAME_EPC         0x18
+#define FRAME_CAUSE       0x20
+#define FRAME_TVAL        0x28
 
 /* u-area `mask`: any bit set holds the EPILOGUE upcall back. */
-#define MASK_FAULT 0x0000ff    /* byte 0, nonzero: the fault frame is in use (kernel sets) */
-#define MASK_EPILOGUE 0x00ff00 /* byte 1, nonzero: the epilogue frame is in use (kernel sets) */
-#define MASK_FORCED 0xff0000   /* byte 2, nonzero: the forced frame is in use (kernel sets) */
-#define MASK_LIBOS 0x1000000   /* this bit and those above are the libOS's own */
+#define MASK_FAULT    0x0000ff  /* byte 0, nonzero: the fault frame is in use (kernel sets) */
+#define MASK_EPILOGUE 0x00ff00  /* byte 1, nonzero: the epilogue frame is in use (kernel sets) */
+#define MASK_FORCED   0xff0000  /* byte 2, nonzero: the forced frame is in use (kernel sets) */
+#define MASK_LIBOS    0x1000000 /* this bit and those above are the libOS's own */
 
 /* u-area `pending`: set by the kernel with an atomic or, cleared by the libOS with an and. */
 #define PENDING_EPILOGUE 1 /* the slice is over, but `mask` holds the upcall back. Cleared as it is left */
-#define PENDING_FORCED 2   /* the forced frame holds what ran; go on with resume(FORCED) */
-#define PENDING_REVOKE 4   /* `revoke_n` pages are wanted back by `revoke_deadline` */
-#define PENDING_REPO 8     /* pages were taken: see `repo` */
+#define PENDING_FORCED   2 /* the forced frame holds what ran; go on with resume(FORCED) */
+#define PENDING_REVOKE   4 /* `revoke_n` pages are wanted back by `revoke_deadline` */
+#define PENDING_REPO     8 /* pages were taken: see `repo` */
 
 /* exo_env.state: 0 is ready to be entered at its PROLOGUE or CALL. Written by the home hart alone. */
-#define ENV_RUNNING 0x01
-#define ENV_WAITING 0x02  /* on a predicate */
-#define ENV_CALLING 0x04  /* for a reply; its slots run the callee */
-#define ENV_STOPPED 0x08
-#define ENV_SERVING 0x10  /* has a client to reply to */
+#define ENV_RUNNING  0x01
+#define ENV_WAITING  0x02 /* on a predicate */
+#define ENV_CALLING  0x04 /* for a reply; its slots run the callee */
+#define ENV_STOPPED  0x08
+#define ENV_SERVING  0x10 /* has a client to reply to */
 #define ENV_ARRIVING 0x20 /* its first entry on this hart flushes its ASID */
-#define ENV_OWES 0x40     /* excess > 0: a slot of its own will be skipped */
-#define ENV_FREE 0x80     /* no environment: eid is 0 */
+#define ENV_OWES     0x40 /* excess > 0: a slot of its own will be skipped */
+#define ENV_FREE     0x80 /* no environment: eid is 0 */
 
 /* resume's frames */
-#define FRAME_FAULT 0
+#define FRAME_FAULT    0
 #define FRAME_EPILOGUE 1
-#define FRAME_FORCED 2
+#define FRAME_FORCED   2
 
 #ifndef __ASSEMBLER__
 
-/* ---- errors: one meaning each --------------------------------------------------------- */
+/* ---- errors: one meaning each ---- */
 
 enum exo_error {
     E_OK = 0,
@@ -198,14 +198,14 @@ enum exo_error {
     E_LAST = -35
 };
 
-/* ---- pages ---------------------------------------------------------------------------- */
+/* ---- pages ---- */
 
 enum page_type {
     PAGE_FREE,
     PAGE_DATA,
-    PAGE_PT0,    /* level-0 table: its entries bind 4 KiB pages */
-    PAGE_PT1,    /* level-1 table: its entries link PT0 */
-    PAGE_ROOT,   /* root: an address space; its entries below 256 link PT1 */
+    PAGE_PT0,  /* level-0 table: its entries bind 4 KiB pages */
+    PAGE_PT1,  /* level-1 table: its entries link PT0 */
+    PAGE_ROOT, /* root: an address space; its entries below 256 link PT1 */
     PAGE_UAREA,
     PAGE_CODE,   /* a wakeup predicate, checked and unchangeable */
     PAGE_DOOMED, /* being taken from whoever binds it; free once binds and pins are 0 */
@@ -226,10 +226,10 @@ struct exo_page {
     u32 binds;  /* valid PTEs, in any account, that name it */
     ppn_t next; /* of a free page: the next in the list, 0 at the end */
     ppn_t prev;
-    u64 tag;    /* the owner's own word */
+    u64 tag; /* the owner's own word */
 };
 
-/* ---- environments --------------------------------------------------------------------- */
+/* ---- environments ---- */
 
 enum stop_reason {
     STOP_NEW,    /* never run yet */
@@ -240,18 +240,18 @@ enum stop_reason {
 
 /* One an environment, at EXO_ENVS[eid & EXO_EID_INDEX]. 256 bytes. */
 struct exo_env {
-    eid_t eid;      /* 0: free */
-    u8 state;       /* these four are compared as one word on the fast paths */
-    u8 home;        /* hart */
+    eid_t eid; /* 0: free */
+    u8 state;  /* these four are compared as one word on the fast paths */
+    u8 home;   /* hart */
     u8 account;
     u8 zero;
-    u32 excess;     /* slots it owes */
+    u32 excess; /* slots it owes */
     ppn_t root;
     ppn_t uarea;
-    eid_t client;   /* whom it serves, when ENV_SERVING; 0: the call was broken */
-    eid_t callee;   /* whom it waits for, when ENV_CALLING; 0: the call was broken */
-    u32 broken;     /* when callee is 0, why: E_DEAD or E_TIME */
-    va_t uva;       /* its u-area, as it sees it */
+    eid_t client; /* whom it serves, when ENV_SERVING; 0: the call was broken */
+    eid_t callee; /* whom it waits for, when ENV_CALLING; 0: the call was broken */
+    u32 broken;   /* when callee is 0, why: E_DEAD or E_TIME */
+    va_t uva;     /* its u-area, as it sees it */
     u64 satp;
     u64 ua;         /* its u-area in the kernel's direct map */
     va_t pc;        /* where a reply continues it, when ENV_CALLING */
@@ -260,10 +260,10 @@ struct exo_env {
     u64 stop_cause; /* scause, stval and sepc of the fault that stopped it */
     va_t stop_tval;
     va_t stop_pc;
-    ppn_t code;     /* predicate and its three words, when ENV_WAITING */
-    u32 lost;       /* when client is 0, why */
+    ppn_t code; /* predicate and its three words, when ENV_WAITING */
+    u32 lost;   /* when client is 0, why */
     u64 words[3];
-    u64 slices;     /* prologues entered */
+    u64 slices; /* prologues entered */
     u64 aborts;
     ppn_t post_root; /* arguments of posted env_space and env_home */
     u32 post_hart;
@@ -271,14 +271,14 @@ struct exo_env {
     u64 reserved[12];
 };
 
-/* ---- accounts, slots, extents, requests ------------------------------------------------ */
+/* ---- accounts, slots, extents, requests ---- */
 
 enum acct_state { ACCT_FREE, ACCT_NEW, ACCT_RUN, ACCT_ENDING };
 
 /* One an account, at EXO_ACCTS[account]; record 0 is not used. 128 bytes. */
 struct exo_acct {
-    u8 state;    /* NEW until its first environment is set running: the parent may load it */
-    u8 parent;   /* 0 for account 1 */
+    u8 state;  /* NEW until its first environment is set running: the parent may load it */
+    u8 parent; /* 0 for account 1 */
     u8 pad[2];
     eid_t pager; /* hears of revocation */
     u32 reserve; /* pages it is always granted */
@@ -287,12 +287,12 @@ struct exo_acct {
     u32 envs, envs_used;
     u32 accts, accts_used;
     u32 exts, exts_used;
-    u32 roots_used; /* quota: twice envs */
-    u32 requests;   /* disk requests not yet collected by disk_done */
+    u32 roots_used;    /* quota: twice envs */
+    u32 requests;      /* disk requests not yet collected by disk_done */
     u32 revoke_target; /* pages to be held at the deadline; valid if revoke_deadline */
     u64 revoke_deadline;
-    u64 repossessed;   /* pages taken by force so far */
-    u32 doomed;        /* of the pages held: those on their way out */
+    u64 repossessed; /* pages taken by force so far */
+    u32 doomed;      /* of the pages held: those on their way out */
     u32 pad2;
     u64 reserved[6];
 };
@@ -310,7 +310,7 @@ struct exo_ext {
     u32 count;
     u32 requests; /* in flight */
     u8 account;
-    u8 name[15];  /* from the label; a split keeps it */
+    u8 name[15]; /* from the label; a split keeps it */
 };
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH };
@@ -318,15 +318,15 @@ enum req_state { REQ_FREE, REQ_QUEUED, REQ_ACTIVE, REQ_DONE, REQ_ORPHAN /* activ
 
 /* One a request, at EXO_REQS[(account - 1) * EXO_NREQ + n]. 128 bytes. */
 struct exo_req {
-    u32 id;      /* generation << 16 | (account - 1) * EXO_NREQ + n */
-    u8 state;    /* enum req_state */
-    u8 op;       /* enum disk_op */
-    u8 count;    /* blocks */
+    u32 id;   /* generation << 16 | (account - 1) * EXO_NREQ + n */
+    u8 state; /* enum req_state */
+    u8 op;    /* enum disk_op */
+    u8 count; /* blocks */
     u8 account;
-    i32 status;  /* when REQ_DONE: 0 or E_IO */
+    i32 status; /* when REQ_DONE: 0 or E_IO */
     u32 ext;
-    u64 block;   /* first block on the device */
-    u64 due;     /* RAM disk with a delay: time of completion */
+    u64 block; /* first block on the device */
+    u64 due;   /* RAM disk with a delay: time of completion */
     u64 reserved[4];
     ppn_t ppns[EXO_REQ_BLOCKS];
 };
@@ -336,13 +336,13 @@ struct exo_req {
  * predicates may test as page 0.
  */
 #define EXO_WINDOW 0xffffffe000000000
-#define EXO_WORDS ((const volatile struct exo_words *)EXO_WINDOW)
-#define EXO_ENVS ((const volatile struct exo_env *)(EXO_WINDOW + 0x200000))
-#define EXO_ACCTS ((const volatile struct exo_acct *)(EXO_WINDOW + 0x400000))
-#define EXO_SLOTS ((const volatile struct exo_slot *)(EXO_WINDOW + 0x600000))
-#define EXO_EXTS ((const volatile struct exo_ext *)(EXO_WINDOW + 0x800000))
-#define EXO_REQS ((const volatile struct exo_req *)(EXO_WINDOW + 0xa00000))
-#define EXO_PAGES ((const volatile struct exo_page *)(EXO_WINDOW + 0x40000000))
+#define EXO_WORDS  ((const volatile struct exo_words *)EXO_WINDOW)
+#define EXO_ENVS   ((const volatile struct exo_env *)(EXO_WINDOW + 0x200000))
+#define EXO_ACCTS  ((const volatile struct exo_acct *)(EXO_WINDOW + 0x400000))
+#define EXO_SLOTS  ((const volatile struct exo_slot *)(EXO_WINDOW + 0x600000))
+#define EXO_EXTS   ((const volatile struct exo_ext *)(EXO_WINDOW + 0x800000))
+#define EXO_REQS   ((const volatile struct exo_req *)(EXO_WINDOW + 0xa00000))
+#define EXO_PAGES  ((const volatile struct exo_page *)(EXO_WINDOW + 0x40000000))
 
 struct exo_words {
     u64 free;        /* free pages */
@@ -354,13 +354,13 @@ struct exo_words {
     u64 free_head;   /* ppn of the head of the free list: what page_alloc(any) takes */
     u64 npages;      /* page records */
     u64 nharts;
-    u64 timebase;    /* `time` per second */
-    u64 doomed;      /* pages the sweeper has yet to free */
-    u64 slice;       /* usual slice, in `time` */
-    u64 budget;      /* epilogue budget, in `time` */
-    u64 console;     /* account that owns the console */
-    u64 boot_time;   /* `time` at the kernel's first instruction */
-    u64 nexts;       /* extents ever named: records below this may be in use */
+    u64 timebase;  /* `time` per second */
+    u64 doomed;    /* pages the sweeper has yet to free */
+    u64 slice;     /* usual slice, in `time` */
+    u64 budget;    /* epilogue budget, in `time` */
+    u64 console;   /* account that owns the console */
+    u64 boot_time; /* `time` at the kernel's first instruction */
+    u64 nexts;     /* extents ever named: records below this may be in use */
     char bootargs[1024];
 };
 
@@ -388,7 +388,7 @@ struct exo_forced {
     u64 x[31]; /* x1-x31 */
     u64 f[32];
     u64 fcsr;
-    u64 fp;    /* nonzero: f and fcsr were live and are given back by resume(FORCED) */
+    u64 fp; /* nonzero: f and fcsr were live and are given back by resume(FORCED) */
 };
 
 struct exo_uarea {
@@ -415,10 +415,10 @@ struct exo_op {
     u32 op;
     ppn_t root;
     va_t va;
-    ppn_t ppn;  /* page_alloc: ppn or 0; the page allocated comes back here */
-    u32 bits;   /* bind: bits; protect: clear << 16 | set; page_alloc: nonzero = unzeroed */
-    u64 word;   /* bind, protect: capability; unbind: the word to leave. Out: the old PTE */
-    u64 binds;  /* out: what the call returns in a2 */
+    ppn_t ppn; /* page_alloc: ppn or 0; the page allocated comes back here */
+    u32 bits;  /* bind: bits; protect: clear << 16 | set; page_alloc: nonzero = unzeroed */
+    u64 word;  /* bind, protect: capability; unbind: the word to leave. Out: the old PTE */
+    u64 binds; /* out: what the call returns in a2 */
 };
 
 /* ---- wakeup predicates (SOSP95, Downloading Code) -------------------------------------
@@ -433,7 +433,7 @@ enum pred_op {
     PRED_SUB,
     PRED_AND,
     PRED_OR,
-    PRED_BEQ,  /* if r[a] == r[b], skip imm instructions (1..) */
+    PRED_BEQ, /* if r[a] == r[b], skip imm instructions (1..) */
     PRED_BNE,
     PRED_BLTU,
     PRED_BGEU,
@@ -598,18 +598,13 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_PINNED; E_BUSY (u-area in use); E_STATE (account ending); E_FIXED; E_QUOTA.
  * env_ctl(eid, op)
  *     ENV_RUN: a stopped one runs, a waiting one wakes, at PROLOGUE. ENV_STOP: no longer
- *     entered; what it was running is in its forced frame, and a call it made is recalled. ENV_RECALL: its call is broken
- *     (t6 = E_TIME there, E_TIME to the server's reply).
- *     E_ARG; E_EID; E_OWNER; E_STATE (run: neither; recall: not calling).
- * env_end(eid)
- *     The record is freed; pages, bindings and slots stay, the root and u-area as they are.
- *     E_EID; E_OWNER.
- * env_space(eid, root, va)
- *     Moves the environment to another root of its account, its u-area seen at va.
- *     E_VA; E_EID; E_PPN; E_OWNER (environment, root); E_TYPE.
- * env_home(eid, hart)
- *     Moves it to another hart, once it is off this one.
- *     E_EID; E_HART; E_OWNER; E_STATE (calling or serving).
+ *     entered; what it was running is in its forced frame, and a call it made is recalled. ENV_RECALL: its
+ * call is broken (t6 = E_TIME there, E_TIME to the server's reply). E_ARG; E_EID; E_OWNER; E_STATE (run:
+ * neither; recall: not calling). env_end(eid) The record is freed; pages, bindings and slots stay, the root
+ * and u-area as they are. E_EID; E_OWNER. env_space(eid, root, va) Moves the environment to another root of
+ * its account, its u-area seen at va. E_VA; E_EID; E_PPN; E_OWNER (environment, root); E_TYPE. env_home(eid,
+ * hart) Moves it to another hart, once it is off this one. E_EID; E_HART; E_OWNER; E_STATE (calling or
+ * serving).
  *
  * Accounts and memory revocation (SOSP95, Visible Resource Revocation; The Abort Protocol)
  *

@@ -1,6 +1,7 @@
-// The kernel's calls as C functions, for user-level code: each is one ecall, inline. What the calls do, and their
-// errors, stands in <exo/abi.h>. Those that end the slice or enter the caller elsewhere (yield, wait, call, send,
-// reply, resume) are not here: the caller's registers do not survive them, so they belong into a libOS's assembly.
+// The kernel's calls as C functions, for user-level code: each is one ecall, inline. What the calls do, and
+// their errors, stands in <exo/abi.h>. Those that end the slice or enter the caller elsewhere (yield, wait,
+// call, send, reply, resume) are not here: the caller's registers do not survive them, so they belong into a
+// libOS's assembly.
 #ifndef EXO_CALL_H
 #define EXO_CALL_H
 
@@ -11,8 +12,8 @@ struct exo_ret {
     u64 val, val2;
 };
 
-static inline __attribute__((always_inline)) struct exo_ret exo_ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3, u64 x4)
-{
+static inline __attribute__((always_inline)) struct exo_ret exo_ecall(u64 nr, u64 x0, u64 x1, u64 x2, u64 x3,
+                                                                      u64 x4) {
     register u64 a0 __asm__("a0") = x0;
     register u64 a1 __asm__("a1") = x1;
     register u64 a2 __asm__("a2") = x2;
@@ -27,9 +28,9 @@ static inline __attribute__((always_inline)) struct exo_ret exo_ecall(u64 nr, u6
 }
 
 // A call whose only result is its error; one whose result is a value (checked through .err).
-#define EXO_DO(name, NR, params, x0, x1, x2, x3, x4)                                                         \
+#define EXO_DO(name, NR, params, x0, x1, x2, x3, x4) \
     static inline i64 name params { return exo_ecall(NR, x0, x1, x2, x3, x4).err; }
-#define EXO_GET(name, NR, params, x0, x1, x2, x3, x4)                                                        \
+#define EXO_GET(name, NR, params, x0, x1, x2, x3, x4) \
     static inline struct exo_ret name params { return exo_ecall(NR, x0, x1, x2, x3, x4); }
 
 // clang-format off
@@ -82,8 +83,7 @@ EXO_DO(exo_mark, EXO_MARK, (u64 a, u64 b), a, b, 0, 0, 0)
 EXO_DO(exo_halt, EXO_HALT, (u64 code), code, 0, 0, 0, 0)
 // clang-format on
 
-static inline u64 exo_time(void)
-{
+static inline u64 exo_time(void) {
     u64 t;
     __asm__ volatile("rdtime %0" : "=r"(t));
     return t;

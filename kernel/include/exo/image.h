@@ -140,8 +140,7 @@ const char *label_error_name(enum label_error e);
 
 // Sum of n bytes, n a multiple of 8, p aligned to 8; `seed` is 0 or the sum of what came before. Each step
 // maps sums one to one, so a single changed word always shows.
-static inline u64 label_sum(u64 seed, const void *p, u64 n)
-{
+static inline u64 label_sum(u64 seed, const void *p, u64 n) {
     const u64 __attribute__((may_alias)) *word = p;
     u64 sum = seed ^ 0xcbf29ce484222325;
     for (u64 i = 0; i < n / 8; i++) {
