@@ -30,13 +30,13 @@ ICOUNT = ['-icount', 'shift=0,sleep=off']
 class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
-    boots again, and compares the traces."""
+    boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False):
+                 damage=None, twice=False, lines=()):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage = talk, damage
+        self.talk, self.damage, self.lines = talk, damage, lines
 
 
 RUNS = [
@@ -54,6 +54,10 @@ RUNS = [
     Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',
         extra=ICOUNT, twice=True),
     Run('minimal-repeat', 'minimal', args='nowfi trace=ring', extra=ICOUNT, twice=True),
+    Run('first-memory', 'first', mem='64M', extra=['-icount', 'shift=3,sleep=off'],
+        lines=['name=keep pages=200 args=keep', 'name=give pages=200 args=give', 'name=judge pages=200 console args=judge']),
+    Run('first-restarts', 'first', status=None, lines=['name=die pages=200 args=die'],
+        talk=shell.says('first: die ended; once more\n' * 3 + 'first: die ended too often\n')),
     Run('shell-1', 'testfs', talk=shell.session),
     Run('shell-4', 'testfs', cpus=4, talk=shell.session),
     Run('shell-1-virtio', 'testfs', disk='virtio', status=1, talk=shell.session),
@@ -156,8 +160,9 @@ def make_disk(run, build):
     if run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img',
-                        '--raw', 'test=1M', '--fs-size', '0'], check=True)
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
+                        '--fs-size', '0'] + (['--libos', f'guest={build}/guest.img'] if run.lines else []) +
+                       [a for line in run.lines for a in ('--line', f'image=guest envs=1 slots=4 {line}')], check=True)
     if run.damage:
         run.damage(disk)
     return disk
