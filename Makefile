@@ -155,11 +155,8 @@ $(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
 	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
 
-USES_first := kernel/label.c # checks the images it loads
-
 define image_rule
-$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS]) \
-    $(USES_$1)) user/rt/image.ld
+$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
 	$$(call say,LD $$@)
 	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
 	    -o $$@ $$(filter %.o,$$^)
@@ -179,7 +176,7 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
-TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) kernel/label.c \
+TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
     $(call there,$(patsubst %,libos/%.c,super log fs inode dir path))
 MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)

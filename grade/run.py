@@ -65,9 +65,9 @@ RUNS = [
     Run('shell-16M', 'testfs', cpus=4, disk='virtio', mem='16M', talk=shell.session),
     Run('shell-stress', 'testfs', cpus=4, disk='virtio', talk=shell.stress),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
-    Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: label's checksum is wrong"),
+    Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),
-    Run('bad-image', 'testfs', status=3, talk=shell.dies('the boot image: not an image'),
+    Run('bad-image', 'testfs', status=3, talk=shell.dies('extent .boot. holds no boot image'),
         damage=shell.overwrite(4096, bytes(8))),
 ]
 
