@@ -96,7 +96,7 @@ static void test_label(void) {
     LABEL(l.extent[1].name[1] = ' ', LABEL_E_EXTENT_NAME);
     LABEL(l.extent[1].name[1] = (char)0x80, LABEL_E_EXTENT_NAME);
     LABEL(memset(l.extent[1].name, 'x', 16), LABEL_E_EXTENT_NAME);
-    LABEL(strcpy(l.extent[3].name, "boot"), LABEL_E_EXTENT_TWICE);
+    LABEL(strcpy(l.extent[4].name, "boot"), LABEL_E_EXTENT_TWICE);
     LABEL(l.extent[3].count = 0, LABEL_E_EXTENT_BOUNDS);
     LABEL(l.extent[4].count++, LABEL_E_EXTENT_BOUNDS);
     LABEL(l.extent[3].count = 0xffffffff, LABEL_E_EXTENT_BOUNDS);
