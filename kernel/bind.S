@@ -65,11 +65,9 @@
     addi    t0, t0, 4
     csrw    sepc, t0
     li      a0, 0
-    li      t1, 0
-    li      t2, 0
-    li      t3, 0
-    li      t4, 0
-    li      t5, 0
+    .irp    reg, t1, t2, t3, t4, t5
+    li      \reg, 0
+    .endr
     csrrw   tp, sscratch, tp
     sret
 .endm

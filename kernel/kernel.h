@@ -238,6 +238,9 @@ static inline struct exo_env *env_get(u64 eid) {
 static inline bool env_here(const struct exo_env *e) {
     return __atomic_load_n(&e->home, __ATOMIC_ACQUIRE) == this_hart->index;
 }
+static inline volatile u8 *mask_byte(volatile struct exo_uarea *ua, u32 frame) {
+    return (volatile u8 *)&ua->mask + frame;
+}
 static inline struct exo_uarea *env_ua(const struct exo_env *e) { return (struct exo_uarea *)e->ua; }
 
 #define POST_STOP   1
@@ -282,9 +285,9 @@ void fp_save(struct exo_forced *f);
 void fp_load(const struct exo_forced *f);
 
 // Fast calls in C: what the assembly does, and what it leaves to C. Results go to this_hart->regs.
-void twin_yield(struct regs *r), twin_wait(struct regs *r), twin_call(struct regs *r),
-    twin_send(struct regs *r);
-void twin_reply(struct regs *r), twin_resume(struct regs *r), twin_fp(struct regs *r);
+// The fast calls: what became of it, E_OK if that is in the registers already.
+typedef enum exo_error twin_fn(struct regs *r);
+twin_fn twin_yield, twin_wait, twin_call, twin_send, twin_reply, twin_resume, twin_fp; // transfer.c
 void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has part in
 
 // ---- predicate.c, disk.c, extent.c, console.c, trace.c ----

@@ -8,10 +8,39 @@
 // paths, and 0 while C runs: so a trap from C finds 0 and goes to trap_panic.
 #include "kernel_asm.h"
 
-// t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
+.macro clear regs:vararg
+    .irp    reg, \regs
+    li      \reg, 0
+    .endr
+.endm
+
+.macro to_user
+    csrrw   tp, sscratch, tp
+    sret
+.endm
+
+// An upcall's frame in the u-area t0: what its handler may use, and where it comes from. t1 = that.
+.macro save_frame frame
+    sd      t1, \frame+FRAME_T1(t0)
+    sd      t2, \frame+FRAME_T2(t0)
+    ld      t1, H_T0(tp)
+    sd      t1, \frame+FRAME_T0(t0)
+    csrr    t1, sepc
+    sd      t1, \frame+FRAME_EPC(t0)
+.endm
+
+// Enters the u-area t0's `entry`.
+.macro upcall_to entry
+    ld      t2, \entry(t0)
+    csrw    sepc, t2
+    ld      t0, H_UVA(tp)
+    to_user
+.endm
+
     .section .text
     .balign 64
     .globl trap_fast
+// t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
 trap_fast:
     csrrw   tp, sscratch, tp
     beqz    tp, from_kernel
@@ -38,8 +67,7 @@ fast_null:
     addi    t0, t0, 4
     csrw    sepc, t0
     li      a0, 0
-    csrrw   tp, sscratch, tp
-    sret
+    to_user
 
 // ---- exceptions and the end of a slice ----
 
@@ -52,22 +80,13 @@ not_ecall:
     lbu     t0, UA_MASK(t0)
     bnez    t0, save_all
     ld      t0, H_UA(tp)
-    sd      t1, UA_FAULT+FRAME_T1(t0)
-    sd      t2, UA_FAULT+FRAME_T2(t0)
-    ld      t1, H_T0(tp)
-    sd      t1, UA_FAULT+FRAME_T0(t0)
-    csrr    t1, sepc
-    sd      t1, UA_FAULT+FRAME_EPC(t0)
+    save_frame UA_FAULT
     csrr    t2, stval
     sd      t2, UA_FAULT+FRAME_TVAL(t0)
     csrr    t1, scause
     sd      t1, UA_FAULT+FRAME_CAUSE(t0)
     sb      t1, UA_MASK(t0)
-    ld      t2, UA_ENTRY_FAULT(t0)
-    csrw    sepc, t2
-    ld      t0, H_UVA(tp)
-    csrrw   tp, sscratch, tp
-    sret
+    upcall_to UA_ENTRY_FAULT
 
 not_fault:
     blez    t0, save_all
@@ -85,12 +104,7 @@ not_fault:
     ld      t0, UA_MASK(t0)
     bnez    t0, save_all
     ld      t0, H_UA(tp)
-    sd      t1, UA_EPILOGUE+FRAME_T1(t0)
-    sd      t2, UA_EPILOGUE+FRAME_T2(t0)
-    ld      t1, H_T0(tp)
-    sd      t1, UA_EPILOGUE+FRAME_T0(t0)
-    csrr    t1, sepc
-    sd      t1, UA_EPILOGUE+FRAME_EPC(t0)
+    save_frame UA_EPILOGUE
     li      t1, SPECIAL_PHASE   // 1: also READY_NONE, and not 0
     sb      t1, UA_MASK+1(t0)
     sw      t1, H_SPECIAL(tp)
@@ -101,42 +115,31 @@ not_fault:
     ld      t2, H_BUDGET(tp)
     add     t1, t1, t2
     csrw    CSR_STIMECMP, t1
-    ld      t2, UA_ENTRY_EPILOGUE(t0)
-    csrw    sepc, t2
-    ld      t0, H_UVA(tp)
-    csrrw   tp, sscratch, tp
-    sret
+    upcall_to UA_ENTRY_EPILOGUE
 
 // Back to what was interrupted: FAULT or EPILOGUE frame, a0 and a7 from t1 and t2. Past the end of the slice C sees
 // whether the frame's byte of mask held an EPILOGUE back.
+.macro resume_from frame, mask
+    ld      t0, H_UA(tp)
+    mv      a0, t1
+    mv      a7, t2
+    ld      t1, \frame+FRAME_EPC(t0)
+    csrw    sepc, t1
+    sb      zero, \mask(t0)
+    ld      t1, \frame+FRAME_T1(t0)
+    ld      t2, \frame+FRAME_T2(t0)
+    ld      t0, \frame+FRAME_T0(t0)
+    to_user
+.endm
+
 fast_resume:
     lw      t0, H_SPECIAL(tp)
     bnez    t0, save_all
     bnez    a0, 1f
-    ld      t0, H_UA(tp)
-    mv      a0, t1
-    mv      a7, t2
-    ld      t1, UA_FAULT+FRAME_EPC(t0)
-    csrw    sepc, t1
-    sb      zero, UA_MASK(t0)
-    ld      t1, UA_FAULT+FRAME_T1(t0)
-    ld      t2, UA_FAULT+FRAME_T2(t0)
-    ld      t0, UA_FAULT+FRAME_T0(t0)
-    csrrw   tp, sscratch, tp
-    sret
+    resume_from UA_FAULT, UA_MASK
 1:  addi    t0, a0, -FRAME_EPILOGUE
     bnez    t0, save_all
-    ld      t0, H_UA(tp)
-    mv      a0, t1
-    mv      a7, t2
-    ld      t1, UA_EPILOGUE+FRAME_EPC(t0)
-    csrw    sepc, t1
-    sb      zero, UA_MASK+1(t0)
-    ld      t1, UA_EPILOGUE+FRAME_T1(t0)
-    ld      t2, UA_EPILOGUE+FRAME_T2(t0)
-    ld      t0, UA_EPILOGUE+FRAME_T0(t0)
-    csrrw   tp, sscratch, tp
-    sret
+    resume_from UA_EPILOGUE, UA_MASK+1
 
 // ---- protected control transfer and directed yield ----
 
@@ -163,19 +166,29 @@ fast_resume:
 
 // Between accounts nothing but messages and results may pass. tp goes the way of the rest, so this is the end.
 .macro scrub_sret
-    li      ra, 0
-    li      sp, 0
-    li      gp, 0
-    li      t1, 0
-    li      t2, 0
-    li      t4, 0
-    li      t5, 0
-    li      a5, 0
-    li      a6, 0
-    li      a7, 0
+    clear   ra, sp, gp, t1, t2, t4, t5, a5, a6, a7
     csrw    sscratch, tp
     li      tp, 0
     sret
+.endm
+
+// The next slice of the environment t0 begins, unless it is a call's. t3 = u-area.
+.macro begin_slice
+    ld      t4, E_SLICES(t0)
+    addi    t4, t4, 1
+    sd      t4, E_SLICES(t0)
+    ld      t3, E_UA(t0)
+    ld      t4, UA_ENTRY_PROLOGUE(t3)
+    csrw    sepc, t4
+    switch_to
+.endm
+
+// The client t0 goes on after its call.
+.macro return_to_client
+    ld      t4, E_PC(t0)
+    csrw    sepc, t4
+    ld      t3, E_UA(t0)
+    switch_to
 .endm
 
 // Nothing in the callee's u-area t3 holds a call back, nor might: pending may name a forced frame. t4 = 0.
@@ -221,8 +234,7 @@ fast_call:
     unmasked
     sw      t4, H_READY(tp)     // READY_SAME
     transfer
-    csrrw   tp, sscratch, tp
-    sret
+    to_user
 1:  lw      t4, H_BASE(tp)      // another account's: with the capability it accepts
     bne     t4, t2, save_all
     xor     t5, t1, t2
@@ -263,14 +275,9 @@ fast_reply:
     sw      t2, H_READY(tp)
     addi    t2, t2, ENV_RUNNING
     sw      t2, E_WORD(t0)
-    ld      t4, E_PC(t0)
-    csrw    sepc, t4
-    ld      t3, E_UA(t0)
-    switch_to
-    li      t5, 0
-    li      t6, 0
-    csrrw   tp, sscratch, tp
-    sret
+    return_to_client
+    clear   t5, t6
+    to_user
 1:  lui     t1, READY_CROSS >> 12
     or      t4, t4, t1
     bne     t4, t2, save_all
@@ -283,10 +290,7 @@ fast_reply:
     sw      t2, H_BASE(tp)
     addi    t2, t2, ENV_RUNNING
     sw      t2, E_WORD(t0)
-    ld      t4, E_PC(t0)
-    csrw    sepc, t4
-    ld      t3, E_UA(t0)
-    switch_to
+    return_to_client
     li      t6, 0
     scrub_sret
 
@@ -300,15 +304,8 @@ fast_yield:
     sw      t2, E_WORD(t4)
     addi    t2, t2, ENV_RUNNING
     sw      t2, E_WORD(t0)
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    csrrw   tp, sscratch, tp
-    sret
+    begin_slice
+    to_user
 1:  lw      t5, H_BASE(tp)      // another account's
     bne     t5, t2, save_all
     xor     t5, t1, t2
@@ -319,31 +316,8 @@ fast_yield:
     sw      t1, H_READY(tp)
     addi    t1, t1, ENV_RUNNING
     sw      t1, E_WORD(t0)
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    li      a0, 0
-    li      a1, 0
-    li      a2, 0
-    li      a3, 0
-    li      a4, 0
-    li      s0, 0
-    li      s1, 0
-    li      s2, 0
-    li      s3, 0
-    li      s4, 0
-    li      s5, 0
-    li      s6, 0
-    li      s7, 0
-    li      s8, 0
-    li      s9, 0
-    li      s10, 0
-    li      s11, 0
-    li      t6, 0
+    begin_slice
+    clear   a0, a1, a2, a3, a4, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t6
     scrub_sret
 
 // The slice is over: the next filled slot, if its environment is ready, at home here, and of this account.
@@ -372,21 +346,14 @@ yield_any:
     sw      zero, H_SPECIAL(tp)
     sd      t6, H_TURN(tp)
     li      t6, 0
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
     csrr    t4, time
     ld      t3, H_SLICE(tp)
     add     t4, t4, t3
     csrw    CSR_STIMECMP, t4
     li      t4, SSTATUS_FS
     csrc    sstatus, t4
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    csrrw   tp, sscratch, tp
-    sret
+    begin_slice
+    to_user
 
 // ---- calls under the lock ----
 
@@ -434,17 +401,7 @@ locked_call:
     ld      sp, H_SP(tp)
     csrw    sscratch, tp
     ld      tp, H_TP(tp)
-    li      t1, 0
-    li      t2, 0
-    li      t3, 0
-    li      t4, 0
-    li      t5, 0
-    li      t6, 0
-    li      a3, 0
-    li      a4, 0
-    li      a5, 0
-    li      a6, 0
-    li      a7, 0
+    clear   t1, t2, t3, t4, t5, t6, a3, a4, a5, a6, a7
     sret
 2:  mv      t6, t1
     jal     t1, lock_wait
