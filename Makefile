@@ -126,7 +126,7 @@ $(BUILD)/%.S.o: %.S $(OFFSETS) $(BASIS)
 $(BUILD)/include/offsets.h: kernel/offsets.c $(BASIS)
 	@mkdir -p $(@D) $(BUILD)/kernel
 	$(Q)$(CC) $(KFLAGS) -MF $(BUILD)/kernel/offsets.d -MT $@ -S -o $(BUILD)/offsets.s $<
-	$(Q)sed -n 's/^.*->\([A-Z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
+	$(Q)sed -n 's/^.*->\([A-Za-z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
 
 # Linked twice: the second time with the names of its functions, which lie behind all text and so move none.
 KLINK = $(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld

@@ -22,19 +22,9 @@ static inline struct ret fail(enum exo_error e) { return (struct ret){e, 0}; }
 static inline struct ret done(u64 val) { return (struct ret){0, val}; }
 
 typedef struct ret call_fn(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
-extern call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC]; // call.c
-
-call_fn do_page_alloc, do_page_free, do_page_set, do_page_give;                       // page.c
-call_fn do_pt_link, do_pt_unlink;                                                     // table.c
-call_fn do_bind, do_protect, do_unbind, do_batch;                                     // bind.c
-call_fn do_env_new, do_env_ctl, do_env_end, do_env_space, do_env_home, do_env_accept; // env.c
-call_fn do_slot_set, do_slot_give, do_poke;                                           // slot.c
-call_fn do_acct_new, do_acct_set, do_acct_end, do_acct_pager, do_revoke;              // account.c
-call_fn do_ext_split, do_ext_join, do_ext_give, do_ext_set;                           // extent.c
-call_fn do_disk_submit, do_disk_done;                                                 // disk.c
-call_fn do_cons_write, do_cons_read, do_cons_give;                                    // conscall.c
-call_fn do_code_load, do_code_drop;                                                   // predicate.c
-call_fn do_cap_new, do_mark, do_halt;                                                 // misc.c
+#define DO(nr, name, number, caps) call_fn do_##name;
+EXO_LOCKED_CALLS(DO)
+extern call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC]; // trap.c
 
 // ---- harts ----
 

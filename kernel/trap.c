@@ -158,6 +158,9 @@ static twin_fn *const twins[] = {twin_null, twin_yield, twin_wait,   twin_call,
                                  twin_send, twin_reply, twin_resume, twin_fp};
 _Static_assert(sizeof(twins) / sizeof(*twins) == EXO_PAGE_ALLOC - EXO_CALLS, "a twin for each fast call");
 
+#define ENTRY(nr, name, number, caps) [EXO_##nr - EXO_PAGE_ALLOC] = do_##name,
+call_fn *const call_table[] = {EXO_LOCKED_CALLS(ENTRY)};
+
 static void locked_call(struct regs *r, u64 nr) {
     static const u8 dead[] = {5, 6, 7, 13, 14, 15, 16, 17, 28, 29, 30, 31};
     const u64 args[5] = {r->x[10], r->x[11], r->x[12], r->x[13], r->x[14]};
