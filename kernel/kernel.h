@@ -204,8 +204,7 @@ void take_from_start(u32 account); // a new revocation: what is taken will be ta
 
 // ---- account.c ----
 
-// Reserve and quotas go over; what is checked is checked.
-void acct_move(u32 from, u32 to, i64 pages, i64 envs, i64 accounts, i64 extents);
+void acct_inherit(u32 from, u32 to); // all its reserve and quotas
 static inline u32 caller(void) { return this_hart->cur->account; }
 // Does an owner check by account `by` pass for something of account `of`? Yes for itself, and for the parent
 // of an account none of whose environments was set running yet.

@@ -108,7 +108,7 @@ static void end_rest(u32 account) {
     slots_inherit(account, parent);
     ext_inherit(account, parent);
     if (words->console == account) words->console = parent;
-    acct_move(account, parent, a->reserve, a->envs, a->accts, a->exts);
+    acct_inherit(account, parent);
     accts[parent].accts_used--;
     *a = (struct exo_acct){0};
     nending--;
