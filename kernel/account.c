@@ -108,22 +108,23 @@ static enum exo_error child_error(const struct exo_acct *a) {
     return !a ? E_ACCT : a->parent != caller() ? E_KIN : a->state == ACCT_ENDING ? E_STATE : E_OK;
 }
 
-// Everything below the account ends with it. A parent may have a larger number than its child, so one look at
-// the records may not be enough; as many as there are levels are.
+// Is the account, or one above it, ending?
+static bool below_ending(u32 n) {
+    while (n && accts[n].state != ACCT_ENDING) n = accts[n].parent;
+    return n;
+}
+
+// Everything below the account ends with it; environments are asked to at once, wherever they are.
 struct ret do_acct_end(u64 account, u64 a1, u64 a2, u64 a3, u64 a4) {
     enum exo_error e = child_error(acct_get(account));
     if (e) return fail(e);
 
     acct_ending((u32)account);
-    for (bool found = true; found;) {
-        found = false;
-        for (u32 n = 1; n <= EXO_NACCT; n++) {
-            if (accts[n].state == ACCT_FREE || accts[n].state == ACCT_ENDING) continue;
-            if (accts[accts[n].parent].state != ACCT_ENDING) continue;
-            acct_ending(n);
-            found = true;
-        }
-    }
+    for (u32 n = 1; n <= EXO_NACCT; n++)
+        if (accts[n].state != ACCT_ENDING && below_ending(n)) acct_ending(n);
+    for (u32 i = 0; i < EXO_NENV; i++)
+        if (envs[i].eid && accts[envs[i].account].state == ACCT_ENDING && !(envs[i].posted & POST_END))
+            env_post(&envs[i], POST_END);
     return done(0);
 }
 
