@@ -32,5 +32,7 @@
 // Not in xv6.
 #define SYS_fsync    22
 #define SYS_poweroff 23
+#define SYS_setgroup 25
+#define SYS_front    26
 
 #endif
