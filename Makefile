@@ -28,7 +28,7 @@ there = $(foreach f,$1,$(if $(wildcard $f),$f))
 # Programs of the file system, each made of user/NAME.c or of user/NAME/*.c; `make UPROGS+=mine` adds user/mine.c. What
 # several of them share is in ULIB.
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    init sh ls cat echo wc grep head tail sort seq hexdump mkdir rm ln mv cp kill sleep date sync forktest ps top \
+    init sh ls cat echo wc grep head tail sort seq hexdump mkdir rm ln mv cp kill sleep date sync forktest ps top edit \
     poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\

@@ -245,7 +245,7 @@ def programs(sh):
     sh.prints('sort nosuch', 'sort: cannot open nosuch\n')
     sh.prints('echo 0123456789abcdef | hexdump',
               '00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n'
-              f'00000010  0a {"   " * 7} {"   " * 7}  |.|\n')
+              f'00000010  0a{" " * 48}|.|\n')
     sh.prints('cp README a; mv a b; cp b /c; cat b c | wc', wc(text * 2))
     sh.prints('mkdir d; cp b d; mv c d; cat d/b d/c | wc; rm b d/b d/c d', wc(text * 2))
     sh.prints('mv a b', 'mv: no file a\n')
@@ -258,6 +258,29 @@ def programs(sh):
     sh.wait(r'q ends it\n')
     sh.guest.type('q')
     expect_match('q', r'(?s)[^q]*', sh.prompt())
+
+
+def editor(sh):
+    def typed(keys, until):
+        sh.guest.type(keys)
+        sh.wait(until)
+    typed('edit t\n', 'a new file')
+    typed('hello\rworld\x1b[A\x1b[FX\x13', r't, line 1 of 2: saved')
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t', 'helloX\nworld\n')
+    typed('edit t\n', 'line 1 of 2')
+    typed('lost\x11', r'\(changed\), line 1 of 2: not saved')
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t', 'helloX\nworld\n')
+    typed('edit t\n', 'line 1 of 2')
+    typed('\x0b\x1b[F\r\x19\x1b[A\x7f\x08!\x1b[3~\x13', 'saved')  # cut, a line, put back, joined
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t; rm t', 'worl!elloX\n\n')
+    sh.prints('edit', 'usage: edit file\n')
+    sh.prints('edit .', 'edit: . is not a file\n')
 
 
 def ps(sh):
@@ -335,7 +358,7 @@ def crash_alone(sh):
 # ---- sessions ----
 
 TESTS = [ls_wc, cat_grep, pipe_of_three, append, lists_and_groups, background, unknown_command, long_line, editing,
-         line_editing, history, give_up_line, interrupt, end_of_input, new_shell, large_file, names, programs, ps, forktest, kill_loop, fill, crash_alone]
+         line_editing, history, give_up_line, interrupt, end_of_input, new_shell, large_file, names, programs, editor, ps, forktest, kill_loop, fill, crash_alone]
 TESTS = [(t.__name__, t) for t in TESTS] + [(f'crash_{c[0]}', functools.partial(crash, what=c)) for c in CRASHES]
 
 

@@ -9,10 +9,7 @@
 #define ESC     27
 #define DEL     127
 
-enum key { LEFT = 256, RIGHT, UP, DOWN, HOME, END, DELETE, OTHER };
-
 struct edit {
-    int keys;
     char *text;
     int max, n, at; // n bytes of text, cursor before byte `at`
     int over;       // it had more than max - 1 bytes once
@@ -86,22 +83,25 @@ static void remember(struct history *h, const char *text, int n) {
     strcpy(h->line[h->n++ % HISTORY], text);
 }
 
-static int get(struct edit *e) {
+static int get(int keys) {
     uchar c;
-    return read(e->keys, &c, 1) == 1 ? c : -1;
+    return read(keys, &c, 1) == 1 ? c : -1;
 }
 
-// After an escape: ESC [ A or ESC O A, ESC [ 3 ~ and so on.
-static int get_sequence(struct edit *e) {
+// An escape begins ESC [ A or ESC O A, ESC [ 3 ~ and so on.
+int read_key(int keys) {
     static const struct {
         char last, number;
         short key;
-    } sequences[] = {{'A', 0, UP},    {'B', 0, DOWN},  {'C', 0, RIGHT},   {'D', 0, LEFT},
-                     {'H', 0, HOME},  {'F', 0, END},   {'~', '1', HOME},  {'~', '7', HOME},
-                     {'~', '4', END}, {'~', '8', END}, {'~', '3', DELETE}};
-    int c = get(e), number = 0;
+    } sequences[] = {{'A', 0, UP},         {'B', 0, DOWN},  {'C', 0, RIGHT},    {'D', 0, LEFT},
+                     {'H', 0, HOME},       {'F', 0, END},   {'~', '1', HOME},   {'~', '7', HOME},
+                     {'~', '4', END},      {'~', '8', END}, {'~', '3', DELETE}, {'~', '5', PAGE_UP},
+                     {'~', '6', PAGE_DOWN}};
+    int c = get(keys), number = 0;
+    if (c != ESC) return c;
+    c = get(keys);
     if (c != '[' && c != 'O') return c < 0 ? c : OTHER;
-    while ((c = get(e)) >= 0 && c < '@')
+    while ((c = get(keys)) >= 0 && c < '@')
         if (!number) number = c;
     for (uint i = 0; i < sizeof(sequences) / sizeof(*sequences); i++)
         if (sequences[i].last == c && (c != '~' || sequences[i].number == number)) return sequences[i].key;
@@ -144,13 +144,10 @@ static int key(struct edit *e, int k) {
 }
 
 int edit_line(int keys, const char *prompt, char *to, int max, struct history *h) {
-    struct edit e = {keys, to, max, 0, 0, 0, h, h->n};
+    struct edit e = {to, max, 0, 0, 0, h, h->n};
     int over = 0;
     put(prompt, strlen(prompt));
-    while (!over) {
-        int k = get(&e);
-        over = key(&e, k == ESC ? get_sequence(&e) : k);
-    }
+    while (!over) over = key(&e, read_key(keys));
     if (over == LINE_BREAK) put("^C", 2);
     put("\n", 1);
     if (over != 1) return over;
