@@ -248,10 +248,11 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
-# Tests in QEMU are grade/run.py's and bench.py's; they print the same lines.
+# Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's and bench.py's; they print the same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
 GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
 GUESTRUN = $(if $(wildcard grade/run.py),\
+    $(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)'; echo "done grade/stubs.py $$?"; \
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
     $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
 
