@@ -46,7 +46,7 @@ static struct buf *lookup(struct bcache *c, u32 block) {
 }
 
 int bspare(const struct buf *b) {
-    return b->held == 0 && !b->dirty && (b->state == BUF_EMPTY || b->state == BUF_VALID);
+    return b->held == 0 && !b->dirty && !b->kept && (b->state == BUF_EMPTY || b->state == BUF_VALID);
 }
 
 // A frame that is free now, for a block that has none; or 0.
@@ -98,13 +98,19 @@ static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, 
     }
 }
 
-// Collects what the disk has done for the cache: whether that was anything. Flushes belong to who began them.
+// Whether a request is between a block and the frame that holds it.
+static int is_ours(struct bcache *c, const volatile struct exo_req *q) {
+    if (q->op == DISK_FLUSH) return 0;
+    const struct buf *b = lookup(c, q->block - EXO_EXTS[c->extent].start);
+    return b && b->ppn == q->ppns[0];
+}
+
+// Collects what the disk has done for the cache: whether that was anything.
 static int reap(struct bcache *c) {
     const volatile struct exo_req *q = requests(c);
     int any = 0;
     for (u32 i = 0; i < EXO_NREQ; i++, q++) {
-        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent ||
-            q->op == DISK_FLUSH)
+        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent || !is_ours(c, q))
             continue;
         u32 block = q->block - EXO_EXTS[c->extent].start, count = q->count;
         enum disk_op op = q->op;
@@ -139,6 +145,16 @@ static void await(struct bcache *c) {
     else
         lock_pause();
     lock_acquire(&c->lock);
+}
+
+// Waits for a request that the caller began and nobody else collects. Without the cache's lock.
+static int finish_own(u64 id) {
+    for (;;) {
+        u64 seen = completions();
+        struct exo_ret done = exo_disk_done(id);
+        if (done.err != E_BUSY) return done.err || done.val ? BUF_E_IO : 0;
+        disk_wait(seen);
+    }
 }
 
 // Starts a read or write of n consecutive blocks. 0, or the kernel's error: of all others than E_FULL the
@@ -244,6 +260,14 @@ static i64 write_idle(struct bcache *c) {
     return 0;
 }
 
+// Writes b, whose lock the caller has, if it is dirty.
+static int write_held(struct bcache *c, struct buf *b) {
+    i64 err = 0;
+    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) await(c);
+    while (b->state == BUF_WRITING) await(c);
+    return err || b->dirty ? BUF_E_IO : 0;
+}
+
 // Sees b through to the disk if it was dirty at time `goal`. It is idle, under way, or held by another; or it
 // was part of a failed request.
 static int settle(struct bcache *c, struct buf *b, u64 goal) {
@@ -253,29 +277,19 @@ static int settle(struct bcache *c, struct buf *b, u64 goal) {
     lock_release(&c->lock);
     lock_acquire(&b->lock);
     lock_acquire(&c->lock);
-    i64 err = 0;
-    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) await(c);
-    while (b->state == BUF_WRITING) await(c);
-    int failed = err || b->dirty;
+    int err = write_held(c, b);
     lock_release(&b->lock);
     b->held--;
-    return failed ? BUF_E_IO : 0;
+    return err;
 }
 
-static int flush_device(struct bcache *c) {
+int bbarrier(struct bcache *c) {
     ppn_t none[1] __attribute__((aligned(8))) = {0};
-    struct exo_ret begun, done;
+    struct exo_ret begun;
     lock_acquire(&c->lock);
     while ((begun = exo_disk_submit(DISK_FLUSH, 0, c->extent, 0, none, 0)).err == E_FULL) await(c);
     lock_release(&c->lock);
-    if (begun.err) return BUF_E_IO;
-    for (;;) {
-        u64 seen = completions();
-        done = exo_disk_done(begun.val);
-        if (done.err != E_BUSY) break;
-        disk_wait(seen);
-    }
-    return done.err || done.val ? BUF_E_IO : 0;
+    return begun.err ? BUF_E_IO : finish_own(begun.val);
 }
 
 int bflush(struct bcache *c) {
@@ -287,7 +301,80 @@ int bflush(struct bcache *c) {
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
         if (settle(c, b, goal)) err = BUF_E_IO;
     lock_release(&c->lock);
-    return flush_device(c) ? BUF_E_IO : err;
+    return bbarrier(c) ? BUF_E_IO : err;
+}
+
+// ---- for the log ----
+
+int bwrite(struct bcache *c, struct buf *b) {
+    bdirty(c, b);
+    lock_acquire(&c->lock);
+    int err = write_held(c, b);
+    lock_release(&c->lock);
+    return err;
+}
+
+int bkeep(struct bcache *c, struct buf *b) {
+    lock_acquire(&c->lock);
+    int fresh = !b->kept;
+    b->kept = 1;
+    c->ndirty -= b->dirty;
+    b->dirty = 0;
+    lock_release(&c->lock);
+    return fresh;
+}
+
+// Each process may hold as many as it may, and a frame must be left for each of them.
+u32 bkeep_max(const struct bcache *c) {
+    return c->nbufs > NPROC * BUF_HELD ? c->nbufs - NPROC * BUF_HELD : 0;
+}
+
+void bunkeep(struct bcache *c, const u32 *block, u32 n) {
+    lock_acquire(&c->lock);
+    for (u32 i = 0; i < n; i++) {
+        struct buf *b = lookup(c, block[i]);
+        b->kept = 0;
+        b->dirty = 1;
+        b->dirtied = c->clock;
+        c->ndirty++;
+    }
+    lock_release(&c->lock);
+}
+
+// Starts writing n kept blocks to those from `to` on.
+static struct exo_ret write_copies(struct bcache *c, u32 to, const u32 *block, u32 n) {
+    ppn_t ppn[EXO_REQ_BLOCKS] __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS)));
+    for (u32 i = 0; i < n; i++) ppn[i] = lookup(c, block[i])->ppn;
+    return exo_disk_submit(DISK_WRITE, n, c->extent, to, ppn, 0);
+}
+
+// As many requests at once as there are records.
+int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
+    u64 id[EXO_NREQ];
+    u32 begun = 0, ended = 0, done = 0;
+    int err = 0;
+    lock_acquire(&c->lock);
+    while (done < n && err == 0) {
+        u32 m = n - done < EXO_REQ_BLOCKS ? n - done : EXO_REQ_BLOCKS;
+        struct exo_ret r = {.err = E_FULL};
+        if (begun - ended < EXO_NREQ) r = write_copies(c, to + done, block + done, m);
+        if (r.err == 0) {
+            id[begun++ % EXO_NREQ] = r.val;
+            done += m;
+        } else if (r.err != E_FULL) {
+            err = BUF_E_IO;
+        } else if (begun == ended) {
+            await(c);
+        } else {
+            lock_release(&c->lock);
+            err = finish_own(id[ended++ % EXO_NREQ]);
+            lock_acquire(&c->lock);
+        }
+    }
+    lock_release(&c->lock);
+    while (ended < begun)
+        if (finish_own(id[ended++ % EXO_NREQ])) err = BUF_E_IO;
+    return err;
 }
 
 // ---- holding ----

@@ -5,12 +5,14 @@
 // libOS. Each has a struct buf that says which block it holds. bread() hands a buffer to one caller at a
 // time; its data may be read, and changed before bdirty(), until brelse(). A changed block goes to the disk
 // with bflush() at the latest; before, only while nobody holds it: when its frame is wanted for another
-// block, or when more than half of all are dirty.
+// block, or when more than half of all are dirty. One that belongs to a transaction is kept back from that
+// until the log lets it go.
 //
 // What is under it: exo_disk_submit() takes up to 16 consecutive blocks and the pages they go to or come
 // from, and returns at once. The cache starts what it can, and sleeps until the kernel's count of completions
 // moves; whoever is awake then collects for all. It keeps no list of its requests: the kernel's records,
 // which every libOS can read, say what is under way. So a process that ends meanwhile leaves nothing undone.
+// Requests that are not between a block and its own frame, and flushes, belong to who began them.
 //
 // Locks: a buffer's, from bread() to brelse(), whose holder may sleep; then the cache's, which guards all
 // else here and is let go before sleeping. A buffer that the disk reads or writes is one that its lock's
@@ -42,7 +44,8 @@ struct buf {
 
     // The cache's own, under its lock. A link is the index of a buf, plus 1; 0: none.
     u8 state;         // enum buf_state
-    u8 dirty;         // BUF_VALID and not as on the disk
+    u8 dirty;         // BUF_VALID and not as on the disk, to which it may go; not while it is kept
+    u8 kept;          // from bkeep() to bunkeep()
     u8 trouble;       // enum buf_trouble
     u16 hash_next;    // in the chain of its block
     ppn_t ppn;        // of data
@@ -115,8 +118,31 @@ void brelse(struct bcache *, struct buf *);
 void bahead(struct bcache *, u32 block, u32 n);
 
 // Writes every buffer that was dirty when it was called, then has the device make all of it durable. Waits
-// for holders: the caller holds none. A buffer that could not be written stays dirty.
+// for holders: the caller holds none. A buffer that could not be written stays dirty. What is kept is left
+// out.
 int bflush(struct bcache *);
+
+// ---- for the log (log.c, recover.c) ----
+
+// b, which the caller holds, is kept: its changes stay in memory, and the block on the disk as it is. Returns
+// whether it was not kept before. No more than bkeep_max() may be kept at a time: the others are for those
+// who wait for a frame meanwhile.
+int bkeep(struct bcache *, struct buf *b);
+u32 bkeep_max(const struct bcache *);
+
+// Writes what the kept blocks block[0..n) contain to the n blocks from `to` on, whose own buffers, if any,
+// are no longer right then. Nobody changes a kept block meanwhile; the caller holds no buffer, or one that is
+// not kept. 0 or BUF_E_IO.
+int bwrite_kept(struct bcache *, u32 to, const u32 *block, u32 n);
+
+// They are kept no longer, but dirty.
+void bunkeep(struct bcache *, const u32 *block, u32 n);
+
+// Writes b, which the caller holds, at once.
+int bwrite(struct bcache *, struct buf *b);
+
+// Has the device make durable all that has been written.
+int bbarrier(struct bcache *);
 
 // For policies: whether b's frame may be used for another block at once.
 int bspare(const struct buf *b);

@@ -3,6 +3,10 @@
 // The bitmap and what is known of it (nfree, next_block) change together, under fs->alloc.
 #include "fs.h"
 
+_Static_assert(LOG_E_IO == (int)FS_E_IO && LOG_E_CORRUPT == (int)FS_E_CORRUPT &&
+                   LOG_E_MEMORY == (int)FS_E_MEMORY,
+               "log_open's errors are fs_mount's");
+
 // Counts free blocks: nothing is kept on the disk that could disagree with the bitmap.
 static int count_free(struct fs *fs) {
     for (u32 i = 0; i < fs->super.bitmap_blocks; i++) {
@@ -29,7 +33,8 @@ int fs_mount(struct fs *fs, u64 bytes, struct bcache *cache) {
     if (!fs_super_ok(&fs->super, cache->nblocks)) return FS_E_FORMAT;
     fs->next_block = fs->super.data_start;
     fs->next_inode = FS_ROOT + 1;
-    int err = count_free(fs);
+    int err = log_open(&fs->log, cache, &fs->super);
+    if (err == 0) err = count_free(fs);
     return err ? err : inode_reclaim(fs);
 }
 
@@ -37,18 +42,18 @@ int fs_freeze(struct fs *fs) { return log_freeze(&fs->log, fs->cache) ? FS_E_IO 
 
 void fs_thaw(struct fs *fs) { log_thaw(&fs->log); }
 
-int fs_sync(struct fs *fs) {
-    int err = fs_freeze(fs);
-    fs_thaw(fs);
-    return err;
+int fs_sync(struct fs *fs) { return log_sync(&fs->log, fs->cache) ? FS_E_IO : 0; }
+
+int bedit(struct fs *fs, u32 block, struct buf **b) {
+    return log_refuses(&fs->log) || bread(fs->cache, block, b) ? FS_E_IO : 0;
 }
 
 int block_ok(const struct fs *fs, u32 block) {
     return block >= fs->super.data_start && block < fs->super.nblocks;
 }
 
-static int bread_bitmap(struct fs *fs, u32 block, struct buf **b) {
-    return bread(fs->cache, fs->super.bitmap_start + block / FS_BITS, b) ? FS_E_IO : 0;
+static int bedit_bitmap(struct fs *fs, u32 block, struct buf **b) {
+    return bedit(fs, fs->super.bitmap_start + block / FS_BITS, b);
 }
 
 // The first clear bit of a bitmap block, from bit `from` on; FS_BITS if there is none.
@@ -82,7 +87,7 @@ int block_alloc(struct fs *fs, u32 *block) {
     u32 at = fs->nfree ? fs->next_block : fs->super.nblocks;
     while (err == FS_E_SPACE && at < fs->super.nblocks) {
         struct buf *b;
-        if (bread_bitmap(fs, at, &b)) {
+        if (bedit_bitmap(fs, at, &b)) {
             err = FS_E_IO;
             break;
         }
@@ -102,7 +107,7 @@ int block_free(struct fs *fs, u32 block) {
     struct buf *b;
     if (!block_ok(fs, block)) return FS_E_CORRUPT;
     lock_acquire(&fs->alloc);
-    int err = bread_bitmap(fs, block, &b);
+    int err = bedit_bitmap(fs, block, &b);
     if (err == 0) {
         u8 bit = 1 << block % 8, *byte = &b->data[block % FS_BITS / 8];
         if (*byte & bit) {

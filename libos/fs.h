@@ -29,7 +29,7 @@ enum fs_error {
     FS_E_RANGE = -12,   // offset past the end, size past FS_MAX_SIZE, or more than FS_WRITE_MAX at once
     FS_E_COPY = -13,    // the program's memory could not be read or written
     FS_E_FORMAT = -14,  // mount: not a file system of this version, or larger than its extent
-    FS_E_MEMORY = -15,  // mount: no room for a single inode
+    FS_E_MEMORY = -15,  // mount: no room for a single inode, or for what one op may change
 };
 
 #define FS_WRITE_MAX 32768 // bytes that one op may write: 8 blocks, or parts of 9
@@ -71,15 +71,16 @@ typedef int fs_copy(void *to, const void *from, u64 n);
 
 // ---- the whole (fs.c) ----
 
-// Makes a file system out of `bytes` of memory and the extent under the cache, and frees inodes that were
-// left without names. Begins its own op. 0; FS_E_MEMORY; FS_E_FORMAT; FS_E_IO; FS_E_CORRUPT.
+// Makes a file system out of `bytes` of memory and the extent under the cache: puts in place what the log
+// holds, and frees inodes that were left without names. Begins its own op. 0; FS_E_MEMORY; FS_E_FORMAT;
+// FS_E_IO; FS_E_CORRUPT.
 int fs_mount(struct fs *, u64 bytes, struct bcache *);
 
-// Everything done so far is on the disk when this returns 0. Outside any op.
+// Everything done so far survives a power cut when this returns 0. Outside any op.
 int fs_sync(struct fs *);
 
-// The same, and until fs_thaw nothing changes it: what stands before the machine is switched off. fs_thaw is
-// due whatever fs_freeze returns.
+// The same, and until fs_thaw nothing changes it, nor does the log hold anything: what stands before the
+// machine is switched off. fs_thaw is due whatever fs_freeze returns.
 int fs_freeze(struct fs *);
 void fs_thaw(struct fs *);
 
@@ -131,6 +132,10 @@ int path_link(struct fs *, struct inode *cwd, const char *old, const char *name)
 int path_unlink(struct fs *, struct inode *cwd, const char *path);
 
 // ---- between these files only ----
+
+// bread() for who will change the block, before anything else of this op is changed [op]. FS_E_IO also when
+// no change can be taken, as the log cannot be written.
+int bedit(struct fs *, u32 block, struct buf **);
 
 // A free block, zeroed and marked as in use [op]; back again [op].
 int block_alloc(struct fs *, u32 *block);

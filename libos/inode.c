@@ -67,6 +67,10 @@ static int inode_bread(struct fs *fs, u32 inum, struct buf **b) {
     return bread(fs->cache, fs->super.inode_start + inum / FS_INODES, b) ? FS_E_IO : 0;
 }
 
+static int inode_bedit(struct fs *fs, u32 inum, struct buf **b) {
+    return bedit(fs, fs->super.inode_start + inum / FS_INODES, b);
+}
+
 static struct fs_dinode *dinode(struct buf *b, u32 inum) {
     return (struct fs_dinode *)b->data + inum % FS_INODES;
 }
@@ -105,7 +109,7 @@ void inode_drop(struct fs *fs, struct inode *ip) {
 
 int inode_store(struct fs *fs, struct inode *ip) {
     struct buf *b;
-    int err = inode_bread(fs, ip->inum, &b);
+    int err = inode_bedit(fs, ip->inum, &b);
     if (err) return err;
     *dinode(b, ip->inum) = ip->d;
     log_write(&fs->log, fs->cache, b);
@@ -138,7 +142,7 @@ int inode_alloc(struct fs *fs, enum fs_type type, struct inode **out) {
     u32 inum = fs->next_inode;
     int err = inode_scan(fs, &inum, 0);
     if (err == 0) err = inode_get(fs, inum, out);
-    if (err == 0 && (err = inode_bread(fs, inum, &b))) inode_put(fs, *out);
+    if (err == 0 && (err = inode_bedit(fs, inum, &b))) inode_put(fs, *out);
     if (err == 0) {
         *dinode(b, inum) = (struct fs_dinode){.type = type};
         log_write(&fs->log, fs->cache, b);
@@ -173,7 +177,7 @@ static int add_block(struct fs *fs, struct inode *ip, u32 holder, u32 i, u32 *bl
         ip->d.addr[i] = *block;
         return 0;
     }
-    if (bread(fs->cache, holder, &b)) {
+    if (bedit(fs, holder, &b)) {
         block_free(fs, *block);
         return FS_E_IO;
     }
@@ -328,9 +332,8 @@ static int write_block(struct fs *fs, struct inode *ip, u64 at, const void *from
     u32 block;
     struct buf *b;
     int err = inode_map(fs, ip, at / FS_BLOCK_SIZE, grow, &block);
-    if (err == 0 && bread(fs->cache, block, &b))
-        err = FS_E_IO;
-    else if (err == 0) {
+    if (err == 0) err = bedit(fs, block, &b);
+    if (err == 0) {
         err = copy_bytes(copy, b->data + at % FS_BLOCK_SIZE, from, m);
         log_write(&fs->log, fs->cache, b);
         brelse(fs->cache, b);

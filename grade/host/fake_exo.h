@@ -50,6 +50,7 @@ static u8 *in_flight; // frames
 static u64 sums[2 * EXO_NREQ];
 static u32 spare_records = EXO_NREQ; // others have the rest
 static u32 submits[3], most_blocks, most_active, flush_fails;
+static void (*watch_disk)(const struct exo_req *, int ended); // is told of every beginning and end
 
 static u64 sum_of(const struct exo_req *q) {
     u64 sum = 0;
@@ -98,6 +99,7 @@ static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64
     submits[op]++;
     if (count > most_blocks) most_blocks = count;
     if (active() > most_active) most_active = active();
+    if (watch_disk) watch_disk(q, 0);
     return (struct exo_ret){.val = q->id};
 }
 
@@ -134,6 +136,7 @@ static int disk_step(void) {
         else
             memcpy(block, frame, EXO_PAGE);
     }
+    if (watch_disk) watch_disk(q, 1);
     q->state = REQ_DONE;
     words.completions++;
     return 1;
@@ -144,14 +147,19 @@ static int disk_step(void) {
 // A disk of nblocks, all zero, and a cache of nbufs over it.
 static void disk_new(u32 nblocks, u32 nbufs) {
     ppn_t ppn[CACHE_FRAMES];
-    free(media);
     free(bad);
-    free(frames);
     free(in_flight);
-    media = calloc(nblocks, EXO_PAGE);
-    bad = calloc(nblocks, 1);
-    frames = aligned_alloc(EXO_PAGE, (u64)nbufs * EXO_PAGE);
+    if (nblocks != exts[EXTENT].count) { // fresh memory takes the host long
+        free(media);
+        media = malloc((u64)nblocks * EXO_PAGE);
+    }
+    if (nbufs != nframes) {
+        free(frames);
+        frames = aligned_alloc(EXO_PAGE, (u64)nbufs * EXO_PAGE);
+    }
+    memset(media, 0, (u64)nblocks * EXO_PAGE);
     memset(frames, 0xee, (u64)nbufs * EXO_PAGE);
+    bad = calloc(nblocks, 1);
     in_flight = calloc(nbufs, 1);
     nframes = nbufs;
     memset(reqs, 0, sizeof reqs);

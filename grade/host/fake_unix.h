@@ -3,6 +3,7 @@
 #include "grade/host/fake_exo.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
 #include "libos/dir.c"
@@ -22,6 +23,7 @@
 #define dot    fsck_dot
 #define dotdot fsck_dotdot
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #undef bad
 
 void *grab(u64 n, u64 size) // for fsck

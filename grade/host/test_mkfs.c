@@ -10,6 +10,7 @@
 #include "kernel/label.c"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
 #include "libos/dir.c"
@@ -18,6 +19,7 @@
 #include "mkfs/format.c"
 #include "mkfs/memcache.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include <sys/wait.h>
 
 static int failures;
