@@ -30,7 +30,7 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    loop fill crash freemem))))
+    loop fill crash freemem filetest))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
@@ -241,11 +241,12 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
-# Tests in QEMU are grade/run.py's and bench.py's; they print the same lines.
+# Tests in QEMU are grade/run.py's, crash.py's and bench.py's; they print the same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
 GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
+    $(PYTHON) grade/crash.py --build $(BUILD); echo "done grade/crash.py $$?"; \
     $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
 
 host-test: $(HTESTS)

@@ -21,6 +21,7 @@ import threading
 import time
 
 import evidence
+import files
 import shell
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,13 +31,13 @@ ICOUNT = ['-icount', 'shift=0,sleep=off']
 class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
-    boots again, and compares the traces."""
+    boots again, and compares the traces; size: of the disk, if one is made for this run."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False):
+                 damage=None, twice=False, size=None):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage = talk, damage
+        self.talk, self.damage, self.size = talk, damage, size
 
 
 RUNS = [
@@ -60,6 +61,10 @@ RUNS = [
     Run('shell-4-virtio', 'testfs', cpus=4, disk='virtio', talk=shell.session),
     Run('shell-16M', 'testfs', cpus=4, disk='virtio', mem='16M', talk=shell.session),
     Run('shell-stress', 'testfs', cpus=4, disk='virtio', talk=shell.stress),
+    Run('files-large', 'testfs', disk='virtio', size='96M', talk=files.large),
+    Run('files-large-4', 'testfs', cpus=4, disk='virtio', size='96M', talk=files.large),
+    Run('files-full', 'testfs', disk='virtio', size='24M', talk=files.full),
+    Run('files-full-4', 'testfs', cpus=4, disk='virtio', size='24M', talk=files.full),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
     Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: label's checksum is wrong"),
         damage=shell.overwrite(40, b'x')),
@@ -150,10 +155,20 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
+def make_unix_disk(build, path, size):
+    """A disk with the Unix image and all programs, and a file system that takes the rest."""
+    programs = sorted(f'{build}/user/{f}' for f in os.listdir(f'{build}/user')
+                      if '.' not in f and os.path.isfile(f'{build}/user/{f}'))
+    subprocess.run([f'{build}/mkfs', '-o', path, '-s', size, '--boot', f'{build}/first.img', '--libos',
+                    f'unix={build}/unix.img', '--line', 'name=unix envs=100 extents=fs console'] + programs, check=True)
+
+
 def make_disk(run, build):
     os.makedirs(f'{build}/test', exist_ok=True)
     disk = f'{build}/test/{run.name}.disk'
-    if run.image in DISKS:
+    if run.size:
+        make_unix_disk(build, disk, run.size)
+    elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
         subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img',
