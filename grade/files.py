@@ -21,11 +21,21 @@ def full_disk(sh):
     return said[1]
 
 
+def policies(sh):
+    """Who reads more than the cache holds again and again is served best with MRU."""
+    said = shell.expect_match('filetest policy', r'filetest: (requests with LRU (\d+), clock (\d+), MRU (\d+))\n',
+                              sh.run('filetest policy'))
+    lru, clock, mru = (int(said[i]) for i in (2, 3, 4))
+    if mru > 0.75 * min(lru, clock):
+        raise shell.Wrong(f'expected clearly fewest requests with MRU, saw {said[1]}')
+    return said[1]
+
+
 def talk_of(*tests):
     def talk(run, guest, until, only):
         return shell.talk(run, guest, until, [(t.__name__, t) for t in tests if only in (None, t.__name__)])
     return talk
 
 
-large = talk_of(large_file)
+large = talk_of(large_file, policies)
 full = talk_of(full_disk)

@@ -8,34 +8,11 @@
 
 #define NO_BLOCK (~0u) // of a frame that was never used
 
-// ---- least recently used ----
+// ---- which frame holds what ----
 
 static struct buf *linked(struct bcache *c, u16 link) { return link ? &c->buf[link - 1] : 0; }
 
 static u16 link_to(struct bcache *c, struct buf *b) { return b - c->buf + 1; }
-
-static void lru_add(struct bcache *c, struct buf *b) {
-    b->newer = 0;
-    b->older = c->newest;
-    *(c->newest ? &linked(c, c->newest)->newer : &c->oldest) = link_to(c, b);
-    c->newest = link_to(c, b);
-}
-
-static void lru_touch(struct bcache *c, struct buf *b) {
-    *(b->newer ? &linked(c, b->newer)->older : &c->newest) = b->older;
-    *(b->older ? &linked(c, b->older)->newer : &c->oldest) = b->newer;
-    lru_add(c, b);
-}
-
-static struct buf *lru_victim(struct bcache *c) {
-    struct buf *b = linked(c, c->oldest);
-    while (b && !bspare(b)) b = linked(c, b->newer);
-    return b;
-}
-
-static const struct bpolicy lru = {lru_add, lru_touch, lru_victim};
-
-// ---- which frame holds what ----
 
 static u16 *chain_of(struct bcache *c, u32 block) { return &c->chain[block % BCACHE_CHAINS]; }
 
@@ -51,7 +28,7 @@ int bspare(const struct buf *b) {
 
 // A frame that is free now, for a block that has none; or 0.
 static struct buf *claim(struct bcache *c, u32 block) {
-    struct buf *b = c->policy->victim(c);
+    struct buf *b = bpolicy_victim(c);
     if (!b) return 0;
     if (b->block != NO_BLOCK) {
         u16 *p = chain_of(c, b->block);
@@ -71,14 +48,13 @@ void bcache_setup(struct bcache *c, u32 extent, u32 nbufs, u8 *data, const ppn_t
     c->extent = extent;
     c->nblocks = EXO_EXTS[extent].count;
     c->nbufs = nbufs;
-    c->policy = &lru;
     for (u32 i = 0; i < BCACHE_STREAMS; i++) c->stream[i].next = NO_BLOCK;
     for (u32 i = 0; i < nbufs; i++) {
         struct buf *b = &c->buf[i];
         b->data = data + (u64)i * EXO_PAGE;
         b->ppn = ppn[i];
         b->block = NO_BLOCK;
-        c->policy->add(c, b);
+        bpolicy_add(c, b);
     }
 }
 
@@ -180,7 +156,7 @@ static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *g
     u32 i = 0;
     for (; i < n && block + i < c->nblocks; i++) {
         struct buf *b = lookup(c, block + i);
-        if (!b && (b = claim(c, block + i))) c->policy->touch(c, b);
+        if (!b && (b = claim(c, block + i))) bpolicy_touch(c, b);
         if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble)) break;
         b->held++; // so that the next claim() lets it be
         run[i] = b;
@@ -445,7 +421,7 @@ void brelse(struct bcache *c, struct buf *b) {
     lock_release(&b->lock);
     lock_acquire(&c->lock);
     b->held--;
-    c->policy->touch(c, b);
+    bpolicy_touch(c, b);
     if (c->ndirty > c->nbufs / 2) {
         reap(c);
         write_idle(c); // what it cannot start now, the next one may

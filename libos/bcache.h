@@ -21,6 +21,7 @@
 #define EXV6_BCACHE_H
 
 #include <exo/types.h>
+#include "kernel/cache.h"
 #include "lock.h"
 
 enum buf_state {
@@ -50,12 +51,27 @@ struct buf {
     u16 hash_next;    // in the chain of its block
     ppn_t ppn;        // of data
     u64 dirtied;      // the cache's clock when dirty was last set
-    u16 newer, older; // the policy's: here, in the list by last use
+    u16 newer, older; // the policies': in the list by last use
+    u8 used;          // since the clock's hand passed
+    u8 mru;           // by one who has chosen CACHE_MRU
 };
 
 struct bcache;
 
-// Which frame to give up. Called with the cache's lock held.
+// Which frame to give up. Every policy is told of every use of every frame, whoever it is by; and the one
+// that a process has chosen is asked when this process needs a frame. So processes that choose differently
+// still share one cache and find all that is in it: a choice decides only what goes when its chooser brings
+// something in.
+//
+// CACHE_LRU     what nobody has used for longest
+// CACHE_CLOCK   the first, going round, that nobody has used since the hand last passed it
+// CACHE_MRU     while there is something that nobody has used for longer than all that processes of this
+// choice
+//               have used last: that, as with CACHE_LRU. Else, of the latter, what was used last. So whoever
+//               goes over more than fits, again and again, finds the first part each time, and others keep
+//               what they use.
+//
+// add and touch may be 0. All are called with the cache's lock held.
 struct bpolicy {
     void (*add)(struct bcache *, struct buf *);   // once for each, at the start
     void (*touch)(struct bcache *, struct buf *); // it was used, or read ahead
@@ -77,9 +93,9 @@ struct bcache {
     u32 nblocks; // of the extent
     u32 nbufs;
     u32 ndirty;
-    u64 clock;                    // one more at each bflush()
-    const struct bpolicy *policy; // in the libOS's image, which lies at one address in all processes
-    u16 newest, oldest;           // links, as those of the chains
+    u64 clock;          // one more at each bflush()
+    u16 newest, oldest; // the policies': links, as those of the chains
+    u32 hand;           // of the clock: index of a buf
     u16 chain[BCACHE_CHAINS];
     u32 next_stream;
     struct bstream stream[BCACHE_STREAMS];
@@ -144,7 +160,18 @@ int bwrite(struct bcache *, struct buf *b);
 // Has the device make durable all that has been written.
 int bbarrier(struct bcache *);
 
+// ---- replacement (bpolicy.c) ----
+
+// The calling process, and children that it makes from now on, choose a policy (kernel/cache.h). The one
+// before, or -1 if there is none of that number.
+int bcache_policy(int policy);
+
 // For policies: whether b's frame may be used for another block at once.
 int bspare(const struct buf *b);
+
+// For bcache.c: what all policies are told, and what the chosen one is asked.
+void bpolicy_add(struct bcache *, struct buf *);
+void bpolicy_touch(struct bcache *, struct buf *);
+struct buf *bpolicy_victim(struct bcache *);
 
 #endif

@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_poweroff + 1
+    .rept   SYS_cachepolicy + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -55,6 +55,7 @@ calls:
     entry   SYS_close, sys_close
     entry   SYS_fsync, sys_fsync
     entry   SYS_poweroff, sys_poweroff
+    entry   SYS_cachepolicy, bcache_policy
 
     .text
 sys_none:

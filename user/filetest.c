@@ -2,7 +2,10 @@
 //
 //   filetest large N       writes a file of N MiB, reads it back and removes it
 //   filetest full N        N times: fills the disk to the last block, checks what is there, removes it
-//   filetest sync P N      P processes make N files each, for grade/crash.py: see there
+//   filetest policy        how many requests to the disk it takes to read a file larger than the cache again
+//   and again filetest sync P N      P processes make N files each, for grade/crash.py: see there
+#include <exo/abi.h>
+#include "kernel/cache.h"
 #include "kernel/fcntl.h"
 #include "kernel/types.h"
 #include "kernel/stat.h"
@@ -106,6 +109,38 @@ static void full(int times) {
     printf("filetest: %d times %d bytes fill the disk\n", times, first);
 }
 
+// ---- replacement in the buffer cache ----
+
+// Requests for reading a file of 1.5 MiB once more.
+static int requests_of(int policy) {
+    uint64 before = 0;
+    cachepolicy(policy);
+    for (int pass = 0; pass < 3; pass++) {
+        int fd = open("policy", O_RDONLY);
+        before = EXO_WORDS->completions;
+        for (int i = 0; i < 48; i++) {
+            if (read(fd, words, CHUNK) != CHUNK) fail("cannot read chunk", i);
+            check_chunk(0, i, CHUNK);
+        }
+        close(fd);
+    }
+    return EXO_WORDS->completions - before;
+}
+
+static void policy(void) {
+    int fd = open("policy", O_CREATE | O_TRUNC | O_WRONLY);
+    for (int i = 0; i < 48; i++) {
+        make_chunk(0, i);
+        if (write(fd, words, CHUNK) != CHUNK) fail("cannot write chunk", i);
+    }
+    if (fsync(fd) || close(fd)) fail("cannot sync", 0);
+    if (cachepolicy(CACHE_POLICIES) != -1) fail("no such policy", 0);
+    int lru = requests_of(CACHE_LRU), clock = requests_of(CACHE_CLOCK), mru = requests_of(CACHE_MRU);
+    if (cachepolicy(CACHE_LRU) != CACHE_MRU) fail("not the last policy", 0);
+    if (unlink("policy")) fail("cannot remove", 0);
+    printf("filetest: requests with LRU %d, clock %d, MRU %d\n", lru, clock, mru);
+}
+
 // ---- files that are synced ----
 
 // File keepPQ is version Q, Q + 4 and so on of process P's: the one before the last is not touched, so that
@@ -157,6 +192,8 @@ int main(int argc, char **argv) {
         large(atoi(argv[2]));
     else if (argc == 3 && strcmp(argv[1], "full") == 0)
         full(atoi(argv[2]));
+    else if (argc == 2 && strcmp(argv[1], "policy") == 0)
+        policy();
     else if (argc == 4 && strcmp(argv[1], "sync") == 0)
         sync_files(atoi(argv[2]), atoi(argv[3]));
     else

@@ -37,6 +37,7 @@ int chdir(const char *path);
 
 // Not in xv6
 int fsync(int fd);      // returns once all that was written to fd is on the disk
+int cachepolicy(int policy); // kernel/cache.h; the one before, or -1. Children have it, too
 int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
 
 // ulib.c

@@ -26,6 +26,7 @@ static struct exo_words words;
 static struct exo_ext exts[EXO_NEXT];
 static struct exo_req reqs[2 * EXO_NREQ];
 
+#define BPOLICY_PRIVATE static __thread // of bpolicy.c
 #include "libos/shared.h"
 
 static struct shared shared;

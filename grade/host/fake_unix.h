@@ -9,6 +9,7 @@
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bpolicy.c"
 #define min pipe_min
 #include "libos/pipe.c"
 #undef min

@@ -2,6 +2,7 @@
 // against a model, with a disk that is slow, out of order, short of request records and has bad blocks.
 #include "grade/host/fake_exo.h"
 #include "libos/bcache.c"
+#include "libos/bpolicy.c"
 
 #define cache (&shared.cache)
 
@@ -134,6 +135,129 @@ static void replacement(void *arg) {
     check("bflush", 0, bflush(cache));
     for (u32 i = 0; i < 100; i++) wrong += get_version(media_block(i), i) != (i < 90 ? 2 : 1);
     check("all of them on the disk", 0, wrong);
+}
+
+// Blocks that make no sequence, of which one more is asked for.
+static u32 scattered(u32 i) { return i * 37 % 100; }
+
+static u32 reads_of_pass(u32 n) {
+    u32 before = submits[DISK_READ];
+    for (u32 i = 0; i < n; i++)
+        if (read_version(scattered(i)) != 1) return ~0u;
+    return submits[DISK_READ] - before;
+}
+
+static void clock_policy(void *arg) {
+    (void)arg;
+    check("the policy before", CACHE_LRU, bcache_policy(CACHE_CLOCK));
+    check("no such policy", -1, bcache_policy(CACHE_POLICIES));
+    check("nor this", -1, bcache_policy(-1));
+    for (u32 i = 0; i < 4; i++) read_version(i * 10);
+    read_version(50); // once round; then in place of 0, the first
+    read_version(10);
+    read_version(60); // not in place of 10, which was used since, but of 20
+    u32 reads = submits[DISK_READ];
+    read_version(10);
+    read_version(30);
+    read_version(50);
+    read_version(60);
+    check("clock: what was used since the hand passed stays", reads, submits[DISK_READ]);
+    read_version(20);
+    check("clock: the next goes", reads + 1, submits[DISK_READ]);
+}
+
+static void mru_policy(void *arg) {
+    u32 *hot = arg;
+    reads_of_pass(30);
+    check("LRU: going round over more than fits, nothing is found", 30, reads_of_pass(30));
+    bcache_policy(CACHE_CLOCK);
+    check("clock: nor then", 30, reads_of_pass(30));
+    bcache_policy(CACHE_MRU);
+    reads_of_pass(30);
+    check("MRU: 20 frames save 18 reads of 30, at least", 1, reads_of_pass(30) <= 12);
+    bcache_policy(CACHE_LRU);
+    for (u32 i = 0; i < 4; i++) read_version(hot[i]);
+    u32 reads = submits[DISK_READ], wasted = 0;
+    for (u32 i = 0; i < 30; i++) {
+        bcache_policy(CACHE_MRU);
+        wasted += read_version(scattered(i)) != 1;
+        bcache_policy(CACHE_LRU);
+        if (i % 10 == 0)
+            for (u32 h = 0; h < 4; h++) wasted += read_version(hot[h]) != 1;
+    }
+    check("MRU takes nothing that others use", 1, submits[DISK_READ] + wasted <= reads + 30 - 14);
+}
+
+// The cache is full of what nobody uses any more.
+static void mru_late(void *arg) {
+    (void)arg;
+    for (u32 i = 40; i < 60; i++) read_version(scattered(i));
+    bcache_policy(CACHE_MRU);
+    reads_of_pass(30);
+    check("MRU takes what others do not use", 1, reads_of_pass(30) <= 12);
+}
+
+static void child_policy(void *arg) { *(int *)arg = bcache_policy(CACHE_MRU); }
+
+static void keeping(void *arg) {
+    (void)arg;
+    struct buf *b;
+    u32 block[] = {3, 95, 4, 7}, wrong = 0;
+    for (u32 i = 0; i < 4; i++) {
+        wrong += bread(cache, block[i], &b);
+        put_version(b->data, block[i], 2);
+        if (i < 2) bdirty(cache, b);
+        wrong += !bkeep(cache, b) || bkeep(cache, b);
+        brelse(cache, b);
+    }
+    check("bkeep says whether it was kept before", 0, wrong);
+    for (int policy = 0; policy < CACHE_POLICIES; policy++) {
+        bcache_policy(policy);
+        for (u32 i = 20; i < 80; i++) wrong += write_version(i, 2);
+        for (u32 i = 0; i < 30; i++) wrong += read_version(i + 60) != 1 + (i < 20);
+    }
+    bcache_policy(CACHE_LRU);
+    check("bflush", 0, bflush(cache));
+    for (u32 i = 0; i < 4; i++) wrong += get_version(media_block(block[i]), block[i]) != 1;
+    check("what is kept does not go to the disk", 0, wrong);
+    for (u32 i = 0; i < 4; i++) wrong += read_version(block[i]) != 2;
+    check("nor out of memory", 0, wrong);
+    bad[11] = 1;
+    check("copies to a bad block fail", BUF_E_IO, bwrite_kept(cache, 10, block, 4));
+    bad[11] = 0;
+    check("bwrite_kept", 0, bwrite_kept(cache, 10, block, 4));
+    for (u32 i = 0; i < 4; i++) wrong += get_version(media_block(10 + i), block[i]) != 2;
+    check("copies them elsewhere", 0, wrong);
+    bunkeep(cache, block, 4);
+    check("let go, they are dirty", 4, cache->ndirty);
+    check("and go to their places", 0, bflush(cache));
+    for (u32 i = 0; i < 4; i++) wrong += get_version(media_block(block[i]), block[i]) != 2;
+    check("all of them", 0, wrong);
+    check("bread", 0, bread(cache, 5, &b));
+    put_version(b->data, 5, 3);
+    check("bwrite", 0, bwrite(cache, b));
+    check("writes a held buffer at once", 3, get_version(media_block(5), 5));
+    bad[5] = 1;
+    check("or says that it cannot", BUF_E_IO, bwrite(cache, b));
+    bad[5] = 0;
+    brelse(cache, b);
+}
+
+static void test_policies(void) {
+    u32 hot[] = {30 * 37 % 100, 31 * 37 % 100, 32 * 37 % 100, 33 * 37 % 100};
+    int was = -1;
+    disk_filled(100, 4);
+    as_process(clock_policy);
+    disk_filled(100, 20);
+    spawn(mru_policy, hot);
+    run();
+    disk_filled(100, 20);
+    as_process(mru_late);
+    spawn(child_policy, &was);
+    run();
+    check("a policy is its process's alone", CACHE_LRU, was);
+    disk_filled(100, 30);
+    as_process(keeping);
 }
 
 static void write_runs(void *arg) {
@@ -292,6 +416,7 @@ static void one_flush(void) {
 static void wander(void *arg) {
     (void)arg;
     u32 at = draw(BLOCKS);
+    bcache_policy(draw(CACHE_POLICIES));
     for (u32 i = 0; i < 60; i++) {
         at = draw(4) ? (at + 1) % BLOCKS : draw(BLOCKS);
         switch (draw(16)) {
@@ -339,6 +464,7 @@ int main(int argc, char **argv) {
     as_process(sequences);
     disk_filled(100, 4);
     as_process(replacement);
+    test_policies();
     disk_filled(200, 100);
     as_process(write_runs);
     disk_filled(200, 30);

@@ -11,6 +11,7 @@
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bpolicy.c"
 #include "mkfs/format.c"
 #define bad    fsck_bad
 #define claim  fsck_claim

@@ -6,6 +6,7 @@
 #include "libos/log.c"
 #include "libos/recover.c"
 #include "libos/bcache.c"
+#include "libos/bpolicy.c"
 #include "grade/host/powercut.h"
 
 #define log    (&shared.fs.log)

@@ -30,7 +30,8 @@
 #define SYS_close  21
 
 // Not in xv6.
-#define SYS_fsync    22
-#define SYS_poweroff 23
+#define SYS_fsync       22
+#define SYS_poweroff    23
+#define SYS_cachepolicy 24
 
 #endif
