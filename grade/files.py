@@ -12,6 +12,12 @@ def large_file(sh):
     return said[1]
 
 
+def copied_file(sh):
+    """The same from and to memory that is not whole pages, so that all goes through the cache and the log."""
+    said = shell.expect_match('filetest copied', r'filetest: (\d+ MiB: .*)\n', sh.run(f'filetest copied {LARGE}'))
+    return 'through the cache, ' + said[1]
+
+
 def full_disk(sh):
     """The disk is filled to the last block and emptied, and takes as much each time."""
     said = shell.expect_match('filetest full', r'filetest: (\d+ times (\d+) bytes fill the disk)\n',
@@ -37,5 +43,5 @@ def talk_of(*tests):
     return talk
 
 
-large = talk_of(large_file, policies)
+large = talk_of(large_file, copied_file, policies)
 full = talk_of(full_disk)

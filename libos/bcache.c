@@ -16,7 +16,7 @@ static u16 link_to(struct bcache *c, struct buf *b) { return b - c->buf + 1; }
 
 static u16 *chain_of(struct bcache *c, u32 block) { return &c->chain[block % BCACHE_CHAINS]; }
 
-static struct buf *lookup(struct bcache *c, u32 block) {
+struct buf *blookup(struct bcache *c, u32 block) {
     struct buf *b = linked(c, *chain_of(c, block));
     while (b && b->block != block) b = linked(c, b->hash_next);
     return b;
@@ -77,7 +77,7 @@ static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, 
 // Whether a request is between a block and the frame that holds it.
 static int is_ours(struct bcache *c, const volatile struct exo_req *q) {
     if (q->op == DISK_FLUSH) return 0;
-    const struct buf *b = lookup(c, q->block - EXO_EXTS[c->extent].start);
+    const struct buf *b = blookup(c, q->block - EXO_EXTS[c->extent].start);
     return b && b->ppn == q->ppns[0];
 }
 
@@ -92,7 +92,7 @@ static int reap(struct bcache *c) {
         enum disk_op op = q->op;
         struct exo_ret r = exo_disk_done(q->id);
         if (r.err) continue;
-        for (u32 n = 0; n < count; n++) finish(c, lookup(c, block + n), op, count, (i64)r.val);
+        for (u32 n = 0; n < count; n++) finish(c, blookup(c, block + n), op, count, (i64)r.val);
         any = 1;
     }
     return any;
@@ -108,10 +108,9 @@ static int at_work(struct bcache *c) {
 
 static u64 completions(void) { return __atomic_load_n(&EXO_WORDS->completions, __ATOMIC_ACQUIRE); }
 
-// Returns after something may have changed: sleeps until the disk has done something, if it is at work for
-// the cache. Else others have what is waited for (frames they hold, request records): lets them run. The
-// cache's lock, which the caller holds, is let go meanwhile.
-static void await(struct bcache *c) {
+// Sleeps until the disk has done something, if it is at work for the cache. Else others have what is waited
+// for (frames they hold, request records): lets them run.
+void bawait(struct bcache *c) {
     u64 seen = completions(); // before looking at records: what is not seen there ends the wait
     if (reap(c)) return;
     int sleep = at_work(c);
@@ -121,16 +120,6 @@ static void await(struct bcache *c) {
     else
         lock_pause();
     lock_acquire(&c->lock);
-}
-
-// Waits for a request that the caller began and nobody else collects. Without the cache's lock.
-static int finish_own(u64 id) {
-    for (;;) {
-        u64 seen = completions();
-        struct exo_ret done = exo_disk_done(id);
-        if (done.err != E_BUSY) return done.err || done.val ? BUF_E_IO : 0;
-        disk_wait(seen);
-    }
 }
 
 // Starts a read or write of n consecutive blocks. 0, or the kernel's error: of all others than E_FULL the
@@ -155,7 +144,7 @@ static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *g
     struct buf *run[EXO_REQ_BLOCKS];
     u32 i = 0;
     for (; i < n && block + i < c->nblocks; i++) {
-        struct buf *b = lookup(c, block + i);
+        struct buf *b = blookup(c, block + i);
         if (!b && (b = claim(c, block + i))) bpolicy_touch(c, b);
         if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble)) break;
         b->held++; // so that the next claim() lets it be
@@ -187,7 +176,7 @@ static i64 read_stream(struct bcache *c, struct buf *b) {
 
 // Makes b, which the caller holds, valid.
 static int fill(struct bcache *c, struct buf *b) {
-    for (int tries = 0; b->state != BUF_VALID; await(c)) {
+    for (int tries = 0; b->state != BUF_VALID; bawait(c)) {
         if (b->state != BUF_EMPTY) continue;
         if (tries && b->trouble == BUF_FAILED) return BUF_E_IO;
         i64 err = read_stream(c, b);
@@ -213,7 +202,7 @@ static int can_write(const struct buf *b) { return b->dirty && b->held == 0 && b
 
 // The buffer of a block that can be written together with its neighbours, or 0.
 static struct buf *joins(struct bcache *c, u32 block) {
-    struct buf *b = lookup(c, block);
+    struct buf *b = blookup(c, block);
     return b && can_write(b) && b->trouble == BUF_WELL ? b : 0;
 }
 
@@ -239,15 +228,15 @@ static i64 write_idle(struct bcache *c) {
 // Writes b, whose lock the caller has, if it is dirty.
 static int write_held(struct bcache *c, struct buf *b) {
     i64 err = 0;
-    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) await(c);
-    while (b->state == BUF_WRITING) await(c);
+    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) bawait(c);
+    while (b->state == BUF_WRITING) bawait(c);
     return err || b->dirty ? BUF_E_IO : 0;
 }
 
 // Sees b through to the disk if it was dirty at time `goal`. It is idle, under way, or held by another; or it
 // was part of a failed request.
 static int settle(struct bcache *c, struct buf *b, u64 goal) {
-    while (b->state == BUF_WRITING && b->dirtied <= goal) await(c);
+    while (b->state == BUF_WRITING && b->dirtied <= goal) bawait(c);
     if (!b->dirty || b->dirtied > goal) return 0;
     b->held++;
     lock_release(&c->lock);
@@ -259,21 +248,12 @@ static int settle(struct bcache *c, struct buf *b, u64 goal) {
     return err;
 }
 
-int bbarrier(struct bcache *c) {
-    ppn_t none[1] __attribute__((aligned(8))) = {0};
-    struct exo_ret begun;
-    lock_acquire(&c->lock);
-    while ((begun = exo_disk_submit(DISK_FLUSH, 0, c->extent, 0, none, 0)).err == E_FULL) await(c);
-    lock_release(&c->lock);
-    return begun.err ? BUF_E_IO : finish_own(begun.val);
-}
-
 int bflush(struct bcache *c) {
     int err = 0;
     lock_acquire(&c->lock);
     u64 goal = c->clock++;
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
-        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL) await(c);
+        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL) bawait(c);
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
         if (settle(c, b, goal)) err = BUF_E_IO;
     lock_release(&c->lock);
@@ -308,49 +288,13 @@ u32 bkeep_max(const struct bcache *c) {
 void bunkeep(struct bcache *c, const u32 *block, u32 n) {
     lock_acquire(&c->lock);
     for (u32 i = 0; i < n; i++) {
-        struct buf *b = lookup(c, block[i]);
+        struct buf *b = blookup(c, block[i]);
         b->kept = 0;
         b->dirty = 1;
         b->dirtied = c->clock;
         c->ndirty++;
     }
     lock_release(&c->lock);
-}
-
-// Starts writing n kept blocks to those from `to` on.
-static struct exo_ret write_copies(struct bcache *c, u32 to, const u32 *block, u32 n) {
-    ppn_t ppn[EXO_REQ_BLOCKS] __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS)));
-    for (u32 i = 0; i < n; i++) ppn[i] = lookup(c, block[i])->ppn;
-    return exo_disk_submit(DISK_WRITE, n, c->extent, to, ppn, 0);
-}
-
-// As many requests at once as there are records.
-int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
-    u64 id[EXO_NREQ];
-    u32 begun = 0, ended = 0, done = 0;
-    int err = 0;
-    lock_acquire(&c->lock);
-    while (done < n && err == 0) {
-        u32 m = n - done < EXO_REQ_BLOCKS ? n - done : EXO_REQ_BLOCKS;
-        struct exo_ret r = {.err = E_FULL};
-        if (begun - ended < EXO_NREQ) r = write_copies(c, to + done, block + done, m);
-        if (r.err == 0) {
-            id[begun++ % EXO_NREQ] = r.val;
-            done += m;
-        } else if (r.err != E_FULL) {
-            err = BUF_E_IO;
-        } else if (begun == ended) {
-            await(c);
-        } else {
-            lock_release(&c->lock);
-            err = finish_own(id[ended++ % EXO_NREQ]);
-            lock_acquire(&c->lock);
-        }
-    }
-    lock_release(&c->lock);
-    while (ended < begun)
-        if (finish_own(id[ended++ % EXO_NREQ])) err = BUF_E_IO;
-    return err;
 }
 
 // ---- holding ----
@@ -368,14 +312,14 @@ static int hold(struct bcache *c, u32 block, struct buf **out) {
     struct buf *b;
     if (block >= c->nblocks) return BUF_E_IO;
     lock_acquire(&c->lock);
-    while (!(b = lookup(c, block)) && !(b = claim(c, block))) {
+    while (!(b = blookup(c, block)) && !(b = claim(c, block))) {
         if (reap(c)) continue;
         i64 err = write_idle(c);
         if (err ? err != E_FULL : !at_work(c) && any_failed(c)) {
             lock_release(&c->lock);
             return BUF_E_IO;
         }
-        await(c);
+        bawait(c);
     }
     b->held++;
     lock_release(&c->lock);
@@ -398,7 +342,7 @@ int bnew(struct bcache *c, u32 block, struct buf **out) {
     int err = hold(c, block, out);
     if (err) return err;
     struct buf *b = *out;
-    while (b->state == BUF_READING || b->state == BUF_WRITING) await(c);
+    while (b->state == BUF_READING || b->state == BUF_WRITING) bawait(c);
     b->state = BUF_VALID;
     b->trouble = BUF_WELL;
     lock_release(&c->lock);

@@ -66,10 +66,9 @@ struct bcache;
 // CACHE_LRU     what nobody has used for longest
 // CACHE_CLOCK   the first, going round, that nobody has used since the hand last passed it
 // CACHE_MRU     while there is something that nobody has used for longer than all that processes of this
-// choice
-//               have used last: that, as with CACHE_LRU. Else, of the latter, what was used last. So whoever
-//               goes over more than fits, again and again, finds the first part each time, and others keep
-//               what they use.
+//               choice have used last: that, as with CACHE_LRU. Else, of the latter, what was used last. So
+//               whoever goes over more than fits, again and again, finds the first part each time, and others
+//               keep what they use. All that it reads goes through the cache.
 //
 // add and touch may be 0. All are called with the cache's lock held.
 struct bpolicy {
@@ -160,6 +159,24 @@ int bwrite(struct bcache *, struct buf *b);
 // Has the device make durable all that has been written.
 int bbarrier(struct bcache *);
 
+// ---- blocks that go straight to or from other pages ----
+
+// Read or write n consecutive blocks (16 at most), from or to the caller's pages, which stay its own until
+// they return. How many of the first were moved: it ends where a block is in the cache, if that is not to be
+// lost (a clean copy of what is written is forgotten). Nothing is read for who wants to find it in the cache
+// later (CACHE_MRU). 0 also when the disk fails, or the kernel does not take these pages; the blocks that
+// were to be written may be spoilt then. Nobody else uses the blocks meanwhile. The caller holds no buffer.
+u32 bread_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
+u32 bwrite_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
+
+// ---- between bcache.c and braw.c, with the cache's lock held ----
+
+// The buffer that has the block, or 0.
+struct buf *blookup(struct bcache *, u32 block);
+
+// Returns after something may have changed; the lock is let go meanwhile.
+void bawait(struct bcache *);
+
 // ---- replacement (bpolicy.c) ----
 
 // The calling process, and children that it makes from now on, choose a policy (kernel/cache.h). The one
@@ -173,5 +190,6 @@ int bspare(const struct buf *b);
 void bpolicy_add(struct bcache *, struct buf *);
 void bpolicy_touch(struct bcache *, struct buf *);
 struct buf *bpolicy_victim(struct bcache *);
+int bpolicy_rereads(void); // whether the caller has chosen a policy for what is read again
 
 #endif

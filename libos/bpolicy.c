@@ -91,6 +91,8 @@ struct buf *bpolicy_victim(struct bcache *c) {
     return policies[chosen].victim(c);
 }
 
+int bpolicy_rereads(void) { return chosen == CACHE_MRU; }
+
 int bcache_policy(int policy) {
     int was = chosen;
     if (policy < 0 || policy >= CACHE_POLICIES) return -1;

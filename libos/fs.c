@@ -67,12 +67,17 @@ static u32 clear_bit(const u8 *map, u32 from) {
     return FS_BITS;
 }
 
-// Zeroes the block and sets its bit; b is its block of the bitmap.
-static int take(struct fs *fs, struct buf *b, u32 block) {
-    struct buf *fresh;
-    if (bnew(fs->cache, block, &fresh)) return FS_E_IO;
-    log_write(&fs->log, fs->cache, fresh);
-    brelse(fs->cache, fresh);
+static int zero(struct fs *fs, u32 block) {
+    struct buf *b;
+    if (bnew(fs->cache, block, &b)) return FS_E_IO;
+    log_write(&fs->log, fs->cache, b);
+    brelse(fs->cache, b);
+    return 0;
+}
+
+// Sets the block's bit; b is its block of the bitmap.
+static int take(struct fs *fs, struct buf *b, int bare, u32 block) {
+    if (!bare && zero(fs, block)) return FS_E_IO;
     b->data[block % FS_BITS / 8] |= 1 << block % 8;
     log_write(&fs->log, fs->cache, b);
     fs->nfree--;
@@ -81,7 +86,7 @@ static int take(struct fs *fs, struct buf *b, u32 block) {
 }
 
 // First fit: no block below next_block is free.
-int block_alloc(struct fs *fs, u32 *block) {
+int block_alloc(struct fs *fs, int bare, u32 *block) {
     int err = FS_E_SPACE;
     lock_acquire(&fs->alloc);
     u32 at = fs->nfree ? fs->next_block : fs->super.nblocks;
@@ -94,7 +99,7 @@ int block_alloc(struct fs *fs, u32 *block) {
         u32 bit = clear_bit(b->data, at % FS_BITS);
         at += bit - at % FS_BITS;
         if (bit < FS_BITS && at < fs->super.nblocks) {
-            err = take(fs, b, at);
+            err = take(fs, b, bare, at);
             if (err == 0) *block = at;
         }
         brelse(fs->cache, b);
@@ -113,6 +118,7 @@ int block_free(struct fs *fs, u32 block) {
         if (*byte & bit) {
             *byte &= ~bit;
             log_write(&fs->log, fs->cache, b);
+            log_freed(&fs->log, block);
             fs->nfree++;
             if (block < fs->next_block) fs->next_block = block;
         } else {

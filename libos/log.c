@@ -15,6 +15,24 @@ static void set_most(struct log *log) {
     log->most = left ? least(left - 1, bkeep_max(log->cache)) : 0;
 }
 
+// ---- blocks that need not go through the log ----
+
+static void mark(u64 *set, u32 block) {
+    __atomic_fetch_or(&set[block % LOG_MARKS / 64], 1UL << block % 64, __ATOMIC_RELAXED);
+}
+
+static int marked(const u64 *set, u32 block) {
+    return __atomic_load_n(&set[block % LOG_MARKS / 64], __ATOMIC_RELAXED) >> block % 64 & 1;
+}
+
+void log_freed(struct log *log, u32 block) { mark(log->freed, block); }
+
+int log_fresh(const struct log *log, u32 block) {
+    return !marked(log->freed, block) && !marked(log->named, block);
+}
+
+void log_bare(struct log *log) { __atomic_store_n(&log->bare, 1, __ATOMIC_RELAXED); }
+
 // ---- commit ----
 
 // With no op under way nobody changes a block of the transaction.
@@ -56,10 +74,14 @@ static int write_blocks(struct log *log) {
 // If it fails the transaction goes on as it was.
 static int commit(struct log *log) {
     if (log->n == 0) return 0;
+    if (log->bare && bbarrier(log->cache)) return LOG_E_IO;
     if (write_blocks(log) || write_head(log) || bbarrier(log->cache)) return LOG_E_IO;
     bunkeep(log->cache, log->block, log->n);
     log->used += 1 + log->n;
     log->head = (log->head + 1 + log->n) % log_ring(log);
+    for (u32 i = 0; i < log->n; i++) mark(log->named, log->block[i]);
+    __builtin_memset(log->freed, 0, sizeof log->freed);
+    log->bare = 0;
     log->n = 0;
     set_most(log);
     __atomic_store_n(&log->sequence, log->sequence + 1, __ATOMIC_RELEASE);
@@ -88,6 +110,7 @@ int log_anchor(struct log *log) {
 static int checkpoint(struct log *log) {
     if (log->used == 0) return 0;
     if (bflush(log->cache) || log_anchor(log)) return LOG_E_IO;
+    __builtin_memset(log->named, 0, sizeof log->named);
     log->used = 0;
     set_most(log);
     return 0;

@@ -9,18 +9,21 @@
 // device. From then on the cache may write those blocks to their places whenever it likes. When the log gets
 // full, a checkpoint writes all that is left, flushes, and lets the log begin anew by writing its anchor.
 //
-// What the order of writes must be, on a disk that reorders and loses whatever no flush has confirmed: a
-// block goes to its place after its record is durable (it is kept in the cache before); the anchor moves
-// after all blocks are in place, durably; a record is written over after the anchor has moved, durably. A
-// record needs no order within itself: its sum covers all of it.
+// What the order of writes must be, on a disk that reorders and loses whatever no flush has confirmed: blocks
+// that are written past the log are durable before the record that leads to them is written; a block goes to
+// its place after its record is durable (it is kept in the cache before); the anchor moves after all blocks
+// are in place, durably; a record is written over after the anchor has moved, durably. A record needs no
+// order within itself: its sum covers all of it.
 //
 // A block freed by an op may be used again by the next, before either is committed: both are in one
-// transaction, or in two that are replayed in their order.
+// transaction, or in two that are replayed in their order; but see log_fresh().
 #ifndef EXV6_LOG_H
 #define EXV6_LOG_H
 
 #include "bcache.h"
 #include "fsformat.h"
+
+#define LOG_MARKS 8192
 
 struct log {
     struct lock gate; // no op begins while it is held
@@ -37,6 +40,11 @@ struct log {
     u32 most;     // blocks that the running transaction may grow to
 
     u32 block[FS_MAX_LOG]; // of the running transaction, n of them
+
+    // Sets of blocks that may have more in them than was put there: a bit for many.
+    u64 freed[LOG_MARKS / 64]; // by the running transaction
+    u64 named[LOG_MARKS / 64]; // by records that would be replayed
+    u32 bare;                  // blocks were written that only the running transaction leads to
 };
 
 enum log_error { LOG_E_IO = BUF_E_IO, LOG_E_CORRUPT = -2, LOG_E_MEMORY = -15 }; // those of enum fs_error
@@ -55,6 +63,14 @@ int log_refuses(const struct log *);
 
 // b, held by the caller, was changed. An op may do this to FS_OP_BLOCKS different blocks at most.
 void log_write(struct log *, struct bcache *, struct buf *b);
+
+// Blocks may be written past the log, at once, by the op that has just allocated them, if log_fresh() holds:
+// then they are free in the state that a power cut would leave now, and nothing that would be replayed writes
+// over them. log_bare() says that it was done, so that they become durable before the transaction.
+// log_freed(): the running op has freed the block.
+void log_freed(struct log *, u32 block);
+int log_fresh(const struct log *, u32 block);
+void log_bare(struct log *);
 
 // All ops that have ended are durable when this returns 0. Callers at the same time share a commit. Outside
 // any op.

@@ -85,6 +85,16 @@ int bbarrier(struct bcache *c) {
     return 0;
 }
 
+u32 bread_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
+    (void)c, (void)block, (void)ppn, (void)n;
+    return 0;
+}
+
+u32 bwrite_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
+    (void)c, (void)block, (void)ppn, (void)n;
+    return 0;
+}
+
 void lock_acquire(struct lock *l) {
     if (l->holder) abort(); // one thread: it would wait for itself
     l->holder = 1;

@@ -1,6 +1,7 @@
 // What a disk must stand, for grade/files.py.
 //
 //   filetest large N       writes a file of N MiB, reads it back and removes it
+//   filetest copied N      the same with memory that is not whole pages
 //   filetest full N        N times: fills the disk to the last block, checks what is there, removes it
 //   filetest policy        how many requests to the disk it takes to read a file larger than the cache again
 //   and again filetest sync P N      P processes make N files each, for grade/crash.py: see there
@@ -14,7 +15,8 @@
 #define CHUNK 32768
 #define FILES 100
 
-static uint64 words[CHUNK / 8];
+static uint64 room[CHUNK / 8 + 1] __attribute__((aligned(4096)));
+static uint64 *words = room; // whole pages: blocks may go to and from them straight
 
 static void fail(const char *what, int n) {
     printf("filetest: %s %d\n", what, n);
@@ -129,6 +131,7 @@ static int requests_of(int policy) {
 
 static void policy(void) {
     int fd = open("policy", O_CREATE | O_TRUNC | O_WRONLY);
+    words++; // no whole pages: all goes through the cache
     for (int i = 0; i < 48; i++) {
         make_chunk(0, i);
         if (write(fd, words, CHUNK) != CHUNK) fail("cannot write chunk", i);
@@ -188,7 +191,8 @@ static void sync_files(int nprocs, int versions) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 3 && strcmp(argv[1], "large") == 0)
+    if (argc == 3 && strcmp(argv[1], "copied") == 0) words++;
+    if (argc == 3 && (words != room || strcmp(argv[1], "large") == 0))
         large(atoi(argv[2]));
     else if (argc == 3 && strcmp(argv[1], "full") == 0)
         full(atoi(argv[2]));

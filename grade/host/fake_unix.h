@@ -6,16 +6,19 @@
 #include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
 #include "libos/bpolicy.c"
+#include "libos/braw.c"
 #define min pipe_min
 #include "libos/pipe.c"
 #undef min
 #define take tty_take
 #include "libos/tty.c"
 #undef take
+#define user_pages fake_pages
 #include "libos/file.c"
 #include "libos/namecall.c"
 #include "mkfs/format.c"

@@ -28,8 +28,10 @@ static void tape_add(u32 block, ppn_t ppn) {
     }
     struct taped *w = &tape->write[tape->nwrites++];
     *w = (struct taped){block, tape->time, NEVER, malloc(EXO_PAGE)};
-    memcpy(w->data, frames + (u64)(ppn - FRAME_PPN) * EXO_PAGE, EXO_PAGE);
+    memcpy(w->data, page_at(ppn), EXO_PAGE);
 }
+
+static u32 straight; // writes from programs' pages
 
 static void tape_watch(const struct exo_req *q, int ended) {
     if (!tape || q->op == DISK_READ) return;
@@ -38,6 +40,7 @@ static void tape_watch(const struct exo_req *q, int ended) {
     if (q->op == DISK_FLUSH && !ended) *began = tape->time;
     tape->solid[tape->time] = q->op == DISK_FLUSH && ended && *began > solid ? *began : solid;
     u32 first = q->block - DISK_START;
+    straight += !ended && q->count && q->ppns[0] >= ARENA_PPN;
     if (!ended)
         for (u32 i = 0; i < q->count; i++) tape_add(first + i, q->ppns[i]);
     for (u32 i = ended ? tape->nwrites : 0; i-- > 0;) {

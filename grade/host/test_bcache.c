@@ -3,6 +3,7 @@
 #include "grade/host/fake_exo.h"
 #include "libos/bcache.c"
 #include "libos/bpolicy.c"
+#include "libos/braw.c"
 
 #define cache (&shared.cache)
 
@@ -243,6 +244,84 @@ static void keeping(void *arg) {
     brelse(cache, b);
 }
 
+// ---- pages of programs ----
+
+static u8 *page(u32 i) { return arena + (u64)i * EXO_PAGE; }
+
+static void straight(void *arg) {
+    (void)arg;
+    ppn_t ppn[16];
+    struct buf *b;
+    u32 wrong = 0;
+    check("pages", 16, fake_pages(arena, 16, 1, ppn));
+    check("blocks come straight into pages", 16, bread_pages(cache, 20, ppn, 16));
+    for (u32 i = 0; i < 16; i++) wrong += get_version(page(i), 20 + i) != 1;
+    check("all of them", 0, wrong);
+    check("in one request", 1, submits[DISK_READ]);
+    read_version(20);
+    check("not into the cache", 2, submits[DISK_READ]);
+    write_version(45, 2);
+    check("up to one that is in the cache", 5, bread_pages(cache, 40, ppn, 16));
+    check("which is not read", 0, bread_pages(cache, 45, ppn, 16));
+    check("up to the last block", 2, bread_pages(cache, 98, ppn, 16));
+    check("and none past it", 0, bread_pages(cache, 100, ppn, 16));
+    bad[61] = 1;
+    check("none if the disk fails", 0, bread_pages(cache, 60, ppn, 4));
+    bad[61] = 0;
+    bcache_policy(CACHE_MRU);
+    check("none for who will read them again", 0, bread_pages(cache, 50, ppn, 4));
+    bcache_policy(CACHE_LRU);
+
+    for (u32 i = 0; i < 16; i++) put_version(page(i), 70 + i, 5);
+    read_version(72);
+    check("pages go straight to blocks", 16, bwrite_pages(cache, 70, ppn, 16));
+    for (u32 i = 0; i < 16; i++) wrong += get_version(media_block(70 + i), 70 + i) != 5;
+    check("all of them there", 0, wrong);
+    for (u32 i = 0; i < 16; i++) wrong += read_version(70 + i) != 5;
+    check("a clean copy in the cache was forgotten", 0, wrong);
+    check("a dirty one stops it", 3, (write_version(75, 6), bwrite_pages(cache, 72, ppn, 16)));
+    check("and is not lost", 6, read_version(75));
+    check("so does one that is held", 2, bread(cache, 74, &b) ? ~0u : bwrite_pages(cache, 72, ppn, 16));
+    bkeep(cache, b);
+    brelse(cache, b);
+    check("or kept", 2, bwrite_pages(cache, 72, ppn, 16));
+}
+
+static u32 walkers;
+
+static void walk(void *arg) {
+    u32 *wrong = arg;
+    for (u32 round = 0; round < 20; round++)
+        for (u32 i = 0; i < 40; i++) *wrong += read_version(i) != 1;
+    walkers--;
+}
+
+// Writes what others read ahead, but never read.
+static void write_ahead(void *arg) {
+    u32 *wrong = arg;
+    ppn_t ppn[8];
+    fake_pages(arena, 8, 0, ppn);
+    for (u32 version = 2; walkers; version++) {
+        for (u32 i = 0; i < 8; i++) put_version(page(i), 40 + i, version);
+        u32 n = bwrite_pages(cache, 40, ppn, 8);
+        for (u32 i = 0; i < n; i++) *wrong += read_version(40 + i) != version;
+    }
+}
+
+static void test_pages(void) {
+    disk_filled(100, 40);
+    as_process(straight);
+    for (u32 seed = 1; seed <= 10; seed++) {
+        u32 wrong = 0;
+        chance = seed;
+        disk_filled(100, 30);
+        for (walkers = 0; walkers < 3; walkers++) spawn(walk, &wrong);
+        spawn(write_ahead, &wrong);
+        run();
+        if (seed == 10 || wrong) check("nobody finds what was read ahead of a write", 0, wrong);
+    }
+}
+
 static void test_policies(void) {
     u32 hot[] = {30 * 37 % 100, 31 * 37 % 100, 32 * 37 % 100, 33 * 37 % 100};
     int was = -1;
@@ -465,6 +544,7 @@ int main(int argc, char **argv) {
     disk_filled(100, 4);
     as_process(replacement);
     test_policies();
+    test_pages();
     disk_filled(200, 100);
     as_process(write_runs);
     disk_filled(200, 30);

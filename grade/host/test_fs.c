@@ -6,6 +6,7 @@
 #include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/format.c"
@@ -232,7 +233,7 @@ static void test_bytes(void) {
     // The last block of the largest file, with nothing before it.
     u32 way[3], saw = 0;
     op_begin(&fs->log);
-    for (u32 i = 0; i < 3; i++) wrong += block_alloc(fs, &way[i]);
+    for (u32 i = 0; i < 3; i++) wrong += block_alloc(fs, 0, &way[i]);
     op_end(&fs->log);
     for (u32 i = 0; i < 2; i++) ((u32 *)block_now(way[i]))[1023] = way[i + 1];
     f->d.addr[11] = way[0];

@@ -7,6 +7,7 @@
 #include "libos/recover.c"
 #include "libos/bcache.c"
 #include "libos/bpolicy.c"
+#include "libos/braw.c"
 #include "grade/host/powercut.h"
 
 #define log    (&shared.fs.log)
@@ -163,6 +164,69 @@ static void test_open(void) {
     check("nor with a record of the log's own blocks", LOG_E_CORRUPT, opened(CACHE_FRAMES));
 }
 
+// ---- blocks that may be written past the log ----
+
+static void fresh(void *arg) {
+    u32 x = block_of(3), y = block_of(4);
+    begin(arg);
+    check("what no transaction has to do with is fresh", 1, log_fresh(log, x));
+    op_begin(log);
+    log_freed(log, x);
+    stamp(4, 1);
+    op_end(log);
+    check("what the running transaction has freed is not", 0, log_fresh(log, x));
+    check("log_sync", 0, log_sync(log, cache));
+    check("it is once this is durable", 1, log_fresh(log, x));
+    check("what would be replayed is not", 0, log_fresh(log, y));
+    check("log_freeze", 0, log_freeze(log, cache));
+    log_thaw(log);
+    check("it is once it is in place", 1, log_fresh(log, y));
+    u32 flushes = submits[DISK_FLUSH];
+    op_begin(log);
+    stamp(4, 1);
+    op_end(log);
+    log_sync(log, cache);
+    check("a commit takes one flush", flushes + 1, submits[DISK_FLUSH]);
+    op_begin(log);
+    log_bare(log);
+    stamp(4, 1);
+    op_end(log);
+    log_sync(log, cache);
+    check("one more if blocks were written past the log", flushes + 3, submits[DISK_FLUSH]);
+    op_begin(log);
+    stamp(4, 1);
+    op_end(log);
+    log_sync(log, cache);
+    log_sync(log, cache);
+    check("but only then, and none if there is nothing to commit", flushes + 4, submits[DISK_FLUSH]);
+}
+
+static u32 synced;
+
+static void sync_one(void *arg) {
+    u32 op = (u64)arg;
+    op_begin(log);
+    stamp(op, op);
+    op_end(log);
+    errors += log_sync(log, cache) != 0;
+    synced++;
+}
+
+static void new_log(u32 log_blocks);
+
+static void test_group(void) {
+    new_log(60);
+    spawn(begin, 0);
+    run();
+    u32 flushes = submits[DISK_FLUSH];
+    disk_pace = 400; // slow: others come while a commit is under way
+    for (u64 i = 1; i <= 12; i++) spawn(sync_one, (void *)i);
+    run();
+    disk_pace = 8;
+    check("twelve processes sync", 12, synced);
+    check("and share their commits", 1, submits[DISK_FLUSH] - flushes <= 6);
+}
+
 // ---- all of it ----
 
 static void format(u64 id, u32 log_blocks) {
@@ -174,6 +238,11 @@ static void format(u64 id, u32 log_blocks) {
     memcpy(media, super, sizeof *super);
     *anchor() = (struct log_anchor){LOG_ANCHOR_MAGIC, super->id, super->generation, .sequence = 1};
     anchor()->sum = label_sum(0, anchor(), offsetof(struct log_anchor, sum));
+}
+
+static void new_log(u32 log_blocks) {
+    disk_new(200, CACHE_FRAMES);
+    format(1, log_blocks);
 }
 
 static void workload(u64 seed) {
@@ -205,5 +274,9 @@ int main(int argc, char **argv) {
     check("cut while mounting: it comes to the same", 0, unequal);
     if (argc == 1) check("power was cut 1000 times", 1, points >= 1000);
     test_open();
+    new_log(30);
+    spawn(fresh, 0);
+    run();
+    test_group();
     return finish_tests();
 }
