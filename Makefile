@@ -33,8 +33,8 @@ TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubs
     loop fill crash freemem filetest))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
-# others in its place. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
-IMAGES := $(foreach i,first ktest minimal bench,$(if $(wildcard user/$i.c user/$i/*.c),$i))
+# others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
+IMAGES := $(foreach i,first ktest minimal bench guest,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
@@ -126,7 +126,7 @@ $(BUILD)/%.S.o: %.S $(OFFSETS) $(BASIS)
 $(BUILD)/include/offsets.h: kernel/offsets.c $(BASIS)
 	@mkdir -p $(@D) $(BUILD)/kernel
 	$(Q)$(CC) $(KFLAGS) -MF $(BUILD)/kernel/offsets.d -MT $@ -S -o $(BUILD)/offsets.s $<
-	$(Q)sed -n 's/^.*->\([A-Z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
+	$(Q)sed -n 's/^.*->\([A-Za-z_0-9]*\) \(.*\)$$/#define \1 \2/p' $(BUILD)/offsets.s >$@
 
 # Linked twice: the second time with the names of its functions, which lie behind all text and so move none.
 KLINK = $(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld
@@ -155,11 +155,8 @@ $(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
 	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
 
-USES_first := kernel/label.c # checks the images it loads
-
 define image_rule
-$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS]) \
-    $(USES_$1)) user/rt/image.ld
+$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
 	$$(call say,LD $$@)
 	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
 	    -o $$@ $$(filter %.o,$$^)
@@ -179,7 +176,7 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
-TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) kernel/label.c \
+TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
     $(call there,$(patsubst %,libos/%.c,super log recover direct fs inode dir path))
 MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)

@@ -31,13 +31,14 @@ ICOUNT = ['-icount', 'shift=0,sleep=off']
 class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
-    boots again, and compares the traces; size: of the disk, if one is made for this run."""
+    boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
+    the disk, if one is made for this run."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, size=None):
+                 damage=None, twice=False, lines=(), size=None):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage, self.size = talk, damage, size
+        self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
 
 
 RUNS = [
@@ -55,6 +56,10 @@ RUNS = [
     Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',
         extra=ICOUNT, twice=True),
     Run('minimal-repeat', 'minimal', args='nowfi trace=ring', extra=ICOUNT, twice=True),
+    Run('first-memory', 'first', mem='64M', extra=['-icount', 'shift=3,sleep=off'],
+        lines=['name=keep pages=200 args=keep', 'name=give pages=200 args=give', 'name=judge pages=200 console args=judge']),
+    Run('first-restarts', 'first', status=None, lines=['name=die pages=200 args=die'],
+        talk=shell.says('first: die ended; once more\n' * 3 + 'first: die ended too often\n')),
     Run('shell-1', 'testfs', talk=shell.session),
     Run('shell-4', 'testfs', cpus=4, talk=shell.session),
     Run('shell-1-virtio', 'testfs', disk='virtio', status=1, talk=shell.session),
@@ -66,9 +71,9 @@ RUNS = [
     Run('files-full', 'testfs', disk='virtio', size='24M', talk=files.full),
     Run('files-full-4', 'testfs', cpus=4, disk='virtio', size='24M', talk=files.full),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
-    Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: label's checksum is wrong"),
+    Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),
-    Run('bad-image', 'testfs', status=3, talk=shell.dies('the boot image: not an image'),
+    Run('bad-image', 'testfs', status=3, talk=shell.dies('extent .boot. holds no boot image'),
         damage=shell.overwrite(4096, bytes(8))),
 ]
 
@@ -171,8 +176,9 @@ def make_disk(run, build):
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img',
-                        '--raw', 'test=1M', '--fs-size', '0'], check=True)
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
+                        '--fs-size', '0'] + (['--libos', f'guest={build}/guest.img'] if run.lines else []) +
+                       [a for line in run.lines for a in ('--line', f'image=guest envs=1 slots=4 {line}')], check=True)
     if run.damage:
         run.damage(disk)
     return disk

@@ -385,6 +385,16 @@ def dies(pattern):
     return talk_of
 
 
+def says(pattern):
+    """A run that is over when it has said this: it would go on for ever."""
+    def talk_of(run, guest, until, only):
+        lines = Lines(run)
+        found = guest.wait_for(pattern, 0, until) is not None
+        lines.test('says', expect, f'what matches {pattern!r}', True, found or guest.text[-500:])
+        return lines.lines
+    return talk_of
+
+
 def overwrite(at, data):
     """Damages a disk: other bytes at that place."""
     def damage(disk):

@@ -8,20 +8,30 @@
 #define RECORDS_A_PAGE (EXO_PAGE / sizeof(struct exo_acct))
 struct exo_acct accts[(EXO_NACCT / RECORDS_A_PAGE + 1) * RECORDS_A_PAGE] __attribute__((aligned(EXO_PAGE)));
 
+// Reserve and quotas, in the order in which calls name them: pages, environments, accounts, extents.
+struct amounts {
+    i64 of[4];
+};
 #define AMOUNT_MAX (1ul << 31)
 
-static u64 amount_max(u64 a, u64 b, u64 c, u64 d) {
-    a = a > b ? a : b;
-    c = c > d ? c : d;
-    return a > c ? a : c;
+static struct amounts amounts_of(const struct exo_acct *a) {
+    return (struct amounts){{a->reserve, a->envs, a->accts, a->exts}};
 }
 
-// Would what the account has in use still fit its quotas if these were added? Each environment brings two
-// roots.
-static bool quota_holds(const struct exo_acct *a, i64 pages, i64 envs, i64 accounts, i64 extents) {
-    envs += a->envs;
-    return a->reserve + pages >= 0 && envs >= a->envs_used && 2 * envs >= a->roots_used &&
-           a->accts + accounts >= a->accts_used && a->exts + extents >= a->exts_used;
+// What `to` has more than `from`.
+static struct amounts difference(struct amounts to, struct amounts from) {
+    for (u32 i = 0; i < 4; i++) to.of[i] -= from.of[i];
+    return to;
+}
+
+static bool too_large(u64 a, u64 b, u64 c, u64 d) {
+    return a > AMOUNT_MAX || b > AMOUNT_MAX || c > AMOUNT_MAX || d > AMOUNT_MAX;
+}
+
+// Would what the account has in use still fit its quotas, were they these? Each environment brings two roots.
+static bool quota_holds(const struct exo_acct *a, struct amounts q) {
+    return q.of[0] >= 0 && q.of[1] >= a->envs_used && 2 * q.of[1] >= a->roots_used &&
+           q.of[2] >= a->accts_used && q.of[3] >= a->exts_used;
 }
 
 // Would the free pages cover all promises, if so much reserve went over?
@@ -30,35 +40,36 @@ static bool promise_holds(u32 from, u32 to, i64 pages) {
            (i64)words->free;
 }
 
-void acct_move(u32 from, u32 to, i64 pages, i64 envs, i64 accounts, i64 extents) {
+static void move(u32 from, u32 to, struct amounts up) {
     struct exo_acct *f = &accts[from], *t = &accts[to];
-    acct_count(from, -pages, 0);
-    acct_count(to, pages, 0);
-    f->envs -= (u32)envs;
-    t->envs += (u32)envs;
-    f->accts -= (u32)accounts;
-    t->accts += (u32)accounts;
-    f->exts -= (u32)extents;
-    t->exts += (u32)extents;
+    acct_count(from, -up.of[0], 0);
+    acct_count(to, up.of[0], 0);
+    f->envs -= (u32)up.of[1];
+    t->envs += (u32)up.of[1];
+    f->accts -= (u32)up.of[2];
+    t->accts += (u32)up.of[2];
+    f->exts -= (u32)up.of[3];
+    t->exts += (u32)up.of[3];
 }
+
+void acct_inherit(u32 from, u32 to) { move(from, to, amounts_of(&accts[from])); }
 
 struct ret do_acct_new(u64 pages, u64 envs, u64 accounts, u64 extents, u64 a4) {
     u32 parent = caller(), n = 1;
     struct exo_acct *a = &accts[parent];
     while (n <= EXO_NACCT && accts[n].state != ACCT_FREE) n++;
-    enum exo_error e =
-        amount_max(pages, envs, accounts, extents) > AMOUNT_MAX ? E_ARG
-        : a->state == ACCT_ENDING                               ? E_STATE
-        : n > EXO_NACCT || !quota_holds(a, -(i64)pages, -(i64)envs, -(i64)accounts - 1, -(i64)extents)
-            ? E_QUOTA
-        : a->fixed > a->reserve - pages         ? E_FIXED
-        : !promise_holds(parent, n, (i64)pages) ? E_RESERVE
-                                                : E_OK;
-    if (e) return fail(e);
+    if (too_large(pages, envs, accounts, extents)) return fail(E_ARG);
+    if (a->state == ACCT_ENDING) return fail(E_STATE);
+    struct amounts up = {{(i64)pages, (i64)envs, (i64)accounts, (i64)extents}};
+    struct amounts left = difference(amounts_of(a), up);
+    left.of[2]--; // the account itself
+    if (n > EXO_NACCT || !quota_holds(a, left)) return fail(E_QUOTA);
+    if (a->fixed > left.of[0]) return fail(E_FIXED);
+    if (!promise_holds(parent, n, up.of[0])) return fail(E_RESERVE);
 
     accts[n] = (struct exo_acct){.state = ACCT_NEW, .parent = (u8)parent};
     a->accts_used++;
-    acct_move(parent, n, (i64)pages, (i64)envs, (i64)accounts, (i64)extents);
+    move(parent, n, up);
     return done(n);
 }
 
@@ -72,27 +83,24 @@ static struct ret set_first(i64 up) {
 }
 
 struct ret do_acct_set(u64 account, u64 pages, u64 envs, u64 accounts, u64 extents) {
-    if (amount_max(pages, envs, accounts, extents) > AMOUNT_MAX) return fail(E_ARG);
     struct exo_acct *a = acct_get(account);
+    if (too_large(pages, envs, accounts, extents)) return fail(E_ARG);
     if (!a) return fail(E_ACCT);
     bool own = account == caller();
-    if (own && !a->parent && envs == a->envs && accounts == a->accts && extents == a->exts)
-        return set_first((i64)pages - a->reserve);
+    struct amounts want = {{(i64)pages, (i64)envs, (i64)accounts, (i64)extents}};
+    struct amounts up = difference(want, amounts_of(a));
+    if (own && !a->parent && !up.of[1] && !up.of[2] && !up.of[3]) return set_first(up.of[0]);
     if (!a->parent || (a->parent != caller() && !own)) return fail(E_KIN);
     if (a->state == ACCT_ENDING) return fail(E_STATE);
     struct exo_acct *parent = &accts[a->parent];
-    i64 up = (i64)pages - a->reserve, up_envs = (i64)envs - a->envs;
-    i64 up_accounts = (i64)accounts - a->accts, up_extents = (i64)extents - a->exts;
-    enum exo_error e = (own && (up > 0 || up_envs > 0 || up_accounts > 0 || up_extents > 0)) ||
-                               !quota_holds(a, up, up_envs, up_accounts, up_extents) ||
-                               !quota_holds(parent, -up, -up_envs, -up_accounts, -up_extents)
-                           ? E_QUOTA
-                       : a->fixed > pages || parent->fixed > parent->reserve - up ? E_FIXED
-                       : !promise_holds(a->parent, (u32)account, up)              ? E_RESERVE
-                                                                                  : E_OK;
-    if (e) return fail(e);
+    struct amounts left = difference(amounts_of(parent), up);
+    for (u32 i = 0; own && i < 4; i++)
+        if (up.of[i] > 0) return fail(E_QUOTA);
+    if (!quota_holds(a, want) || !quota_holds(parent, left)) return fail(E_QUOTA);
+    if (a->fixed > want.of[0] || parent->fixed > left.of[0]) return fail(E_FIXED);
+    if (!promise_holds(a->parent, (u32)account, up.of[0])) return fail(E_RESERVE);
 
-    acct_move(a->parent, (u32)account, up, up_envs, up_accounts, up_extents);
+    move(a->parent, (u32)account, up);
     return done(0);
 }
 
@@ -100,33 +108,32 @@ static enum exo_error child_error(const struct exo_acct *a) {
     return !a ? E_ACCT : a->parent != caller() ? E_KIN : a->state == ACCT_ENDING ? E_STATE : E_OK;
 }
 
-// Everything below the account ends with it. A parent may have a larger number than its child, so one look at
-// the records may not be enough; as many as there are levels are.
+// Is the account, or one above it, ending?
+static bool below_ending(u32 n) {
+    while (n && accts[n].state != ACCT_ENDING) n = accts[n].parent;
+    return n;
+}
+
+// Everything below the account ends with it; environments are asked to at once, wherever they are.
 struct ret do_acct_end(u64 account, u64 a1, u64 a2, u64 a3, u64 a4) {
     enum exo_error e = child_error(acct_get(account));
     if (e) return fail(e);
 
     acct_ending((u32)account);
-    for (u32 found = 1, level = 0; found && level < EXO_NACCT; level++) {
-        found = 0;
-        for (u32 n = 1; n <= EXO_NACCT; n++)
-            if (accts[n].state != ACCT_FREE && accts[n].state != ACCT_ENDING &&
-                accts[accts[n].parent].state == ACCT_ENDING) {
-                acct_ending(n);
-                found = 1;
-            }
-    }
+    for (u32 n = 1; n <= EXO_NACCT; n++)
+        if (accts[n].state != ACCT_ENDING && below_ending(n)) acct_ending(n);
+    for (u32 i = 0; i < EXO_NENV; i++)
+        if (envs[i].eid && accts[envs[i].account].state == ACCT_ENDING && !(envs[i].posted & POST_END))
+            env_post(&envs[i], POST_END);
     return done(0);
 }
 
 struct ret do_acct_pager(u64 account, u64 eid, u64 a2, u64 a3, u64 a4) {
     struct exo_acct *a = acct_get(account);
     const struct exo_env *env = env_get(eid);
-    enum exo_error e = !a                                                                  ? E_ACCT
-                       : eid && !env                                                       ? E_EID
-                       : !owns(caller(), (u32)account) || (env && env->account != account) ? E_OWNER
-                                                                                           : E_OK;
-    if (e) return fail(e);
+    if (!a) return fail(E_ACCT);
+    if (eid && !env) return fail(E_EID);
+    if (!owns(caller(), (u32)account) || (env && env->account != account)) return fail(E_OWNER);
 
     a->pager = (eid_t)eid;
     return done(0);

@@ -30,33 +30,33 @@
 
 // The root in a0 is the caller's, va in a1 a page's, and the span holds its table. t1 = va - base.
 .macro in_span
-    ld      t1, H_SPAN_ROOT(tp)
+    ld      t1, SPAN_root(tp)
     bne     t1, a0, unusual
-    ld      t1, H_SPAN_BASE(tp)
+    ld      t1, SPAN_base(tp)
     xor     t1, t1, a1
-    ld      t4, H_SPAN_OUTSIDE(tp)
+    ld      t4, SPAN_outside(tp)
     and     t4, t4, t1
     bnez    t4, unusual
-    lbu     t4, H_SPAN_ACCOUNT(tp)
-    lbu     t5, H_BASE+2(tp)
+    lbu     t4, SPAN_account(tp)
+    lbu     t5, H_base+2(tp)
     bne     t4, t5, unusual
 .endm
 
 // t1 = the entry's address, \to = what it holds.
 .macro find_entry to
     srli    t1, t1, 9
-    ld      t5, H_SPAN_TABLE(tp)
+    ld      t5, SPAN_table(tp)
     add     t1, t1, t5
     ld      \to, 0(t1)
 .endm
 
 // The table's count of valid entries goes up or down, and this hart's TLB forgets va. Uses a0.
 .macro count_and_fence by
-    ld      t5, H_SPAN_PAGE(tp)
-    lhu     a0, P_USERS(t5)
+    ld      t5, SPAN_page(tp)
+    lhu     a0, P_users(t5)
     addi    a0, a0, \by
-    sh      a0, P_USERS(t5)
-    lwu     a0, H_SPAN_ASID(tp)
+    sh      a0, P_users(t5)
+    lwu     a0, SPAN_asid(tp)
     sfence.vma a1, a0
 .endm
 
@@ -65,11 +65,9 @@
     addi    t0, t0, 4
     csrw    sepc, t0
     li      a0, 0
-    li      t1, 0
-    li      t2, 0
-    li      t3, 0
-    li      t4, 0
-    li      t5, 0
+    .irp    reg, t1, t2, t3, t4, t5
+    li      \reg, 0
+    .endr
     csrrw   tp, sscratch, tp
     sret
 .endm
@@ -79,17 +77,17 @@
 fast_bind:
     take_lock
     in_span
-    lwu     t4, H_SPAN_BITS(tp)
+    lwu     t4, SPAN_bits(tp)
     bne     t4, a3, unusual
     li      t4, EXO_PPN_BASE
     sub     t4, a2, t4
-    lwu     t5, H_SPAN_NPAGES(tp)
+    lwu     t5, SPAN_npages(tp)
     bgeu    t4, t5, unusual
     slli    t4, a2, 5
-    ld      t5, H_SPAN_RECORDS(tp)
+    ld      t5, SPAN_records(tp)
     add     t4, t4, t5
-    lhu     t5, P_TYPE(t4)          // and account
-    lhu     t0, H_SPAN_OWN(tp)
+    lhu     t5, P_type(t4)          // and account
+    lhu     t0, SPAN_own(tp)
     bne     t5, t0, unusual
     find_entry t0
     andi    t5, t0, PTE_V
@@ -98,9 +96,9 @@ fast_bind:
     or      a2, a2, a3
     ori     a2, a2, PTE_U | PTE_V
     amoswap.d.rl a2, a2, (t1)       // the page's contents come first
-    lw      a0, P_BINDS(t4)
+    lw      a0, P_binds(t4)
     addi    a0, a0, 1
-    sw      a0, P_BINDS(t4)
+    sw      a0, P_binds(t4)
     count_and_fence 1
     mv      a1, a2
     li      a2, -1
@@ -113,9 +111,9 @@ fast_unbind:
     in_span
     andi    t4, a2, PTE_V
     bnez    t4, unusual
-    ld      t4, H_SPAN_SPACE(tp)
-    lw      t4, ROOT_HARTS(t4)
-    lw      t5, H_SPAN_OTHERS(tp)
+    ld      t4, SPAN_space(tp)
+    lw      t4, ROOT_harts(t4)
+    lw      t5, SPAN_others(tp)
     and     t4, t4, t5
     bnez    t4, unusual
     find_entry t0
@@ -123,17 +121,17 @@ fast_unbind:
     beqz    t4, unusual
     srli    t0, t0, 10
     slli    t0, t0, 5
-    ld      t4, H_SPAN_RECORDS(tp)
+    ld      t4, SPAN_records(tp)
     add     t4, t4, t0
-    lbu     t5, P_TYPE(t4)
+    lbu     t5, P_type(t4)
     addi    t5, t5, -P_DOOMED
     beqz    t5, unusual
     amoswap.d.rl a2, a2, (t1)
     count_and_fence -1
     mv      a1, a2
-    lw      a2, P_BINDS(t4)
+    lw      a2, P_binds(t4)
     addi    a2, a2, -1
-    sw      a2, P_BINDS(t4)
+    sw      a2, P_binds(t4)
     leave_lock
     return_done
 

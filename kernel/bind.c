@@ -80,40 +80,22 @@ static enum exo_error rights_check(const struct exo_page *p, u32 account, u64 ri
 
 static enum exo_error bind_check(u64 root, va_t va, u64 ppn, u64 bits, cap_t cap) {
     const struct exo_page *r = page_get(root), *p = page_get(ppn);
-    enum exo_error e = !va_ok(va)                    ? E_VA
-                       : !bits_ok(bits)              ? E_BITS
-                       : !r || !p                    ? E_PPN
-                       : !owns(caller(), r->account) ? E_OWNER
-                       : r->type != PAGE_ROOT || p->type == PAGE_FREE || p->type == PAGE_DOOMED
-                           ? E_TYPE
-                           : rights_check(p, r->account, bits & RIGHTS, cap);
+    if (!va_ok(va)) return E_VA;
+    if (!bits_ok(bits)) return E_BITS;
+    if (!r || !p) return E_PPN;
+    if (!owns(caller(), r->account)) return E_OWNER;
+    if (r->type != PAGE_ROOT || p->type == PAGE_FREE || p->type == PAGE_DOOMED) return E_TYPE;
+    enum exo_error e = rights_check(p, r->account, bits & RIGHTS, cap);
     return e ? e : span_load(r, va) ? E_OK : E_TABLE;
 }
 
 // Of protect and unbind, after their checks of bits.
 static enum exo_error entry_check(u64 root, va_t va) {
     const struct exo_page *r = page_get(root);
-    return !r                            ? E_PPN
-           : !owns(caller(), r->account) ? E_OWNER
-           : r->type != PAGE_ROOT        ? E_TYPE
-           : !span_load(r, va)           ? E_TABLE
-                                         : E_OK;
-}
-
-// Of protect, whose new rights are authorised as in bind.
-static enum exo_error protect_check(u64 root, va_t va, u64 clear, u64 set, cap_t cap) {
-    enum exo_error e = !va_ok(va) ? E_VA : (clear | set) & ~(u64)PTE_BITS ? E_BITS : entry_check(root, va);
-    if (e) return e;
-    const struct span *s = &this_hart->span;
-    u64 old = __atomic_load_n(span_entry(s, va), __ATOMIC_RELAXED), new = (old & ~clear) | set;
-    e = !(old & PTE_V)                      ? E_UNBOUND
-        : page_of(old)->type == PAGE_DOOMED ? E_TYPE
-                                            : rights_check(page_of(old), s->account, new & ~old &RIGHTS, cap);
-    return e ? e : bits_ok(new &PTE_BITS) ? E_OK : E_BITS;
-}
-
-static enum exo_error unbind_check(u64 root, va_t va, u64 word) {
-    return word & PTE_V ? E_BITS : !va_ok(va) ? E_VA : entry_check(root, va);
+    if (!r) return E_PPN;
+    if (!owns(caller(), r->account)) return E_OWNER;
+    if (r->type != PAGE_ROOT) return E_TYPE;
+    return span_load(r, va) ? E_OK : E_TABLE;
 }
 
 // ---- changes, each with the fences it owes ----
@@ -130,27 +112,25 @@ struct owed {
 
 static void owe(struct owed *d, va_t va, u64 old, u64 bits) {
     const struct span *s = &this_hart->span;
-    d->many |= d->n && d->asid != s->asid;
-    d->n++;
+    d->many |= d->n++ && d->asid != s->asid;
     d->asid = s->asid;
     d->va = va;
     if (old & PTE_V) d->harts |= s->space->harts;
-    if (bits & PTE_X) {
-        d->code = true;
-        d->code_harts |= s->space->harts;
-    }
+    d->code |= (bits & PTE_X) != 0;
+    if (bits & PTE_X) d->code_harts |= s->space->harts;
 }
 
 static void pay(const struct owed *d) {
-    bool one = d->n == 1;
+    va_t va = d->n == 1 ? d->va : 0;
+    u64 size = d->n == 1 ? EXO_PAGE : ~0ul;
     if (!d->n) return;
     if (d->many)
         sfence_all();
-    else if (one)
-        sfence_page(d->va, d->asid);
+    else if (d->n == 1)
+        sfence_page(va, d->asid);
     else
         sfence_asid(d->asid);
-    if (d->harts) shoot_remote(d->harts, d->many ? 0 : d->asid, one ? d->va : 0, one ? EXO_PAGE : ~0ul);
+    if (d->harts) shoot_remote(d->harts, d->many ? 0 : d->asid, va, size);
     if (d->code) code_shoot(d->code_harts);
 }
 
@@ -180,21 +160,31 @@ static struct ret bind_owing(struct owed *d, u64 root, va_t va, u64 ppn, u64 bit
     return done(old);
 }
 
-// Rights do not change under us, but the hardware may set A, and then D: so the swap fails twice at most.
+// The new rights are authorised as in bind. They do not change under us, but the hardware may set A, and then
+// D: so the swap fails twice at most.
 static struct ret protect_owing(struct owed *d, u64 root, va_t va, u64 clear, u64 set, cap_t cap) {
-    enum exo_error e = protect_check(root, va, clear, set, cap);
+    if (!va_ok(va)) return fail(E_VA);
+    if ((clear | set) & ~(u64)PTE_BITS) return fail(E_BITS);
+    enum exo_error e = entry_check(root, va);
     if (e) return fail(e);
     u64 *pte = span_entry(&this_hart->span, va), old = __atomic_load_n(pte, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(pte, &old, (old & ~clear) | set, false, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
-        ;
-    this_hart->a2 = page_of(old)->binds;
+    if (!(old & PTE_V)) return fail(E_UNBOUND);
+    u64 new = (old & ~clear) | set;
+    struct exo_page *p = page_of(old);
+    e = p->type == PAGE_DOOMED ? E_TYPE : rights_check(p, this_hart->span.account, new & ~old &RIGHTS, cap);
+    if (e) return fail(e);
+    if (!bits_ok(new &PTE_BITS)) return fail(E_BITS);
+    while (!__atomic_compare_exchange_n(pte, &old, new, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        new = (old & ~clear) | set;
+    this_hart->a2 = p->binds;
     owe(d, va, old, set);
     return done(old);
 }
 
 static struct ret unbind_owing(struct owed *d, u64 root, va_t va, u64 word) {
-    enum exo_error e = unbind_check(root, va, word);
+    if (word & PTE_V) return fail(E_BITS);
+    if (!va_ok(va)) return fail(E_VA);
+    enum exo_error e = entry_check(root, va);
     if (e) return fail(e);
     u64 old = entry_swap(span_entry(&this_hart->span, va), word);
     this_hart->span.page->users -= old & PTE_V;

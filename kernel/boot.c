@@ -118,7 +118,7 @@ _Noreturn void hart_main(u32 i) {
 // One at a time: see entry.S.
 static void start_harts(void) {
     for (u32 i = 1; i < nharts; i++) {
-        long error = sbi_hart_start(machine.hart[i], KERNEL_PA, 0);
+        long error = sbi_hart_start(machine.hart[i], KERNEL_PA);
         if (error) panic("hart %lu does not start: %ld", machine.hart[i], error);
         u64 late = csr_read(time) + 5ul * machine.timebase;
         while (!__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE))

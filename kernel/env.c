@@ -142,7 +142,7 @@ static void hand_over(struct exo_env *e) // to the hart that is its home by now
     struct hart *h = &harts[e->home];
     if (h->posted) return; // it is on its way to look
     h->posted = 1;
-    (void)sbi_send_ipi(1ul << h->id, 0);
+    (void)sbi_send_ipi(1ul << h->id);
 }
 
 // `saved`: this_hart->regs are those of what runs. They are not when it stops itself: it comes back at

@@ -22,19 +22,9 @@ static inline struct ret fail(enum exo_error e) { return (struct ret){e, 0}; }
 static inline struct ret done(u64 val) { return (struct ret){0, val}; }
 
 typedef struct ret call_fn(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4);
-extern call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC]; // call.c
-
-call_fn do_page_alloc, do_page_free, do_page_set, do_page_give;                       // page.c
-call_fn do_pt_link, do_pt_unlink;                                                     // table.c
-call_fn do_bind, do_protect, do_unbind, do_batch;                                     // bind.c
-call_fn do_env_new, do_env_ctl, do_env_end, do_env_space, do_env_home, do_env_accept; // env.c
-call_fn do_slot_set, do_slot_give, do_poke;                                           // slot.c
-call_fn do_acct_new, do_acct_set, do_acct_end, do_acct_pager, do_revoke;              // account.c
-call_fn do_ext_split, do_ext_join, do_ext_give, do_ext_set;                           // extent.c
-call_fn do_disk_submit, do_disk_done;                                                 // disk.c
-call_fn do_cons_write, do_cons_read, do_cons_give;                                    // conscall.c
-call_fn do_code_load, do_code_drop;                                                   // predicate.c
-call_fn do_cap_new, do_mark, do_halt;                                                 // misc.c
+#define DO(nr, name, number, caps) call_fn do_##name;
+EXO_LOCKED_CALLS(DO)
+extern call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC]; // trap.c
 
 // ---- harts ----
 
@@ -214,8 +204,7 @@ void take_from_start(u32 account); // a new revocation: what is taken will be ta
 
 // ---- account.c ----
 
-// Reserve and quotas go over; what is checked is checked.
-void acct_move(u32 from, u32 to, i64 pages, i64 envs, i64 accounts, i64 extents);
+void acct_inherit(u32 from, u32 to); // all its reserve and quotas
 static inline u32 caller(void) { return this_hart->cur->account; }
 // Does an owner check by account `by` pass for something of account `of`? Yes for itself, and for the parent
 // of an account none of whose environments was set running yet.
@@ -237,6 +226,9 @@ static inline struct exo_env *env_get(u64 eid) {
 // Then all that its last home hart wrote of it is seen here.
 static inline bool env_here(const struct exo_env *e) {
     return __atomic_load_n(&e->home, __ATOMIC_ACQUIRE) == this_hart->index;
+}
+static inline volatile u8 *mask_byte(volatile struct exo_uarea *ua, u32 frame) {
+    return (volatile u8 *)&ua->mask + frame;
 }
 static inline struct exo_uarea *env_ua(const struct exo_env *e) { return (struct exo_uarea *)e->ua; }
 
@@ -282,9 +274,9 @@ void fp_save(struct exo_forced *f);
 void fp_load(const struct exo_forced *f);
 
 // Fast calls in C: what the assembly does, and what it leaves to C. Results go to this_hart->regs.
-void twin_yield(struct regs *r), twin_wait(struct regs *r), twin_call(struct regs *r),
-    twin_send(struct regs *r);
-void twin_reply(struct regs *r), twin_resume(struct regs *r), twin_fp(struct regs *r);
+// The fast calls: what became of it, E_OK if that is in the registers already.
+typedef enum exo_error twin_fn(struct regs *r);
+twin_fn twin_yield, twin_wait, twin_call, twin_send, twin_reply, twin_resume, twin_fp; // transfer.c
 void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has part in
 
 // ---- predicate.c, disk.c, extent.c, console.c, trace.c ----

@@ -146,10 +146,7 @@ void page_drop(struct exo_page *p) {
 }
 
 void page_doom(struct exo_page *p) {
-    if (!p->binds && !p->pins) {
-        release(p);
-        return;
-    }
+    if (!p->binds && !p->pins) return release(p);
     if (trace_on) trace(TRACE_DOOM, page_ppn(p), p->account, 0, 0, 0);
     page_settype(p, PAGE_DOOMED);
     words->doomed++;
@@ -162,12 +159,10 @@ void page_doom(struct exo_page *p) {
 struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4) {
     u32 account = caller();
     struct exo_page *p = page_get(ppn ? ppn : words->free_head);
-    enum exo_error e = unzeroed > 1                   ? E_ARG
-                       : !p && ppn                    ? E_PPN
-                       : p && p->type != PAGE_FREE    ? E_TYPE
-                       : !p || !hold_room(account, 1) ? E_RESERVE // the page leaves the list
-                                                      : E_OK;
-    if (e) return fail(e);
+    if (unzeroed > 1) return fail(E_ARG);
+    if (!p && ppn) return fail(E_PPN);
+    if (p && p->type != PAGE_FREE) return fail(E_TYPE);
+    if (!p || !hold_room(account, 1)) return fail(E_RESERVE); // 1: the page leaves the list
 
     list_remove(p);
     acct_count(account, 0, 1);
@@ -180,12 +175,10 @@ struct ret do_page_alloc(u64 ppn, u64 unzeroed, u64 a2, u64 a3, u64 a4) {
 
 struct ret do_page_free(u64 ppn, u64 a1, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
-    enum exo_error e = !p                                                            ? E_PPN
-                       : !owns(caller(), p->account)                                 ? E_OWNER
-                       : p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users) ? E_TYPE
-                       : p->pins                                                     ? E_PINNED
-                                                                                     : E_OK;
-    if (e) return fail(e);
+    if (!p) return fail(E_PPN);
+    if (!owns(caller(), p->account)) return fail(E_OWNER);
+    if (p->type != PAGE_DATA && (p->type != PAGE_UAREA || p->users)) return fail(E_TYPE);
+    if (p->pins) return fail(E_PINNED);
 
     page_doom(p);
     return done(0);
@@ -198,13 +191,11 @@ static bool keep_room(const struct exo_page *p) {
 
 struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep) {
     struct exo_page *p = page_get(ppn);
-    enum exo_error e = keep > 1                      ? E_ARG
-                       : !p                          ? E_PPN
-                       : !owns(caller(), p->account) ? E_OWNER
-                       : p->type != PAGE_DATA        ? E_TYPE
-                       : keep && !keep_room(p)       ? E_FIXED
-                                                     : E_OK;
-    if (e) return fail(e);
+    if (keep > 1) return fail(E_ARG);
+    if (!p) return fail(E_PPN);
+    if (!owns(caller(), p->account)) return fail(E_OWNER);
+    if (p->type != PAGE_DATA) return fail(E_TYPE);
+    if (keep && !keep_room(p)) return fail(E_FIXED);
 
     bool was = page_fixed(p);
     p->flags = keep ? PAGE_KEEP : 0;
@@ -217,17 +208,15 @@ struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep) {
 struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
     const struct exo_acct *to = acct_get(account);
-    enum exo_error e = !p                                                          ? E_PPN
-                       : !to                                                       ? E_ACCT
-                       : !owns(caller(), p->account)                               ? E_OWNER
-                       : !kin(p->account, (u32)account)                            ? E_KIN
-                       : p->type != PAGE_DATA                                      ? E_TYPE
-                       : p->binds                                                  ? E_BOUND
-                       : p->pins                                                   ? E_PINNED
-                       : to->state == ACCT_ENDING                                  ? E_STATE
-                       : !hold_room((u32)account, acct_promise(p->account, 0, -1)) ? E_RESERVE
-                                                                                   : E_OK;
-    if (e) return fail(e);
+    if (!p) return fail(E_PPN);
+    if (!to) return fail(E_ACCT);
+    if (!owns(caller(), p->account)) return fail(E_OWNER);
+    if (!kin(p->account, (u32)account)) return fail(E_KIN);
+    if (p->type != PAGE_DATA) return fail(E_TYPE);
+    if (p->binds) return fail(E_BOUND);
+    if (p->pins) return fail(E_PINNED);
+    if (to->state == ACCT_ENDING) return fail(E_STATE);
+    if (!hold_room((u32)account, acct_promise(p->account, 0, -1))) return fail(E_RESERVE);
 
     accts[p->account].fixed -= page_fixed(p);
     p->flags = 0;

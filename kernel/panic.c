@@ -71,7 +71,7 @@ static void stop_others(void) {
     u64 mask = 0;
     for (u32 i = 0; i < nharts; i++)
         if (&harts[i] != this_hart && harts[i].online) mask |= 1UL << harts[i].id;
-    if (mask) (void)sbi_send_ipi(mask, 0);
+    if (mask) (void)sbi_send_ipi(mask);
 }
 
 // Without a device tree nobody can have asked to be waited for.

@@ -69,37 +69,23 @@ static u64 load(const struct pred_code *code, u32 page, u64 offset) {
     return *(const volatile u64 *)(base + (offset & 0xff8));
 }
 
-static u64 value(const struct pred_code *code, const struct pred_insn *in, u64 a, u64 b) {
-    switch (in->op) {
-    case PRED_LI: return (u64)(i64)in->imm;
-    case PRED_LD: return load(code, in->a, b + (u64)(i64)in->imm);
-    case PRED_ADD: return a + b;
-    case PRED_SUB: return a - b;
-    case PRED_AND: return a & b;
-    default: // PRED_OR
-        return a | b;
-    }
-}
-
-static bool skips(u32 op, u64 a, u64 b) {
-    switch (op) {
-    case PRED_BEQ: return a == b;
-    case PRED_BNE: return a != b;
-    case PRED_BLTU: return a < b;
-    default: // PRED_BGEU
-        return a >= b;
-    }
-}
-
 bool predicate_true(ppn_t ppn, const u64 w[3], u64 now) {
     const struct pred_code *code = ppn_to_va(ppn);
     u64 r[REGS] = {0, w[0], w[1], w[2], now};
     for (const struct pred_insn *in = code->insn;; in++) {
-        u64 a = r[in->a], b = r[in->b];
-        if (in->op == PRED_RET) return a != 0;
-        if (in->op < PRED_BEQ)
-            r[in->d] = value(code, in, a, b);
-        else if (skips(in->op, a, b))
-            in += in->imm;
+        u64 a = r[in->a], b = r[in->b], imm = (u64)(i64)in->imm;
+        switch (in->op) {
+        case PRED_LI: r[in->d] = imm; break;
+        case PRED_LD: r[in->d] = load(code, in->a, b + imm); break;
+        case PRED_ADD: r[in->d] = a + b; break;
+        case PRED_SUB: r[in->d] = a - b; break;
+        case PRED_AND: r[in->d] = a & b; break;
+        case PRED_OR: r[in->d] = a | b; break;
+        case PRED_BEQ: in += a == b ? imm : 0; break;
+        case PRED_BNE: in += a != b ? imm : 0; break;
+        case PRED_BLTU: in += a < b ? imm : 0; break;
+        case PRED_BGEU: in += a >= b ? imm : 0; break;
+        default: return a != 0; // PRED_RET
+        }
     }
 }

@@ -1,6 +1,6 @@
 // Calls into the firmware (SBI 0.3 and up): starting harts, interrupts between harts, remote fences, the
 // timer, and the machine's end. Each returns 0 or a negative SBI error; what a kernel cannot go on without is
-// checked by its caller. A mask names hart ids, bit 0 standing for hart `base`.
+// checked by its caller. A mask has a bit for each hart's id.
 #ifndef EXV6_SBI_H
 #define EXV6_SBI_H
 
@@ -28,29 +28,18 @@ static inline long sbi_call(u64 ext, u64 fn, u64 x0, u64 x1, u64 x2, u64 x3, u64
 }
 #endif
 
-// The hart starts at physical address `entry` with translation off, a0 = its id, a1 = arg.
-static inline long sbi_hart_start(u64 hart, u64 entry, u64 arg) {
-    return sbi_call(SBI_EXT_HSM, 0, hart, entry, arg, 0, 0);
+// The hart starts at physical address `entry` with translation off, a0 = its id.
+static inline long sbi_hart_start(u64 hart, u64 entry) {
+    return sbi_call(SBI_EXT_HSM, 0, hart, entry, 0, 0, 0);
 }
-
-static inline long sbi_send_ipi(u64 mask, u64 base) { return sbi_call(SBI_EXT_IPI, 0, mask, base, 0, 0, 0); }
-
-static inline long sbi_remote_fence_i(u64 mask, u64 base) {
-    return sbi_call(SBI_EXT_RFENCE, 0, mask, base, 0, 0, 0);
+static inline long sbi_send_ipi(u64 mask) { return sbi_call(SBI_EXT_IPI, 0, mask, 0, 0, 0, 0); }
+static inline long sbi_remote_fence_i(u64 mask) { return sbi_call(SBI_EXT_RFENCE, 0, mask, 0, 0, 0, 0); }
+// size = ~0: every address; asid 0: every address space.
+static inline long sbi_remote_sfence(u64 mask, u64 va, u64 size, u64 asid) {
+    return sbi_call(SBI_EXT_RFENCE, asid ? 2 : 1, mask, 0, va, size, asid);
 }
-
-// size = ~0: every address.
-static inline long sbi_remote_sfence(u64 mask, u64 base, u64 va, u64 size) {
-    return sbi_call(SBI_EXT_RFENCE, 1, mask, base, va, size, 0);
-}
-
-static inline long sbi_remote_sfence_asid(u64 mask, u64 base, u64 va, u64 size, u64 asid) {
-    return sbi_call(SBI_EXT_RFENCE, 2, mask, base, va, size, asid);
-}
-
 // Only for harts without Sstc; those with it write stimecmp.
 static inline long sbi_set_timer(u64 time) { return sbi_call(SBI_EXT_TIME, 0, time, 0, 0, 0, 0); }
-
 // Returns only when it fails.
 static inline long sbi_shutdown(void) { return sbi_call(SBI_EXT_SRST, 0, 0, 0, 0, 0, 0); }
 

@@ -269,7 +269,7 @@ struct ret do_slot_give(u64 hart, u64 slot, u64 n, u64 account, u64 a4) {
 
 void poke(u32 hart) {
     if (hart != this_hart->index && __atomic_load_n(&harts[hart].idle, __ATOMIC_SEQ_CST))
-        (void)sbi_send_ipi(1ul << harts[hart].id, 0);
+        (void)sbi_send_ipi(1ul << harts[hart].id);
 }
 
 void poke_idle(void) {
@@ -277,7 +277,7 @@ void poke_idle(void) {
     for (u32 i = 0; i < nharts; i++)
         if (i != this_hart->index && __atomic_load_n(&harts[i].idle, __ATOMIC_SEQ_CST))
             mask |= 1ul << harts[i].id;
-    if (mask) (void)sbi_send_ipi(mask, 0);
+    if (mask) (void)sbi_send_ipi(mask);
 }
 
 struct ret do_poke(u64 hart, u64 a1, u64 a2, u64 a3, u64 a4) {

@@ -28,8 +28,7 @@ static u64 others(u32 set) {
 
 void shoot_remote(u32 set, u32 asid, va_t va, u64 size) {
     u64 ids = others(set);
-    if (ids && (asid ? sbi_remote_sfence_asid(ids, 0, va, size, asid) : sbi_remote_sfence(ids, 0, va, size)))
-        panic("the firmware refuses a remote fence");
+    if (ids && sbi_remote_sfence(ids, va, size, asid)) panic("the firmware refuses a remote fence");
 }
 
 // Harts remember ways through tables, too: so this comes before an unlinked table is anything else.
@@ -47,7 +46,7 @@ void shoot_all(void) {
 void code_shoot(u32 set) {
     u64 ids = others(set);
     fence_i();
-    if (ids && sbi_remote_fence_i(ids, 0)) panic("the firmware refuses a remote fence.i");
+    if (ids && sbi_remote_fence_i(ids)) panic("the firmware refuses a remote fence.i");
 }
 
 // ---- roots ----
@@ -104,51 +103,38 @@ static bool va_fits(va_t va, u64 level) {
     return level == 2 ? va == 0 : va < EXO_USER_END && va % ((u64)EXO_PAGE << 9 * (level + 1)) == 0;
 }
 
-// 0: none is left. There are as many as all accounts' quotas allow.
-static u32 asid_free(void) {
-    u32 asid = ROOTS;
-    while (asid && roots[asid].ppn) asid--;
-    return asid;
-}
-
-static void link_root(struct exo_page *p, u32 asid) {
-    u64 *table = ppn_to_va(page_ppn(p));
-    for (u32 i = 256; i < 512; i++) table[i] = kernel_root[i];
-    p->asid = (u16)asid;
-    roots[asid] = (struct root){.ppn = page_ppn(p)};
-    accts[p->account].roots_used++;
-}
-
 struct ret do_pt_link(u64 root, u64 va, u64 level, u64 ppn, u64 a4) {
     static const u8 types[] = {PAGE_PT0, PAGE_PT1, PAGE_ROOT};
     struct exo_page *r = page_get(root), *p = page_get(ppn);
     u64 *e = NULL;
-    u32 asid = 0;
-    enum exo_error error =
-        level > 2 || (level == 2 && root != ppn)                      ? E_LEVEL
-        : !va_fits(va, level)                                         ? E_VA
-        : !r || !p                                                    ? E_PPN
-        : !owns(caller(), r->account) || p->account != r->account     ? E_OWNER
-        : (level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA ? E_TYPE
-        : p->binds                                                    ? E_BOUND
-        : p->pins                                                     ? E_PINNED
-        : level < 2 && !(e = walk((ppn_t)root, va, (u32)level + 1))   ? E_TABLE
-        : e && *e & PTE_V                                             ? E_LINKED
-        : !page_fixed(p) && !fix_room(p->account, 1)                  ? E_FIXED
-        : level == 2 && (accts[p->account].roots_used >= 2 * accts[p->account].envs || !(asid = asid_free()))
-            ? E_QUOTA
-            : E_OK;
-    if (error) return fail(error);
+    u32 asid = ROOTS;
+    if (level > 2 || (level == 2 && root != ppn)) return fail(E_LEVEL);
+    if (!va_fits(va, level)) return fail(E_VA);
+    if (!r || !p) return fail(E_PPN);
+    if (!owns(caller(), r->account) || p->account != r->account) return fail(E_OWNER);
+    if ((level < 2 && r->type != PAGE_ROOT) || p->type != PAGE_DATA) return fail(E_TYPE);
+    if (p->binds) return fail(E_BOUND);
+    if (p->pins) return fail(E_PINNED);
+    if (level < 2 && !(e = walk((ppn_t)root, va, (u32)level + 1))) return fail(E_TABLE);
+    if (e && *e & PTE_V) return fail(E_LINKED);
+    if (!page_fixed(p) && !fix_room(p->account, 1)) return fail(E_FIXED);
+    struct exo_acct *a = &accts[p->account];
+    if (level == 2 && a->roots_used >= 2 * a->envs) return fail(E_QUOTA);
 
     page_settype(p, types[level]);
-    page_zero(ppn_to_va((ppn_t)ppn));
-    if (level == 2) {
-        link_root(p, asid);
+    u64 *table = ppn_to_va((ppn_t)ppn);
+    page_zero(table);
+    if (e) {
+        __atomic_store_n(e, pte_of(ppn, PTE_V), __ATOMIC_RELEASE);
+        table_of(e)->users++;
+        sfence_asid(r->asid);
         return done(0);
     }
-    __atomic_store_n(e, pte_of(ppn, PTE_V), __ATOMIC_RELEASE);
-    table_of(e)->users++;
-    sfence_asid(r->asid);
+    for (u32 i = 256; i < 512; i++) table[i] = kernel_root[i];
+    while (roots[asid].ppn) asid--; // one is free: there are as many as all accounts' quotas allow
+    roots[asid] = (struct root){.ppn = (ppn_t)ppn};
+    p->asid = (u16)asid;
+    a->roots_used++;
     return done(0);
 }
 
@@ -161,32 +147,26 @@ void root_release(struct exo_page *p) {
     page_settype(p, PAGE_DATA);
 }
 
-static struct ret unlink_root(struct exo_page *p) {
-    u32 n = 0;
-    for (u32 i = 0; i < EXO_NHART; i++) n += roots[p->asid].at[i];
-    if (p->users > n || p->binds) return fail(E_BOUND);
-    if (n) return fail(E_BUSY);
-
-    root_release(p);
-    return done(page_ppn(p));
-}
-
 struct ret do_pt_unlink(u64 root, u64 va, u64 level, u64 a3, u64 a4) {
-    struct exo_page *r = page_get(root), *p = NULL;
-    u64 *e = NULL;
-    enum exo_error error = level > 2                     ? E_LEVEL
-                           : !va_fits(va, level)         ? E_VA
-                           : !r                          ? E_PPN
-                           : !owns(caller(), r->account) ? E_OWNER
-                           : r->type != PAGE_ROOT        ? E_TYPE
-                                                         : E_OK;
-    if (!error && level == 2) return unlink_root(r);
-    if (!error)
-        error = !(e = walk((ppn_t)root, va, (u32)level + 1))     ? E_TABLE
-                : !(*e & PTE_V)                                  ? E_UNBOUND
-                : (p = page_get(PTE_PPN(*e)))->users || p->binds ? E_BOUND
-                                                                 : E_OK;
-    if (error) return fail(error);
+    struct exo_page *r = page_get(root);
+    if (level > 2) return fail(E_LEVEL);
+    if (!va_fits(va, level)) return fail(E_VA);
+    if (!r) return fail(E_PPN);
+    if (!owns(caller(), r->account)) return fail(E_OWNER);
+    if (r->type != PAGE_ROOT) return fail(E_TYPE);
+    if (level == 2) {
+        u32 n = 0; // environments
+        for (u32 i = 0; i < EXO_NHART; i++) n += roots[r->asid].at[i];
+        if (r->users > n || r->binds) return fail(E_BOUND);
+        if (n) return fail(E_BUSY);
+        root_release(r);
+        return done(root);
+    }
+    u64 *e = walk((ppn_t)root, va, (u32)level + 1);
+    if (!e) return fail(E_TABLE);
+    if (!(*e & PTE_V)) return fail(E_UNBOUND);
+    struct exo_page *p = page_get(PTE_PPN(*e));
+    if (p->users || p->binds) return fail(E_BOUND);
 
     __atomic_store_n(e, 0, __ATOMIC_RELEASE);
     table_of(e)->users--;

@@ -57,19 +57,10 @@ void trace(u32 event, u64 w0, u64 w1, u64 w2, u64 w3, u64 w4) {
     __atomic_store_n(&ring->head, ring->head + 1, __ATOMIC_RELEASE);
 }
 
-// Of each call, in their order: how many arguments it has, and in bit 3 + i whether argument i is a
-// capability.
-#define CAP(i) (8 << (i))
-// clang-format off
-static const u8 args_of[] = {
-    0, 1, 5, 1, 1, 0, 1, 1,                                           // null to fp
-    2, 1, 5 | CAP(1) | CAP(2), 2, 4, 3, 5 | CAP(4), 5 | CAP(4), 3, 2, // page_alloc to batch
-    4, 2, 1, 3, 2, 2 | CAP(1), 3, 4, 1,                               // env_new to poke
-    4, 5, 1, 2, 3, 2, 2, 2, 3 | CAP(1) | CAP(2),                      // acct_new to ext_set
-    5 | CAP(4), 1, 2, 2, 1, 1, 1, 0, 2, 1,                            // disk_submit to halt
-};
-// clang-format on
-_Static_assert(sizeof(args_of) == EXO_CALLS_END - EXO_CALLS, "arguments of each call");
+// Of each call: how many arguments it has, and in bit 3 + i whether argument i is a capability.
+#define CAP(i)                       (8 << (i))
+#define ARGS(nr, name, number, caps) [EXO_##nr - EXO_CALLS] = (number) | (caps) << 3,
+static const u8 args_of[EXO_CALLS_END - EXO_CALLS] = {EXO_FAST_CALLS(ARGS) EXO_LOCKED_CALLS(ARGS)};
 
 void trace_call(u64 nr, const u64 args[5], struct ret ret) {
     if (nr < EXO_CALLS || nr >= EXO_CALLS_END) {

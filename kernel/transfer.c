@@ -19,22 +19,16 @@ static enum exo_error yield_check(u64 eid, struct exo_env **e) {
 
 static void yield_to(struct exo_env *e) {
     if (trace_on) trace(TRACE_SLICE_END, hart_slot(this_hart), 0, 0, 0, 0);
-    if (!e) {
-        dispatch();
-        return;
-    }
+    if (!e) return dispatch();
     leave();
     enter_prologue(e);
 }
 
-void twin_yield(struct regs *r) {
+enum exo_error twin_yield(struct regs *r) {
     struct exo_env *e;
     enum exo_error error = yield_check(r->x[10], &e);
-    if (error) {
-        r->x[10] = (u64)error;
-        return;
-    }
-    yield_to(e);
+    if (!error) yield_to(e);
+    return error;
 }
 
 // Under the lock, so that code_drop sees who waits.
@@ -52,16 +46,13 @@ static enum exo_error wait_check(const struct regs *r, struct exo_env **e) {
     return E_OK;
 }
 
-void twin_wait(struct regs *r) {
+enum exo_error twin_wait(struct regs *r) {
     struct exo_env *e;
     lock_kernel();
     enum exo_error error = wait_check(r, &e);
     unlock_kernel();
-    if (error) {
-        r->x[10] = (u64)error;
-        return;
-    }
-    yield_to(e);
+    if (!error) yield_to(e);
+    return error;
 }
 
 // ---- transfer ----
@@ -73,25 +64,6 @@ static u32 depth_of(const struct exo_env *e) {
         depth++;
     }
     return depth;
-}
-
-static enum exo_error transfer_check(u64 eid, cap_t cap, struct exo_env **to, bool call) {
-    struct exo_env *e = env_get(eid), *cur = this_hart->cur;
-    if (!e) return E_EID;
-    if (past_end()) return E_TIME;
-    if (!env_here(e)) return E_HOME;
-    if (e->account != cur->account && (!cap || env_caps[e - envs] != cap)) return E_CAP;
-    if (e->state & (ENV_RUNNING | ENV_STOPPED | ENV_SERVING | ENV_CALLING)) return E_STATE;
-    const volatile struct exo_uarea *ua = env_ua(e);
-    if (ua->mask || ua->pending & PENDING_FORCED) return E_MASKED;
-    if (call && depth_of(cur) >= EXO_DEPTH) return E_DEPTH;
-    *to = e;
-    return E_OK;
-}
-
-static void refuse(struct regs *r, enum exo_error error) {
-    r->x[5] = this_hart->uva;
-    r->x[31] = (u64)error;
 }
 
 // The message registers: a0-a4, s0-s11. `enter` leaves all the others 0.
@@ -106,60 +78,51 @@ static void pass(struct exo_env *to, va_t pc, u64 t6) {
     r->x[31] = t6;
 }
 
-static va_t call_entry(const struct exo_env *e) { return *(volatile u64 *)&env_ua(e)->entry[3]; }
+static enum exo_error transfer_to(struct regs *r, bool call) {
+    struct exo_env *to = env_get(r->x[16]), *cur = this_hart->cur;
+    cap_t cap = r->x[15];
+    if (!to) return E_EID;
+    if (past_end()) return E_TIME;
+    if (!env_here(to)) return E_HOME;
+    if (to->account != cur->account && (!cap || env_caps[to - envs] != cap)) return E_CAP;
+    if (to->state & (ENV_RUNNING | ENV_STOPPED | ENV_SERVING | ENV_CALLING)) return E_STATE;
+    const volatile struct exo_uarea *ua = env_ua(to);
+    if (ua->mask || ua->pending & PENDING_FORCED) return E_MASKED;
+    if (call && depth_of(cur) >= EXO_DEPTH) return E_DEPTH;
 
-void twin_call(struct regs *r) {
-    struct exo_env *to, *cur = this_hart->cur;
-    enum exo_error error = transfer_check(r->x[16], r->x[15], &to, true);
-    if (error) {
-        refuse(r, error);
-        return;
-    }
     eid_t me = cur->eid; // it may have to end as it is left
-    cur->pc = r->pc;
-    cur->callee = to->eid;
-    cur->state |= ENV_CALLING;
-    to->client = me;
-    to->state = (to->state & ~ENV_WAITING) | ENV_SERVING;
-    leave();
-    pass(to, call_entry(to), me);
-}
-
-void twin_send(struct regs *r) {
-    struct exo_env *to, *cur = this_hart->cur;
-    enum exo_error error = transfer_check(r->x[16], r->x[15], &to, false);
-    if (error) {
-        refuse(r, error);
-        return;
-    }
-    eid_t me = cur->eid;
     to->state &= ~ENV_WAITING;
+    if (call) {
+        cur->pc = r->pc;
+        cur->callee = to->eid;
+        cur->state |= ENV_CALLING;
+        to->client = me;
+        to->state |= ENV_SERVING;
+    }
     leave();
-    pass(to, call_entry(to), me);
+    pass(to, ua->entry[3], me);
+    return E_OK;
 }
 
-void twin_reply(struct regs *r) {
+enum exo_error twin_call(struct regs *r) { return transfer_to(r, true); }
+enum exo_error twin_send(struct regs *r) { return transfer_to(r, false); }
+
+enum exo_error twin_reply(struct regs *r) {
     struct exo_env *cur = this_hart->cur, *client;
-    if (!(cur->state & ENV_SERVING)) {
-        r->x[10] = (u64)E_STATE;
-        return;
-    }
-    if (past_end()) {
-        r->x[10] = (u64)E_TIME;
-        return;
-    }
+    if (!(cur->state & ENV_SERVING)) return E_STATE;
+    if (past_end()) return E_TIME;
     client = env_get(cur->client);
     cur->state &= ~ENV_SERVING;
-    if (!client) {
-        r->x[10] = (u64)(i64)(i32)cur->lost;
+    if (!client) { // its call is over: what became of it
         ready_update();
-        return;
+        return (enum exo_error)(i32)cur->lost;
     }
     cur->client = 0;
     client->callee = 0;
     client->state &= ~ENV_CALLING;
     leave();
     pass(client, client->pc, 0);
+    return E_OK;
 }
 
 // ---- resume, fp ----
@@ -171,15 +134,13 @@ static void fp_set(bool on) {
 }
 
 // What is in the u-area is the libOS's word: it goes to the user's own registers and nowhere else.
-static void resume_frame(struct regs *r, volatile struct exo_uarea *ua, u32 frame) {
-    volatile struct exo_frame *f = frame == FRAME_FAULT ? &ua->fault : &ua->epilogue;
+static void resume_frame(struct regs *r, volatile struct exo_frame *f) {
     r->x[10] = r->x[6];
     r->x[17] = r->x[7];
     r->pc = f->epc;
     r->x[5] = f->t0;
     r->x[6] = f->t1;
     r->x[7] = f->t2;
-    ((volatile u8 *)&ua->mask)[frame] = 0;
 }
 
 static void resume_forced(struct regs *r, struct exo_uarea *ua) {
@@ -192,37 +153,31 @@ static void resume_forced(struct regs *r, struct exo_uarea *ua) {
         this_hart->fp_owner = this_hart->cur->eid;
     }
     __atomic_fetch_and(&ua->pending, ~(u64)PENDING_FORCED, __ATOMIC_RELAXED);
-    ((volatile u8 *)&ua->mask)[2] = 0;
 }
 
-void twin_resume(struct regs *r) {
+enum exo_error twin_resume(struct regs *r) {
     struct exo_uarea *ua = this_hart->ua;
     u64 frame = r->x[10];
-    enum exo_error error = frame > FRAME_FORCED ? E_ARG : E_OK;
-    if (frame == FRAME_FORCED && !(*(volatile u64 *)&ua->pending & PENDING_FORCED)) error = E_STATE;
-    if (error) {
-        r->x[10] = (u64)error;
-        return;
-    }
+    if (frame > FRAME_FORCED) return E_ARG;
+    if (frame == FRAME_FORCED && !(*(volatile u64 *)&ua->pending & PENDING_FORCED)) return E_STATE;
     if (frame == FRAME_FORCED)
         resume_forced(r, ua);
     else
-        resume_frame(r, ua, (u32)frame);
+        resume_frame(r, frame == FRAME_FAULT ? &ua->fault : &ua->epilogue);
+    *mask_byte(ua, (u32)frame) = 0;
     epilogue_held(r);
+    return E_OK;
 }
 
-void twin_fp(struct regs *r) {
+enum exo_error twin_fp(struct regs *r) {
     u64 on = r->x[10];
-    if (on > 1) {
-        r->x[10] = (u64)E_ARG;
-        return;
-    }
+    if (on > 1) return E_ARG;
     r->x[10] = 0;
-    bool was = csr_read(sstatus) & SSTATUS_FS;
-    if (was == on) return;
+    if (on == !!(csr_read(sstatus) & SSTATUS_FS)) return E_OK;
     fp_set(on);
     if (on && this_hart->fp_owner != this_hart->cur->eid) {
         fp_zero();
         this_hart->fp_owner = this_hart->cur->eid;
     }
+    return E_OK;
 }

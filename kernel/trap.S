@@ -8,14 +8,43 @@
 // paths, and 0 while C runs: so a trap from C finds 0 and goes to trap_panic.
 #include "kernel_asm.h"
 
-// t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
+.macro clear regs:vararg
+    .irp    reg, \regs
+    li      \reg, 0
+    .endr
+.endm
+
+.macro to_user
+    csrrw   tp, sscratch, tp
+    sret
+.endm
+
+// An upcall's frame in the u-area t0: what its handler may use, and where it comes from. t1 = that.
+.macro save_frame frame
+    sd      t1, \frame+FRAME_T1(t0)
+    sd      t2, \frame+FRAME_T2(t0)
+    ld      t1, H_t0(tp)
+    sd      t1, \frame+FRAME_T0(t0)
+    csrr    t1, sepc
+    sd      t1, \frame+FRAME_EPC(t0)
+.endm
+
+// Enters the u-area t0's `entry`.
+.macro upcall_to entry
+    ld      t2, \entry(t0)
+    csrw    sepc, t2
+    ld      t0, H_uva(tp)
+    to_user
+.endm
+
     .section .text
     .balign 64
     .globl trap_fast
+// t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
 trap_fast:
     csrrw   tp, sscratch, tp
     beqz    tp, from_kernel
-    sd      t0, H_T0(tp)
+    sd      t0, H_t0(tp)
     csrr    t0, scause
     addi    t0, t0, -CAUSE_ECALL
     bnez    t0, not_ecall
@@ -38,8 +67,7 @@ fast_null:
     addi    t0, t0, 4
     csrw    sepc, t0
     li      a0, 0
-    csrrw   tp, sscratch, tp
-    sret
+    to_user
 
 // ---- exceptions and the end of a slice ----
 
@@ -48,26 +76,17 @@ not_ecall:
     bnez    t0, not_fault
 
 // FAULT, unless its frame is in use (byte 0 of mask). The cause, never 0, marks it used.
-    ld      t0, H_UA(tp)
+    ld      t0, H_ua(tp)
     lbu     t0, UA_MASK(t0)
     bnez    t0, save_all
-    ld      t0, H_UA(tp)
-    sd      t1, UA_FAULT+FRAME_T1(t0)
-    sd      t2, UA_FAULT+FRAME_T2(t0)
-    ld      t1, H_T0(tp)
-    sd      t1, UA_FAULT+FRAME_T0(t0)
-    csrr    t1, sepc
-    sd      t1, UA_FAULT+FRAME_EPC(t0)
+    ld      t0, H_ua(tp)
+    save_frame UA_FAULT
     csrr    t2, stval
     sd      t2, UA_FAULT+FRAME_TVAL(t0)
     csrr    t1, scause
     sd      t1, UA_FAULT+FRAME_CAUSE(t0)
     sb      t1, UA_MASK(t0)
-    ld      t2, UA_ENTRY_FAULT(t0)
-    csrw    sepc, t2
-    ld      t0, H_UVA(tp)
-    csrrw   tp, sscratch, tp
-    sret
+    upcall_to UA_ENTRY_FAULT
 
 not_fault:
     blez    t0, save_all
@@ -77,73 +96,57 @@ not_fault:
 
 // EPILOGUE, unless mask holds it back, the slice is over already, or a tick has work for C. Byte 1 of mask marks
 // its frame used.
-    lw      t0, H_SPECIAL(tp)
+    lw      t0, H_special(tp)
     bnez    t0, save_all
     lw      t0, work
     bnez    t0, save_all
-    ld      t0, H_UA(tp)
+    ld      t0, H_ua(tp)
     ld      t0, UA_MASK(t0)
     bnez    t0, save_all
-    ld      t0, H_UA(tp)
-    sd      t1, UA_EPILOGUE+FRAME_T1(t0)
-    sd      t2, UA_EPILOGUE+FRAME_T2(t0)
-    ld      t1, H_T0(tp)
-    sd      t1, UA_EPILOGUE+FRAME_T0(t0)
-    csrr    t1, sepc
-    sd      t1, UA_EPILOGUE+FRAME_EPC(t0)
+    ld      t0, H_ua(tp)
+    save_frame UA_EPILOGUE
     li      t1, SPECIAL_PHASE   // 1: also READY_NONE, and not 0
     sb      t1, UA_MASK+1(t0)
-    sw      t1, H_SPECIAL(tp)
-    sw      t1, H_READY(tp)
-    ld      t2, H_TICK_WORD(tp)
+    sw      t1, H_special(tp)
+    sw      t1, H_ready(tp)
+    ld      t2, H_tick_word(tp)
     amoadd.d zero, t1, (t2)
     csrr    t1, time
-    ld      t2, H_BUDGET(tp)
+    ld      t2, H_budget(tp)
     add     t1, t1, t2
     csrw    CSR_STIMECMP, t1
-    ld      t2, UA_ENTRY_EPILOGUE(t0)
-    csrw    sepc, t2
-    ld      t0, H_UVA(tp)
-    csrrw   tp, sscratch, tp
-    sret
+    upcall_to UA_ENTRY_EPILOGUE
 
 // Back to what was interrupted: FAULT or EPILOGUE frame, a0 and a7 from t1 and t2. Past the end of the slice C sees
 // whether the frame's byte of mask held an EPILOGUE back.
+.macro resume_from frame, mask
+    ld      t0, H_ua(tp)
+    mv      a0, t1
+    mv      a7, t2
+    ld      t1, \frame+FRAME_EPC(t0)
+    csrw    sepc, t1
+    sb      zero, \mask(t0)
+    ld      t1, \frame+FRAME_T1(t0)
+    ld      t2, \frame+FRAME_T2(t0)
+    ld      t0, \frame+FRAME_T0(t0)
+    to_user
+.endm
+
 fast_resume:
-    lw      t0, H_SPECIAL(tp)
+    lw      t0, H_special(tp)
     bnez    t0, save_all
     bnez    a0, 1f
-    ld      t0, H_UA(tp)
-    mv      a0, t1
-    mv      a7, t2
-    ld      t1, UA_FAULT+FRAME_EPC(t0)
-    csrw    sepc, t1
-    sb      zero, UA_MASK(t0)
-    ld      t1, UA_FAULT+FRAME_T1(t0)
-    ld      t2, UA_FAULT+FRAME_T2(t0)
-    ld      t0, UA_FAULT+FRAME_T0(t0)
-    csrrw   tp, sscratch, tp
-    sret
+    resume_from UA_FAULT, UA_MASK
 1:  addi    t0, a0, -FRAME_EPILOGUE
     bnez    t0, save_all
-    ld      t0, H_UA(tp)
-    mv      a0, t1
-    mv      a7, t2
-    ld      t1, UA_EPILOGUE+FRAME_EPC(t0)
-    csrw    sepc, t1
-    sb      zero, UA_MASK+1(t0)
-    ld      t1, UA_EPILOGUE+FRAME_T1(t0)
-    ld      t2, UA_EPILOGUE+FRAME_T2(t0)
-    ld      t0, UA_EPILOGUE+FRAME_T0(t0)
-    csrrw   tp, sscratch, tp
-    sret
+    resume_from UA_EPILOGUE, UA_MASK+1
 
 // ---- protected control transfer and directed yield ----
 
 // t0 = the record named by \eid, which is of this generation and in reach of the index.
 .macro named eid
     andi    t0, \eid, EXO_EID_INDEX
-    ld      t1, H_ENVS(tp)
+    ld      t1, H_envs(tp)
     slli    t0, t0, 8
     add     t0, t0, t1
     lwu     t1, 0(t0)
@@ -152,30 +155,40 @@ fast_resume:
 
 // This hart runs the environment t0, whose u-area is t3: addresses and satp. t0 = u-area as it sees it; t3 dies.
 .macro switch_to
-    sd      t0, H_CUR(tp)
-    sd      t3, H_UA(tp)
-    ld      t3, E_SATP(t0)
+    sd      t0, H_cur(tp)
+    sd      t3, H_ua(tp)
+    ld      t3, E_satp(t0)
     csrw    satp, t3
-    ld      t0, E_UVA(t0)
-    sd      t0, H_UVA(tp)
+    ld      t0, E_uva(t0)
+    sd      t0, H_uva(tp)
     li      t3, 0
 .endm
 
 // Between accounts nothing but messages and results may pass. tp goes the way of the rest, so this is the end.
 .macro scrub_sret
-    li      ra, 0
-    li      sp, 0
-    li      gp, 0
-    li      t1, 0
-    li      t2, 0
-    li      t4, 0
-    li      t5, 0
-    li      a5, 0
-    li      a6, 0
-    li      a7, 0
+    clear   ra, sp, gp, t1, t2, t4, t5, a5, a6, a7
     csrw    sscratch, tp
     li      tp, 0
     sret
+.endm
+
+// The next slice of the environment t0 begins, unless it is a call's. t3 = u-area.
+.macro begin_slice
+    ld      t4, E_slices(t0)
+    addi    t4, t4, 1
+    sd      t4, E_slices(t0)
+    ld      t3, E_ua(t0)
+    ld      t4, UA_ENTRY_PROLOGUE(t3)
+    csrw    sepc, t4
+    switch_to
+.endm
+
+// The client t0 goes on after its call.
+.macro return_to_client
+    ld      t4, E_pc(t0)
+    csrw    sepc, t4
+    ld      t3, E_ua(t0)
+    switch_to
 .endm
 
 // Nothing in the callee's u-area t3 holds a call back, nor might: pending may name a forced frame. t4 = 0.
@@ -190,40 +203,39 @@ fast_resume:
 // u-area t3, runs as after switch_to, but t3 holds its entry. The order leaves no word of the kernel's in t3-t6.
 .macro transfer
     addi    t2, t2, ENV_CALLING
-    ld      t5, E_SATP(t0)
+    ld      t5, E_satp(t0)
     csrw    satp, t5
     csrr    t5, sepc
     addi    t5, t5, 4
-    ld      t6, H_CUR(tp)
-    sd      t5, E_PC(t6)
-    sw      t2, E_WORD(t6)
-    sw      a6, E_CALLEE(t6)
+    ld      t6, H_cur(tp)
+    sd      t5, E_pc(t6)
+    sw      t2, E_state(t6)
+    sw      a6, E_callee(t6)
     lwu     t6, 0(t6)
-    sw      t6, E_CLIENT(t0)
+    sw      t6, E_client(t0)
     addi    t1, t1, ENV_RUNNING | ENV_SERVING
-    sw      t1, E_WORD(t0)
-    sd      t0, H_CUR(tp)
-    sd      t3, H_UA(tp)
+    sw      t1, E_state(t0)
+    sd      t0, H_cur(tp)
+    sd      t3, H_ua(tp)
     ld      t3, UA_ENTRY_CALL(t3)
     csrw    sepc, t3
-    ld      t0, E_UVA(t0)
-    sd      t0, H_UVA(tp)
+    ld      t0, E_uva(t0)
+    sd      t0, H_uva(tp)
 .endm
 
 // call: the callee is ready, at home here, of this account, and unmasked; the caller serves nobody (one that does
 // goes to C, where the depth is counted).
 fast_call:
     named   a6
-    lw      t2, H_READY(tp)
-    lw      t1, E_WORD(t0)
+    lw      t2, H_ready(tp)
+    lw      t1, E_state(t0)
     bne     t1, t2, 1f
-    ld      t3, E_UA(t0)
+    ld      t3, E_ua(t0)
     unmasked
-    sw      t4, H_READY(tp)     // READY_SAME
+    sw      t4, H_ready(tp)     // READY_SAME
     transfer
-    csrrw   tp, sscratch, tp
-    sret
-1:  lw      t4, H_BASE(tp)      // another account's: with the capability it accepts
+    to_user
+1:  lw      t4, H_base(tp)      // another account's: with the capability it accepts
     bne     t4, t2, save_all
     xor     t5, t1, t2
     slli    t5, t5, 48
@@ -235,158 +247,113 @@ fast_call:
     ld      t3, 0(t3)
     beqz    t3, save_all
     bne     t3, a5, save_all
-    ld      t3, E_UA(t0)
+    ld      t3, E_ua(t0)
     unmasked
-    sw      t1, H_BASE(tp)
+    sw      t1, H_base(tp)
     transfer
     lui     t4, READY_CROSS >> 12
     or      t4, t4, t2
-    sw      t4, H_READY(tp)
+    sw      t4, H_ready(tp)
     li      t3, 0
     scrub_sret
 
 // reply: to the client that called in this very slice, nothing having come between.
 fast_reply:
-    ld      t5, H_CUR(tp)
-    lwu     t1, E_CLIENT(t5)
+    ld      t5, H_cur(tp)
+    lwu     t1, E_client(t5)
     andi    t0, t1, EXO_EID_INDEX
-    ld      t1, H_ENVS(tp)
+    ld      t1, H_envs(tp)
     slli    t0, t0, 8
     add     t0, t0, t1
-    lw      t2, H_READY(tp)
-    lw      t4, E_WORD(t0)
+    lw      t2, H_ready(tp)
+    lw      t4, E_state(t0)
     bnez    t2, 1f
-    lw      t2, H_BASE(tp)
+    lw      t2, H_base(tp)
     addi    t1, t2, ENV_CALLING
     bne     t4, t1, save_all
-    sw      t2, E_WORD(t5)
-    sw      t2, H_READY(tp)
+    sw      t2, E_state(t5)
+    sw      t2, H_ready(tp)
     addi    t2, t2, ENV_RUNNING
-    sw      t2, E_WORD(t0)
-    ld      t4, E_PC(t0)
-    csrw    sepc, t4
-    ld      t3, E_UA(t0)
-    switch_to
-    li      t5, 0
-    li      t6, 0
-    csrrw   tp, sscratch, tp
-    sret
+    sw      t2, E_state(t0)
+    return_to_client
+    clear   t5, t6
+    to_user
 1:  lui     t1, READY_CROSS >> 12
     or      t4, t4, t1
     bne     t4, t2, save_all
     xor     t2, t2, t1
-    lw      t1, E_WORD(t5)
+    lw      t1, E_state(t5)
     addi    t1, t1, -(ENV_RUNNING | ENV_SERVING)
-    sw      t1, E_WORD(t5)
+    sw      t1, E_state(t5)
     addi    t2, t2, -ENV_CALLING
-    sw      t2, H_READY(tp)
-    sw      t2, H_BASE(tp)
+    sw      t2, H_ready(tp)
+    sw      t2, H_base(tp)
     addi    t2, t2, ENV_RUNNING
-    sw      t2, E_WORD(t0)
-    ld      t4, E_PC(t0)
-    csrw    sepc, t4
-    ld      t3, E_UA(t0)
-    switch_to
+    sw      t2, E_state(t0)
+    return_to_client
     li      t6, 0
     scrub_sret
 
 fast_yield:
     beqz    a0, yield_any
     named   a0
-    lw      t2, H_READY(tp)
-    lw      t1, E_WORD(t0)
-    ld      t4, H_CUR(tp)
+    lw      t2, H_ready(tp)
+    lw      t1, E_state(t0)
+    ld      t4, H_cur(tp)
     bne     t1, t2, 1f
-    sw      t2, E_WORD(t4)
+    sw      t2, E_state(t4)
     addi    t2, t2, ENV_RUNNING
-    sw      t2, E_WORD(t0)
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    csrrw   tp, sscratch, tp
-    sret
-1:  lw      t5, H_BASE(tp)      // another account's
+    sw      t2, E_state(t0)
+    begin_slice
+    to_user
+1:  lw      t5, H_base(tp)      // another account's
     bne     t5, t2, save_all
     xor     t5, t1, t2
     slli    t5, t5, 48
     bnez    t5, save_all
-    sw      t2, E_WORD(t4)
-    sw      t1, H_BASE(tp)
-    sw      t1, H_READY(tp)
+    sw      t2, E_state(t4)
+    sw      t1, H_base(tp)
+    sw      t1, H_ready(tp)
     addi    t1, t1, ENV_RUNNING
-    sw      t1, E_WORD(t0)
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    li      a0, 0
-    li      a1, 0
-    li      a2, 0
-    li      a3, 0
-    li      a4, 0
-    li      s0, 0
-    li      s1, 0
-    li      s2, 0
-    li      s3, 0
-    li      s4, 0
-    li      s5, 0
-    li      s6, 0
-    li      s7, 0
-    li      s8, 0
-    li      s9, 0
-    li      s10, 0
-    li      s11, 0
-    li      t6, 0
+    sw      t1, E_state(t0)
+    begin_slice
+    clear   a0, a1, a2, a3, a4, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t6
     scrub_sret
 
 // The slice is over: the next filled slot, if its environment is ready, at home here, and of this account.
 yield_any:
-    lw      t1, H_SPECIAL(tp)
+    lw      t1, H_special(tp)
     andi    t1, t1, ~SPECIAL_PHASE
     bnez    t1, save_all
     lw      t1, work
     bnez    t1, save_all
-    ld      t4, H_CUR(tp)
-    lw      t2, H_BASE(tp)
-    lw      t3, E_WORD(t4)
+    ld      t4, H_cur(tp)
+    lw      t2, H_base(tp)
+    lw      t3, E_state(t4)
     addi    t5, t2, ENV_RUNNING
     bne     t3, t5, save_all
-    ld      t6, H_TURN(tp)
-    ld      t6, TURN_NEXT(t6)
-    ld      t0, TURN_ENV(t6)
-    lw      t1, TURN_EID(t6)
+    ld      t6, H_turn(tp)
+    ld      t6, TURN_next(t6)
+    ld      t0, TURN_env(t6)
+    lw      t1, TURN_eid(t6)
     lw      t3, 0(t0)
     bne     t1, t3, save_all
-    lw      t1, E_WORD(t0)
+    lw      t1, E_state(t0)
     bne     t1, t2, save_all
-    sw      t2, E_WORD(t4)
-    sw      t2, H_READY(tp)
-    sw      t5, E_WORD(t0)
-    sw      zero, H_SPECIAL(tp)
-    sd      t6, H_TURN(tp)
+    sw      t2, E_state(t4)
+    sw      t2, H_ready(tp)
+    sw      t5, E_state(t0)
+    sw      zero, H_special(tp)
+    sd      t6, H_turn(tp)
     li      t6, 0
-    ld      t4, E_SLICES(t0)
-    addi    t4, t4, 1
-    sd      t4, E_SLICES(t0)
     csrr    t4, time
-    ld      t3, H_SLICE(tp)
+    ld      t3, H_slice(tp)
     add     t4, t4, t3
     csrw    CSR_STIMECMP, t4
     li      t4, SSTATUS_FS
     csrc    sstatus, t4
-    ld      t3, E_UA(t0)
-    ld      t4, UA_ENTRY_PROLOGUE(t3)
-    csrw    sepc, t4
-    switch_to
-    csrrw   tp, sscratch, tp
-    sret
+    begin_slice
+    to_user
 
 // ---- calls under the lock ----
 
@@ -407,11 +374,11 @@ locked_call:
     ld      t1, 0(t1)
     csrr    t2, sscratch
     csrw    sscratch, zero
-    sd      t2, H_TP(tp)
-    sd      ra, H_RA(tp)
-    sd      sp, H_SP(tp)
-    ld      sp, H_KSTACK(tp)
-    sd      zero, H_A2(tp)
+    sd      t2, H_tp(tp)
+    sd      ra, H_ra(tp)
+    sd      sp, H_sp(tp)
+    ld      sp, H_kstack(tp)
+    sd      zero, H_a2(tp)
     la      t2, kernel_lock
     li      t3, 1
     amoadd.w.aq t3, t3, (t2)
@@ -424,27 +391,17 @@ locked_call:
     addi    t3, t3, 1
     fence   rw, w
     sw      t3, 4(t2)
-    lw      t0, H_RESCHED(tp)
+    lw      t0, H_resched(tp)
     bnez    t0, 3f
     csrr    t0, sepc
     addi    t0, t0, 4
     csrw    sepc, t0
-    ld      a2, H_A2(tp)
-    ld      ra, H_RA(tp)
-    ld      sp, H_SP(tp)
+    ld      a2, H_a2(tp)
+    ld      ra, H_ra(tp)
+    ld      sp, H_sp(tp)
     csrw    sscratch, tp
-    ld      tp, H_TP(tp)
-    li      t1, 0
-    li      t2, 0
-    li      t3, 0
-    li      t4, 0
-    li      t5, 0
-    li      t6, 0
-    li      a3, 0
-    li      a4, 0
-    li      a5, 0
-    li      a6, 0
-    li      a7, 0
+    ld      tp, H_tp(tp)
+    clear   t1, t2, t3, t4, t5, t6, a3, a4, a5, a6, a7
     sret
 2:  mv      t6, t1
     jal     t1, lock_wait
@@ -465,7 +422,7 @@ lock_wait:
     beq     t3, t4, 3f
     addi    t5, t5, -1
     bgtz    t5, 1b
-    lw      t0, H_SPECIAL(tp)
+    lw      t0, H_special(tp)
     andi    t0, t0, SPECIAL_SBI
     bnez    t0, 1b
     csrr    t0, CSR_STIMECMP
@@ -490,37 +447,37 @@ lock_wait:
 trap_full:
     csrrw   tp, sscratch, tp
     beqz    tp, from_kernel
-    sd      t0, H_T0(tp)
+    sd      t0, H_t0(tp)
 
 save_all:
     .irp    n, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    sd      x\n, H_X+8*\n(tp)
+    sd      x\n, H_x+8*\n(tp)
     .endr
-    ld      t0, H_T0(tp)
-    sd      t0, H_X+8*5(tp)
+    ld      t0, H_t0(tp)
+    sd      t0, H_x+8*5(tp)
     csrr    t0, sscratch
-    sd      t0, H_X+8*4(tp)
+    sd      t0, H_x+8*4(tp)
     csrw    sscratch, zero
     csrr    t0, sepc
-    sd      t0, H_PC(tp)
-    ld      sp, H_KSTACK(tp)
+    sd      t0, H_pc(tp)
+    ld      sp, H_kstack(tp)
     call    trap_c
 
     .globl restore_all
 restore_all:
-    ld      t0, H_PC(tp)
+    ld      t0, H_pc(tp)
     csrw    sepc, t0
     csrw    sscratch, tp
     .irp    n, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    ld      x\n, H_X+8*\n(tp)
+    ld      x\n, H_x+8*\n(tp)
     .endr
-    ld      tp, H_X+8*4(tp)
+    ld      tp, H_x+8*4(tp)
     sret
 
 // To user code for the first time, from boot and from harts that idled.
     .globl trap_return
 trap_return:
-    ld      sp, H_KSTACK(tp)
+    ld      sp, H_kstack(tp)
     j       restore_all
 
 // A trap from C: sscratch was 0. tp and sscratch as they were.

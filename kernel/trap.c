@@ -29,49 +29,24 @@ void trap_start(void) {
 
 // ---- upcalls ----
 
-static void save_frame(struct regs *r, volatile struct exo_frame *f, u64 cause, u64 tval) {
-    f->t0 = r->x[5];
-    f->t1 = r->x[6];
-    f->t2 = r->x[7];
-    f->epc = r->pc;
-    f->cause = cause;
-    f->tval = tval;
-}
-
-// Enters the current environment at entry[which], t1 as given; t2 holds the entry, as after the fast path.
-static void upcall(struct regs *r, u32 which, u64 t1, u64 cause, u64 tval) {
-    u64 epc = r->pc, pc = *(volatile u64 *)&this_hart->ua->entry[which];
-    r->pc = pc;
+// The current environment goes on at entry[which], t1 = cause, and its frame says where it was; t2 holds the
+// entry, as after the fast path.
+static void upcall(struct regs *r, u32 which, u64 cause, u64 tval) {
+    volatile struct exo_uarea *ua = this_hart->ua;
+    volatile struct exo_frame *f = which == FRAME_FAULT ? &ua->fault : &ua->epilogue;
+    u64 pc = ua->entry[which];
+    *f = (struct exo_frame){r->x[5], r->x[6], r->x[7], r->pc, cause, tval};
+    *mask_byte(ua, which) = which == FRAME_EPILOGUE ? 1 : cause ? (u8)cause : 0xff;
+    if (trace_on) trace(TRACE_UPCALL, which, pc, r->pc, cause, tval);
+    r->pc = r->x[7] = pc;
     r->x[5] = this_hart->uva;
-    r->x[6] = t1;
-    r->x[7] = pc;
-    if (trace_on) trace(TRACE_UPCALL, which, pc, epc, cause, tval);
+    r->x[6] = cause;
 }
 
 static void fault(struct regs *r, u64 cause, u64 tval) {
-    volatile struct exo_uarea *ua = this_hart->ua;
-    struct exo_env *e = this_hart->cur;
-    if (((volatile u8 *)&ua->mask)[0]) {
-        env_stop(e, STOP_DOUBLE, cause, tval, r->pc);
-        dispatch();
-        return;
-    }
-    save_frame(r, &ua->fault, cause, tval);
-    ((volatile u8 *)&ua->mask)[0] = cause ? (u8)cause : 0xff;
-    upcall(r, 0, cause, cause, tval);
-}
-
-// The slice is over; the environment has its budget to save what is live.
-static void epilogue(struct regs *r) {
-    volatile struct exo_uarea *ua = this_hart->ua;
-    save_frame(r, &ua->epilogue, 0, 0);
-    ((volatile u8 *)&ua->mask)[1] = 1;
-    upcall(r, 1, 0, 0, 0);
-}
-
-static void epilogue_hold(void) {
-    this_hart->special |= SPECIAL_HELD;
-    __atomic_fetch_or(&this_hart->ua->pending, PENDING_EPILOGUE, __ATOMIC_RELAXED);
+    if (!*mask_byte(this_hart->ua, FRAME_FAULT)) return upcall(r, FRAME_FAULT, cause, tval);
+    env_stop(this_hart->cur, STOP_DOUBLE, cause, tval, r->pc);
+    dispatch();
 }
 
 void epilogue_unhold(void) {
@@ -82,7 +57,7 @@ void epilogue_unhold(void) {
 void epilogue_held(struct regs *r) {
     if (!(this_hart->special & SPECIAL_HELD) || *(volatile u64 *)&this_hart->ua->mask) return;
     epilogue_unhold();
-    epilogue(r);
+    upcall(r, FRAME_EPILOGUE, 0, 0);
 }
 
 // A forced frame in use stays: what runs is on its way to resume it, and begins that again at its next
@@ -96,7 +71,7 @@ bool force_save(struct exo_env *e) {
     for (u32 i = 1; i < 32; i++) f->x[i - 1] = r->x[i];
     f->fp = csr_read(sstatus) & SSTATUS_FS ? 1 : 0;
     if (f->fp) fp_save(&ua->forced);
-    ((volatile u8 *)&ua->mask)[2] = 1;
+    *mask_byte(ua, FRAME_FORCED) = 1;
     __atomic_fetch_or(&ua->pending, PENDING_FORCED, __ATOMIC_RELAXED);
     return true;
 }
@@ -105,9 +80,8 @@ bool force_save(struct exo_env *e) {
 static void abort_slice(struct regs *r) {
     struct exo_env *e = this_hart->cur;
     e->aborts++;
-    if (e->excess <=
-        EXO_OWE) // set running again and again it owes no more, so that next_slot's rounds are few
-        e->excess++;
+    e->excess += e->excess <=
+                 EXO_OWE; // set running again and again it owes no more, so that next_slot's rounds are few
     e->state |= ENV_OWES;
     if (trace_on) trace(TRACE_ABORT, r->pc, e->excess, this_hart->ua->mask, 0, 0);
     (void)force_save(e);
@@ -115,42 +89,33 @@ static void abort_slice(struct regs *r) {
     dispatch();
 }
 
-static void tick(void) {
-    ++*this_hart->tick_word;
-    lock_kernel();
-    disk_tick();
-    if (work) tick_work();
-    unlock_kernel();
-}
-
 // An interrupt that was on its way when the timer was set anew: no slice or budget is over. Setting it again
 // ends it.
 static bool timer_early(void) {
     u64 when = machine.sstc ? csr_read(0x14d) : 0; // stimecmp
-    if (csr_read(time) >= when) return false;
-    timer_set(when);
-    return true;
+    bool early = csr_read(time) < when;
+    if (early) timer_set(when);
+    return early;
 }
 
+// The slice is over: the environment has its budget to save what is live.
 static void timer(struct regs *r) {
+    struct hart *h = this_hart;
     if (timer_early()) return;
-    if (this_hart->special & SPECIAL_PHASE) {
-        abort_slice(r);
-        return;
-    }
-    tick();
-    if (this_hart->resched) {
-        dispatch();
-        return;
-    }
-    if (trace_on) trace(TRACE_SLICE_END, hart_slot(this_hart), 1, 0, 0, 0);
-    this_hart->special |= SPECIAL_PHASE;
-    this_hart->ready = READY_NONE;
-    timer_set(csr_read(time) + this_hart->budget);
-    if (*(volatile u64 *)&this_hart->ua->mask)
-        epilogue_hold();
-    else
-        epilogue(r);
+    if (h->special & SPECIAL_PHASE) return abort_slice(r);
+    ++*h->tick_word;
+    lock_kernel();
+    disk_tick();
+    if (work) tick_work();
+    unlock_kernel();
+    if (h->resched) return dispatch();
+    if (trace_on) trace(TRACE_SLICE_END, hart_slot(h), 1, 0, 0, 0);
+    h->special |= SPECIAL_PHASE;
+    h->ready = READY_NONE;
+    timer_set(csr_read(time) + h->budget);
+    if (!*(volatile u64 *)&h->ua->mask) return upcall(r, FRAME_EPILOGUE, 0, 0);
+    h->special |= SPECIAL_HELD;
+    __atomic_fetch_or(&h->ua->pending, PENDING_EPILOGUE, __ATOMIC_RELAXED);
 }
 
 // ---- interrupts ----
@@ -170,10 +135,7 @@ void external_interrupt(void) {
 }
 
 static void interrupt(struct regs *r, u64 which) {
-    if (which == 5) {
-        timer(r);
-        return;
-    }
+    if (which == 5) return timer(r);
     if (which == 1) {
         csr_clear(sip, SIE_SSIE);
         panic_check();
@@ -187,20 +149,20 @@ static void interrupt(struct regs *r, u64 which) {
 
 // ---- calls ----
 
-typedef void twin_fn(struct regs *r);
-
-static void twin_null(struct regs *r) { r->x[10] = 0; }
+static enum exo_error twin_null(struct regs *r) {
+    r->x[10] = 0;
+    return E_OK;
+}
 
 static twin_fn *const twins[] = {twin_null, twin_yield, twin_wait,   twin_call,
                                  twin_send, twin_reply, twin_resume, twin_fp};
 _Static_assert(sizeof(twins) / sizeof(*twins) == EXO_PAGE_ALLOC - EXO_CALLS, "a twin for each fast call");
 
-static void clear_dead(struct regs *r) {
-    static const u8 dead[] = {5, 6, 7, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31};
-    for (u32 i = 0; i < sizeof(dead); i++) r->x[dead[i]] = 0;
-}
+#define ENTRY(nr, name, number, caps) [EXO_##nr - EXO_PAGE_ALLOC] = do_##name,
+call_fn *const call_table[] = {EXO_LOCKED_CALLS(ENTRY)};
 
 static void locked_call(struct regs *r, u64 nr) {
+    static const u8 dead[] = {5, 6, 7, 13, 14, 15, 16, 17, 28, 29, 30, 31};
     const u64 args[5] = {r->x[10], r->x[11], r->x[12], r->x[13], r->x[14]};
     struct ret ret = fail(E_CALL);
     this_hart->a2 = 0;
@@ -210,44 +172,33 @@ static void locked_call(struct regs *r, u64 nr) {
         unlock_kernel();
     }
     if (trace_on) trace_call(nr, args, ret);
-    if (this_hart->resched) {
-        dispatch();
-        return;
-    }
-    clear_dead(r);
+    if (this_hart->resched) return dispatch();
+    for (u32 i = 0; i < sizeof(dead); i++) r->x[dead[i]] = 0;
     r->x[10] = (u64)ret.err;
     r->x[11] = ret.val;
     r->x[12] = this_hart->a2;
 }
 
-// A fast call is traced as refused if its environment still runs and was told an error, in a0 or t6.
+// A refusal is told in a0, by call and send in t6, with t0 = u-area.
 static void fast_call(struct regs *r, u64 nr) {
-    const struct exo_env *e = this_hart->cur;
     bool transfer = nr == EXO_CALL || nr == EXO_SEND;
     const u64 args[5] = {transfer ? r->x[16] : r->x[10], r->x[11], r->x[12], r->x[13], r->x[14]};
-    u64 slices = e->slices;
     if (trace_on && nr != EXO_NULL) trace_call(nr, args, done(0));
     if (nr != EXO_RESUME) // t0-t6 are dead: a fast path that missed left words of the kernel's there
         r->x[5] = r->x[6] = r->x[7] = r->x[28] = r->x[29] = r->x[30] = r->x[31] = 0;
-    twins[nr - EXO_CALLS](r);
-    i64 err = (i64)(transfer ? r->x[31] : r->x[10]);
-    if (trace_on && this_hart->cur == e && e->slices == slices && nr != EXO_RESUME && err < 0 &&
-        err >= E_LAST)
-        trace_call(nr, args, fail((enum exo_error)err));
+    enum exo_error error = twins[nr - EXO_CALLS](r);
+    if (!error) return;
+    if (transfer) r->x[5] = this_hart->uva;
+    r->x[transfer ? 31 : 10] = (u64)error;
+    if (trace_on) trace_call(nr, args, fail(error));
 }
 
 void trap_c(void) {
     struct regs *r = &this_hart->regs;
     u64 cause = csr_read(scause), tval = csr_read(stval), nr = r->x[17];
-    if (cause & CAUSE_INTERRUPT) {
-        interrupt(r, cause & 0xff);
-    } else if (cause != CAUSE_ECALL || nr < EXO_CALLS) {
-        fault(r, cause, tval);
-    } else {
-        r->pc += 4;
-        if (nr < EXO_PAGE_ALLOC)
-            fast_call(r, nr);
-        else
-            locked_call(r, nr);
-    }
+    if (cause & CAUSE_INTERRUPT) return interrupt(r, cause & 0xff);
+    if (cause != CAUSE_ECALL || nr < EXO_CALLS) return fault(r, cause, tval);
+    r->pc += 4;
+    if (nr < EXO_PAGE_ALLOC) return fast_call(r, nr);
+    locked_call(r, nr);
 }

@@ -6,12 +6,13 @@
 #include "rt/rt.h"
 
 #define WINDOW \
-    ((va_t)&image + 0x100000) // where it looks at pages; the kernel's table for the image covers it
-#define UA_TOP   0x3ffffff000 // a libOS's first u-area; the doors' lie below ours
-#define MARGIN   64           // pages that a line without a number leaves
-#define RESTARTS 3
-#define GRACE_MS 100 // to answer a revocation
-#define LOOK_MS  1000
+    ((va_t)&image + 0x100000)  // where it looks at pages; the kernel's table for the image covers it
+#define UA_TOP    0x3ffffff000 // a libOS's first u-area; the doors' lie below ours
+#define MARGIN    64           // pages that a line without a number leaves
+#define DOOR_SLOT 1            // of each hart
+#define RESTARTS  3
+#define GRACE_MS  100 // to answer a revocation
+#define LOOK_MS   1000
 
 struct libos {
     const struct label_line *line;
@@ -29,6 +30,9 @@ static u64 ms;
 
 // ---- doors ----
 
+// A door is run by whoever calls it, and by a slot of its own when its client died in the middle: then, as
+// when it is new or a call took it past the end of a slice, it replies once more and waits for nothing, until
+// it is called.
 extern const char door_call[], door_prologue[], door_epilogue[];
 __asm__(".text\n"
         "door_call:\n"
@@ -47,10 +51,17 @@ __asm__(".text\n"
         "    ecall\n"
         "door_prologue:\n"
         "    sd   zero, (t0)\n" // the mask
-        "    li   a0, -27\n"    // E_TIME: the caller may try again
-        "    j    2b\n");
+        "    mv   s0, t0\n"
+        "    li   a0, -27\n"   // E_TIME: the caller may try again
+        "    li   a7, 0x105\n" // EXO_REPLY: refused if nobody called
+        "    ecall\n"
+        "    ld   a0, 0x400(s0)\n" // UA_LIBOS: the page of the predicate `never`
+        "    li   a4, 0\n"
+        "    li   a7, 0x102\n" // EXO_WAIT
+        "    ecall\n"
+        "    j    door_epilogue\n");
 _Static_assert(FIRST_POWEROFF == 1 && EXO_HALT == 0x12d && EXO_REPLY == 0x105 && EXO_YIELD == 0x101 &&
-                   E_ARG == -2 && E_TIME == -27,
+                   EXO_WAIT == 0x102 && UA_LIBOS == 0x400 && E_ARG == -2 && E_TIME == -27,
                "as written above");
 
 void rt_fault(struct exo_uarea *ua) {
@@ -73,27 +84,32 @@ static void *look(ppn_t ppn) {
     return (void *)WINDOW;
 }
 
-static void doors(void) {
-    door_cap = exo_cap_new().val;
-    for (u32 h = 0; h < EXO_WORDS->nharts; h++) {
-        struct exo_ret page = exo_page_alloc(0, 0);
-        must(page.err, "a door's page");
-        struct exo_uarea *ua = look((ppn_t)page.val);
-        ua->entry[1] = (va_t)door_epilogue;
-        ua->entry[2] = (va_t)door_prologue;
-        ua->entry[3] = (va_t)door_call;
-        look(0);
-        va_t uva = UA_TOP - (h + 1) * EXO_PAGE;
-        struct exo_ret env = exo_env_new(h, root, page.val, uva);
-        must(env.err, "a door");
-        must(rt_map(root, uva, (ppn_t)page.val, PTE_R | PTE_W), "a door's u-area");
-        must(exo_env_accept(env.val, door_cap), "a door");
-        must(exo_env_ctl(env.val, ENV_RUN), "a door");
-        door[h] = (eid_t)env.val;
-    }
+// ---- sleeping ----
+
+static ppn_t load_code(const struct pred_insn *insn, u32 n) {
+    struct exo_ret page = exo_page_alloc(0, 0);
+    must(page.err, "a predicate's page");
+    struct pred_code *c = look((ppn_t)page.val);
+    c->n = n;
+    memcpy(c->insn, insn, n * sizeof *insn);
+    look(0);
+    must(exo_code_load(page.val), "a predicate");
+    return (ppn_t)page.val;
 }
 
-// ---- sleeping ----
+static const struct pred_insn never[] = {{PRED_RET, 0, 0, 0, 0}};
+static const struct pred_insn any_event[] = {
+    {PRED_LD, 5, 0, 0, offsetof(struct exo_words, completions)},
+    {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
+    {PRED_ADD, 5, 5, 6, 0},
+    {PRED_BNE, 0, 5, 1, 4},
+    {PRED_LD, 5, 0, 0, offsetof(struct exo_words, free)},
+    {PRED_BLTU, 0, 5, 2, 2},
+    {PRED_BGEU, 0, 4, 3, 1},
+    {PRED_RET, 0, 0, 0, 0},
+    {PRED_LI, 5, 0, 0, 1},
+    {PRED_RET, 0, 5, 0, 0},
+};
 
 static u64 events(void) { return EXO_WORDS->completions + EXO_WORDS->stops; }
 
@@ -102,24 +118,27 @@ static void wait_event(u64 seen, u64 free, u64 time) {
     must(rt_wait(sleep_code, seen, free, time, 0), "wait");
 }
 
-static void sleep_init(void) {
-    struct exo_ret page = exo_page_alloc(0, 0);
-    must(page.err, "the predicate's page");
-    struct pred_code *c = look((ppn_t)page.val);
-    *c = (struct pred_code){.n = 10,
-                            .insn = {{PRED_LD, 5, 0, 0, offsetof(struct exo_words, completions)},
-                                     {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
-                                     {PRED_ADD, 5, 5, 6, 0},
-                                     {PRED_BNE, 0, 5, 1, 4},
-                                     {PRED_LD, 5, 0, 0, offsetof(struct exo_words, free)},
-                                     {PRED_BLTU, 0, 5, 2, 2},
-                                     {PRED_BGEU, 0, 4, 3, 1},
-                                     {PRED_RET, 0, 0, 0, 0},
-                                     {PRED_LI, 5, 0, 0, 1},
-                                     {PRED_RET, 0, 5, 0, 0}}};
-    look(0);
-    must(exo_code_load(page.val), "the predicate");
-    sleep_code = (ppn_t)page.val;
+static void doors(void) {
+    ppn_t never_code = load_code(never, 1);
+    door_cap = exo_cap_new().val;
+    for (u32 h = 0; h < EXO_WORDS->nharts; h++) {
+        struct exo_ret page = exo_page_alloc(0, 0);
+        must(page.err, "a door's page");
+        struct exo_uarea *ua = look((ppn_t)page.val);
+        ua->entry[1] = (va_t)door_epilogue;
+        ua->entry[2] = (va_t)door_prologue;
+        ua->entry[3] = (va_t)door_call;
+        *(u64 *)ua->libos = never_code;
+        look(0);
+        va_t uva = UA_TOP - (h + 1) * EXO_PAGE;
+        struct exo_ret env = exo_env_new(h, root, page.val, uva);
+        must(env.err, "a door");
+        must(rt_map(root, uva, (ppn_t)page.val, PTE_R | PTE_W), "a door's u-area");
+        must(exo_env_accept(env.val, door_cap), "a door");
+        must(exo_slot_set(h, DOOR_SLOT, env.val), "a door's slot");
+        must(exo_env_ctl(env.val, ENV_RUN), "a door");
+        door[h] = (eid_t)env.val;
+    }
 }
 
 // ---- disk ----
@@ -326,7 +345,7 @@ static void keep_little(void) {
 
 // Each line has its slots for good: those that name a number, then the first that does not has all the rest.
 static void share_slots(void) {
-    u32 next = 1; // ours is slot 0 of each hart
+    u32 next = DOOR_SLOT + 1; // slot 0 is ours
     for (u32 i = 0; i < label.nlines; i++) {
         libos[i].line = &label.line[i];
         libos[i].nslots = label.line[i].slots;
@@ -347,7 +366,7 @@ int main(void) {
     u64 low = EXO_WORDS->npages / 64;
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
-    sleep_init();
+    sleep_code = load_code(any_event, sizeof any_event / sizeof *any_event);
     doors();
     read_label();
     share_slots();

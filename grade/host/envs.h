@@ -87,24 +87,23 @@ enum exo_error pins_error(const ppn_t *ppns, u32 n, u32 account, u32 more) // co
     return E_FIXED;
 }
 
-#define CALLS_HERE(nr, fn) [nr - EXO_PAGE_ALLOC] = fn
-call_fn *const call_table[EXO_CALLS_END - EXO_PAGE_ALLOC] = {
-    CALLS_HERE(EXO_PAGE_ALLOC, do_page_alloc),
-    CALLS_HERE(EXO_BIND, do_bind),
-    CALLS_HERE(EXO_UNBIND, do_unbind),
-    CALLS_HERE(EXO_PT_UNLINK, do_pt_unlink),
-    CALLS_HERE(EXO_ENV_NEW, do_env_new),
-    CALLS_HERE(EXO_ENV_CTL, do_env_ctl),
-    CALLS_HERE(EXO_ENV_END, do_env_end),
-    CALLS_HERE(EXO_ENV_SPACE, do_env_space),
-    CALLS_HERE(EXO_ENV_HOME, do_env_home),
-    CALLS_HERE(EXO_ENV_ACCEPT, do_env_accept),
-    CALLS_HERE(EXO_SLOT_SET, do_slot_set),
-    CALLS_HERE(EXO_SLOT_GIVE, do_slot_give),
-    CALLS_HERE(EXO_POKE, do_poke),
-    CALLS_HERE(EXO_ACCT_END, do_acct_end),
-    CALLS_HERE(EXO_CODE_DROP, do_code_drop),
-};
+#define NOT_HERE(name)                                             \
+    struct ret do_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4) { \
+        panic("do_" #name);                                        \
+        return fail(E_CALL);                                       \
+    }
+NOT_HERE(ext_split)
+NOT_HERE(ext_join)
+NOT_HERE(ext_give)
+NOT_HERE(ext_set)
+NOT_HERE(disk_submit)
+NOT_HERE(disk_done)
+NOT_HERE(cons_write)
+NOT_HERE(cons_read)
+NOT_HERE(cons_give)
+NOT_HERE(cap_new)
+NOT_HERE(mark)
+NOT_HERE(halt)
 
 static u64 draw_state = 1;
 static inline u32 draw(u32 n) {

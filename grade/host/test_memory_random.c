@@ -85,6 +85,22 @@ static i64 changed_from(u64 old, struct ret r, enum exo_error e) {
     return r.err;
 }
 
+// The checks of protect and unbind by themselves, as <exo/abi.h> has their errors.
+static enum exo_error protect_check(u64 root, va_t va, u64 clear, u64 set, cap_t cap) {
+    enum exo_error e = !va_ok(va) ? E_VA : (clear | set) & ~(u64)PTE_BITS ? E_BITS : entry_check(root, va);
+    if (e) return e;
+    u64 old = *span_entry(&this_hart->span, va), new = (old & ~clear) | set;
+    if (!(old & PTE_V)) return E_UNBOUND;
+    e = page_of(old)->type == PAGE_DOOMED
+            ? E_TYPE
+            : rights_check(page_of(old), this_hart->span.account, new & ~old &RIGHTS, cap);
+    return e ? e : bits_ok(new &PTE_BITS) ? E_OK : E_BITS;
+}
+
+static enum exo_error unbind_check(u64 root, va_t va, u64 word) {
+    return word & PTE_V ? E_BITS : !va_ok(va) ? E_VA : entry_check(root, va);
+}
+
 #define PREDICT(e, check)                    \
     struct span kept_span = this_hart->span; \
     enum exo_error e = check;                \

@@ -1,4 +1,4 @@
-// Tests of the label and image checks of kernel/label.c, and of the programs mkfs and fsck, which run here in
+// Tests of the label and image checks of user/first/label.c, and of the programs mkfs and fsck, which run here in
 // child processes with their own arguments. Files are made in a directory of their own and removed at the
 // end.
 #define main mkfs_main
@@ -7,7 +7,7 @@
 #define main fsck_main
 #include "mkfs/fsck.c"
 #undef main
-#include "kernel/label.c"
+#include "user/first/label.c"
 #include "libos/super.c"
 #include "libos/log.c"
 #include "libos/recover.c"
@@ -52,7 +52,7 @@ static void sound_label(void) {
     l = (struct label){
         .magic = LABEL_MAGIC, .version = LABEL_VERSION, .nblocks = 1000, .nextents = 5, .nlines = 2};
     static const struct label_extent extents[] = {
-        {"label", 0, 1}, {"boot", 1, 9}, {"unix", 10, 90}, {"fs", 200, 800}, {"fifteen-letters", 100, 100}};
+        {"label", 0, 1}, {"boot", 1, 9}, {"unix", 10, 90}, {"fifteen-letters", 100, 100}, {"fs", 200, 800}};
     memcpy(l.extent, extents, sizeof extents);
     l.line[0] = (struct label_line){"unix", "unix", 8, 100, 10, 1, 0, 8, LINE_CONSOLE, 0, "an argument"};
     l.line[1] = (struct label_line){"other", "boot", 16, 0, 1, 0, 0, 0, 0, 0, ""};
@@ -99,14 +99,14 @@ static void test_label(void) {
     LABEL(l.extent[1].name[1] = ' ', LABEL_E_EXTENT_NAME);
     LABEL(l.extent[1].name[1] = (char)0x80, LABEL_E_EXTENT_NAME);
     LABEL(memset(l.extent[1].name, 'x', 16), LABEL_E_EXTENT_NAME);
-    LABEL(strcpy(l.extent[3].name, "boot"), LABEL_E_EXTENT_TWICE);
+    LABEL(strcpy(l.extent[4].name, "boot"), LABEL_E_EXTENT_TWICE);
     LABEL(l.extent[3].count = 0, LABEL_E_EXTENT_BOUNDS);
-    LABEL(l.extent[3].count++, LABEL_E_EXTENT_BOUNDS);
+    LABEL(l.extent[4].count++, LABEL_E_EXTENT_BOUNDS);
     LABEL(l.extent[3].count = 0xffffffff, LABEL_E_EXTENT_BOUNDS);
     LABEL(l.extent[3].start = 0xffffffff, LABEL_E_EXTENT_BOUNDS);
-    LABEL(l.extent[1].start = 0, LABEL_E_EXTENT_OVERLAP);
-    LABEL(l.extent[3].start--, LABEL_E_EXTENT_OVERLAP);
-    LABEL(l.extent[4] = ((struct label_extent){"x", 300, 1}), LABEL_E_EXTENT_OVERLAP);
+    LABEL(l.extent[1].start = 0, LABEL_E_EXTENT_ORDER);
+    LABEL(l.extent[3].start--, LABEL_E_EXTENT_ORDER);
+    LABEL(l.extent[4] = ((struct label_extent){"x", 150, 1}), LABEL_E_EXTENT_ORDER);
     LABEL(l.line[0].name[0] = 0, LABEL_E_LINE_NAME);
     LABEL(strcpy(l.line[1].name, "unix"), LABEL_E_LINE_TWICE);
     LABEL(l.line[1].image[0] = 0, LABEL_E_LINE_IMAGE);

@@ -76,6 +76,37 @@
 #define EXO_CALLS_END    0x12e
 /* clang-format on */
 
+/*
+ * All calls: number's name, name, how many arguments, and which of them are capabilities (bit i: argument i).
+ */
+/* clang-format off */
+#define EXO_FAST_CALLS(X) \
+    X(NULL, null, 0, 0)                   X(YIELD, yield, 1, 0) \
+    X(WAIT, wait, 5, 0)                   X(CALL, call, 1, 0) \
+    X(SEND, send, 1, 0)                   X(REPLY, reply, 0, 0) \
+    X(RESUME, resume, 1, 0)               X(FP, fp, 1, 0)
+#define EXO_LOCKED_CALLS(X) \
+    X(PAGE_ALLOC, page_alloc, 2, 0)       X(PAGE_FREE, page_free, 1, 0) \
+    X(PAGE_SET, page_set, 5, 6)           X(PAGE_GIVE, page_give, 2, 0) \
+    X(PT_LINK, pt_link, 4, 0)             X(PT_UNLINK, pt_unlink, 3, 0) \
+    X(BIND, bind, 5, 16)                  X(PROTECT, protect, 5, 16) \
+    X(UNBIND, unbind, 3, 0)               X(BATCH, batch, 2, 0) \
+    X(ENV_NEW, env_new, 4, 0)             X(ENV_CTL, env_ctl, 2, 0) \
+    X(ENV_END, env_end, 1, 0)             X(ENV_SPACE, env_space, 3, 0) \
+    X(ENV_HOME, env_home, 2, 0)           X(ENV_ACCEPT, env_accept, 2, 2) \
+    X(SLOT_SET, slot_set, 3, 0)           X(SLOT_GIVE, slot_give, 4, 0) \
+    X(POKE, poke, 1, 0)                   X(ACCT_NEW, acct_new, 4, 0) \
+    X(ACCT_SET, acct_set, 5, 0)           X(ACCT_END, acct_end, 1, 0) \
+    X(ACCT_PAGER, acct_pager, 2, 0)       X(REVOKE, revoke, 3, 0) \
+    X(EXT_SPLIT, ext_split, 2, 0)         X(EXT_JOIN, ext_join, 2, 0) \
+    X(EXT_GIVE, ext_give, 2, 0)           X(EXT_SET, ext_set, 3, 6) \
+    X(DISK_SUBMIT, disk_submit, 5, 16)    X(DISK_DONE, disk_done, 1, 0) \
+    X(CONS_WRITE, cons_write, 2, 0)       X(CONS_READ, cons_read, 2, 0) \
+    X(CONS_GIVE, cons_give, 1, 0)         X(CODE_LOAD, code_load, 1, 0) \
+    X(CODE_DROP, code_drop, 1, 0)         X(CAP_NEW, cap_new, 0, 0) \
+    X(MARK, mark, 2, 0)                   X(HALT, halt, 1, 0)
+/* clang-format on */
+
 /* ---- limits ---- */
 
 #define EXO_PAGE       4096

@@ -3,7 +3,7 @@
 // The label names extents (runs of 4 KiB blocks) and carries the manifest: which libOS the boot image starts,
 // from which extent, with what. mkfs writes it; the kernel reads the extents, the boot image the manifest. An
 // image is what objcopy -O binary makes of a boot image or a libOS; its linker script and first .S source
-// emit the header. All fields are little-endian; spare bytes are 0. kernel/label.c checks both structures;
+// emit the header. All fields are little-endian; spare bytes are 0. user/first/label.c checks both structures;
 // nothing else should.
 #ifndef EXV6_IMAGE_H
 #define EXV6_IMAGE_H
@@ -30,7 +30,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the structures below are laid over the disk's bytes");
 
-// `count` blocks from `start`. The name is printable, without spaces, not empty, and padded with NULs.
+// `count` blocks from `start`, behind those of the extent before. The name is printable, without spaces, not
+// empty, and padded with NULs.
 struct label_extent {
     char name[LABEL_NAME];
     u32 start;
@@ -111,7 +112,7 @@ enum label_error {
     LABEL_E_EXTENT_NAME,   // empty, not terminated, not printable or not padded with NULs
     LABEL_E_EXTENT_TWICE,  // two extents of one name
     LABEL_E_EXTENT_BOUNDS, // empty, or it ends outside the disk
-    LABEL_E_EXTENT_OVERLAP,
+    LABEL_E_EXTENT_ORDER,  // it begins before the one ahead of it ends
     LABEL_E_LINE_NAME,
     LABEL_E_LINE_TWICE,
     LABEL_E_LINE_IMAGE,   // it names no extent
@@ -131,7 +132,7 @@ enum label_error {
     LABEL_ERRORS,
 };
 
-// All four are in kernel/label.c and need nothing else. They trust no byte of what they are given.
+// All four are in user/first/label.c and need nothing else. They trust no byte of what they are given.
 enum label_error label_check(const struct label *l, u64 device_blocks);
 const struct label_extent *label_find(const struct label *l,
                                       const char *name); // 0: none. Of a checked label only.

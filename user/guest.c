@@ -1,0 +1,102 @@
+// A libOS that behaves as its line of the manifest says, for tests of what user/first.c does about it:
+//     die      ends at once
+//     keep     takes 40 % of all pages, and gives nothing back
+//     give     takes the rest, and gives back what it is asked for
+//     judge    wants more when there is none, and tells how it got it
+// The three that live are started in this order, so they are accounts 2, 3 and 4.
+#include "rt/rt.h"
+
+#define KEEPER  2
+#define GIVER   3
+#define SECONDS 60 // of guest time, for the judge
+
+static ppn_t held[0x10000];
+static u32 nheld;
+
+static void power_off(u64 status) {
+    for (;;) {
+        u64 msg[MSG_WORDS] = {FIRST_POWEROFF, status};
+        u32 hart = EXO_ENVS[self() & EXO_EID_INDEX].home;
+        rt_call(rt()->first.door[hart], rt()->first.door_cap, msg);
+        rt_yield(0);
+    }
+}
+
+void rt_fault(struct exo_uarea *ua) {
+    print("not ok first.guest: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
+    power_off(2);
+}
+
+static bool take(void) {
+    struct exo_ret page = exo_page_alloc(0, 1);
+    if (!page.err) held[nheld++] = (ppn_t)page.val;
+    return !page.err;
+}
+
+static void give_back(void) {
+    struct exo_uarea *ua = uarea();
+    if (!(__atomic_load_n(&ua->pending, __ATOMIC_SEQ_CST) & PENDING_REVOKE)) return;
+    __atomic_fetch_and(&ua->pending, ~(u64)PENDING_REVOKE, __ATOMIC_SEQ_CST);
+    for (u64 n = ua->revoke_n; n && nheld; n--) exo_page_free(held[--nheld]);
+}
+
+// What is taken by force is taken in the order of page numbers, unless it was said that it must stay.
+static void keep_own(void) {
+    ppn_t root = EXO_ENVS[self() & EXO_EID_INDEX].root;
+    for (va_t va = (va_t)&image; va < (va_t)stack_top; va += EXO_PAGE) {
+        struct exo_ret pte = exo_protect(root, va, 0, 0, 0);
+        if (!pte.err) exo_page_set(PTE_PPN(pte.val), 0, 0, 0, 1);
+    }
+}
+
+static u64 keepers(void) { return EXO_WORDS->npages * 40 / 100; }
+
+static void keep(void) {
+    while (nheld < keepers() && take()) continue;
+    for (;;) rt_yield(0);
+}
+
+static void give(void) {
+    exo_acct_pager(self_account(), self());
+    while (EXO_ACCTS[KEEPER].held < keepers()) rt_yield(0);
+    while (take()) continue;
+    for (;; rt_yield(0)) give_back();
+}
+
+static void check(const char *what, bool ok) {
+    print("%s first.%s%s", ok ? "ok" : "not ok", what, ok ? "\n" : ": ");
+    if (!ok)
+        print("giver holds %u (taken %lu), keeper %u (%lu), free %lu\n", EXO_ACCTS[GIVER].held,
+              (u64)EXO_ACCTS[GIVER].repossessed, EXO_ACCTS[KEEPER].held, (u64)EXO_ACCTS[KEEPER].repossessed,
+              EXO_WORDS->free);
+}
+
+// Who has most is the giver, until it has given so much that it is the keeper.
+static void judge(void) {
+    u64 late = exo_time() + SECONDS * EXO_WORDS->timebase;
+    u32 most = 0;
+    while (!EXO_ACCTS[KEEPER].repossessed && exo_time() < late) {
+        u32 now = EXO_ACCTS[GIVER].held;
+        most = now > most ? now : most;
+        if (most < keepers() || !take()) rt_yield(0);
+    }
+    check("asks_who_has_most", most > keepers() && EXO_ACCTS[GIVER].held < most);
+    check("takes_nothing_from_who_gives", !EXO_ACCTS[GIVER].repossessed);
+    check("takes_from_who_keeps", EXO_ACCTS[KEEPER].repossessed != 0);
+    check("lets_it_live", EXO_ACCTS[KEEPER].state == ACCT_RUN && EXO_ACCTS[KEEPER].envs_used == 1);
+    print("done\n");
+    power_off(0);
+}
+
+int main(void);
+int main(void) {
+    struct first_args *args = &rt()->first;
+    first_self(args);
+    keep_own();
+    while (EXO_ACCTS[1].reserve > EXO_WORDS->npages / 2)
+        rt_yield(0); // until all are started it keeps the rest
+    if (str_eq(args->args, "give")) give();
+    if (str_eq(args->args, "keep")) keep();
+    if (str_eq(args->args, "judge")) judge();
+    return 0;
+}
