@@ -120,13 +120,9 @@ static int checkpoint(struct log *log) {
 
 // Whether one op more finds room, with all others taking as much as they may.
 static int has_room(struct log *log) {
-    u32 ops = __atomic_load_n(&log->ops, __ATOMIC_ACQUIRE), n = __atomic_load_n(&log->n, __ATOMIC_RELAXED);
+    u32 ops = __atomic_load_n(&log->ops.count, __ATOMIC_ACQUIRE),
+        n = __atomic_load_n(&log->n, __ATOMIC_RELAXED);
     return n + (ops + 1) * op_blocks(log) <= log->most;
-}
-
-// The caller has the gate.
-static void quiesce(struct log *log) {
-    while (__atomic_load_n(&log->ops, __ATOMIC_ACQUIRE)) lock_pause();
 }
 
 // Commits, and makes at least half of the ring free, so that a checkpoint serves several commits.
@@ -139,15 +135,15 @@ static int make_room(struct log *log) {
 void op_begin(struct log *log) {
     lock_acquire(&log->gate);
     if (log->refuses || !has_room(log)) {
-        quiesce(log);
+        drain_wait(&log->ops);
         if (!has_room(log)) make_room(log);
         log->refuses = !has_room(log);
     }
-    __atomic_fetch_add(&log->ops, 1, __ATOMIC_ACQUIRE);
+    drain_enter(&log->ops);
     lock_release(&log->gate);
 }
 
-void op_end(struct log *log) { __atomic_fetch_sub(&log->ops, 1, __ATOMIC_RELEASE); }
+void op_end(struct log *log) { drain_leave(&log->ops); }
 
 int log_refuses(const struct log *log) { return log->refuses; }
 
@@ -165,7 +161,7 @@ int log_sync(struct log *log, struct bcache *cache) {
     int err = 0;
     lock_acquire(&log->gate);
     if (log->sequence == mine) {
-        quiesce(log);
+        drain_wait(&log->ops);
         err = commit(log);
     }
     lock_release(&log->gate);
@@ -175,7 +171,7 @@ int log_sync(struct log *log, struct bcache *cache) {
 int log_freeze(struct log *log, struct bcache *cache) {
     (void)cache;
     lock_acquire(&log->gate);
-    quiesce(log);
+    drain_wait(&log->ops);
     int err = commit(log);
     return err ? err : checkpoint(log);
 }

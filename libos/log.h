@@ -21,14 +21,15 @@
 #define EXV6_LOG_H
 
 #include "bcache.h"
+#include "drain.h"
 #include "fsformat.h"
 
 #define LOG_MARKS 8192
 
 struct log {
     struct lock gate; // no op begins while it is held
-    u32 ops;          // under way; changed by atomic adds
-    u32 n;            // blocks in the running transaction, likewise
+    struct drain ops; // under way
+    u32 n;            // blocks in the running transaction; changed by atomic adds
 
     // These change under the gate with no op under way.
     u32 refuses; // there is no room for an op, as the disk cannot be written: nothing may be changed

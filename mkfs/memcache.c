@@ -3,6 +3,7 @@
 #include <string.h>
 #include "fsimage.h"
 #include "../libos/bcache.h"
+#include "../libos/drain.h"
 
 struct memcache {
     u8 *mem, *used;
@@ -106,3 +107,11 @@ void lock_release(struct lock *l) {
 }
 
 void lock_pause(void) {}
+
+void drain_enter(struct drain *d) { d->count++; }
+
+void drain_leave(struct drain *d) { d->count--; }
+
+void drain_wait(struct drain *d) {
+    if (d->count) abort(); // likewise
+}

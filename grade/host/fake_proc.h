@@ -174,6 +174,12 @@ bool wake_wait(u64 seen, u64 until) {
     return !killed();
 }
 
+__attribute__((unused)) void wake_sleep(u64 seen) {
+    actor[self].seen = seen;
+    actor[self].until = ~0ul;
+    turn(ON_WAKE);
+}
+
 bool input_wait(u64 seen, u64 input) {
     if (actor[self].locks) breach("a wait for input under a lock");
     if (killed()) return false;

@@ -2,6 +2,7 @@
 // over fake_exo.h, and processes that call them as programs do. Included by tests as source.
 #include "grade/host/fake_exo.h"
 #include "libos/super.c"
+#include "libos/drain.c"
 #include "libos/log.c"
 #include "libos/recover.c"
 #include "libos/fs.c"

@@ -82,6 +82,14 @@ void lock_release(struct lock *l) {
 
 void lock_pause(void) { sched_yield(); }
 
+void drain_enter(struct drain *d) { __atomic_fetch_add(&d->count, 1, __ATOMIC_SEQ_CST); }
+
+void drain_leave(struct drain *d) { __atomic_fetch_sub(&d->count, 1, __ATOMIC_SEQ_CST); }
+
+void drain_wait(struct drain *d) {
+    while (__atomic_load_n(&d->count, __ATOMIC_SEQ_CST)) lock_pause();
+}
+
 // Where a block's contents are.
 static u8 *block_now(u32 block) {
     return (dev.kept[block] ? dev.memory : dev.disk) + (u64)block * FS_BLOCK_SIZE;
@@ -153,7 +161,7 @@ static void note_logged(u32 block) {
 
 int bkeep(struct bcache *c, struct buf *b) {
     (void)c;
-    if (__atomic_load_n(&the_log->ops, __ATOMIC_RELAXED) == 0) breach("change outside an op");
+    if (__atomic_load_n(&the_log->ops.count, __ATOMIC_RELAXED) == 0) breach("change outside an op");
     if (the_log->refuses) breach("change that the log refuses");
     note_logged(b->block);
     b->dirty = 1;
@@ -272,7 +280,7 @@ __attribute__((unused)) static u32 violations(void) {
 
 // Contracts kept, and nothing left held.
 __attribute__((unused)) static int at_rest(void) {
-    return breaches == 0 && held_locks == 0 && held_bufs == 0 && fs->log.ops == 0;
+    return breaches == 0 && held_locks == 0 && held_bufs == 0 && fs->log.ops.count == 0;
 }
 
 static int finish(void) {

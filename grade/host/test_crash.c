@@ -4,6 +4,7 @@
 // fsync and its last call; and the same state once the power is cut while it is mounted.
 #include "grade/host/fake_exo.h"
 #include "libos/super.c"
+#include "libos/drain.c"
 #include "libos/log.c"
 #include "libos/recover.c"
 #include "libos/fs.c"

@@ -3,6 +3,7 @@
 // there was after some op, no earlier than the last completed log_sync.
 #include "grade/host/fake_exo.h"
 #include "libos/super.c"
+#include "libos/drain.c"
 #include "libos/log.c"
 #include "libos/recover.c"
 #include "libos/bcache.c"
