@@ -64,8 +64,14 @@ static void tape_begin(struct tape *t, u32 nblocks) {
     watch_disk = tape_watch;
 }
 
-// What is lost of what had ended and no flush had confirmed. LOSE_OLD: what came before some moment.
-enum loss { LOSE_NOTHING, LOSE_ALL, LOSE_SOME, LOSE_OLD, LOSSES };
+// What is lost of what had ended and no flush had confirmed. LOSE_OLD: what came before some moment;
+// LOSE_SECTORS: some sectors of any block.
+enum loss { LOSE_NOTHING, LOSE_ALL, LOSE_SOME, LOSE_OLD, LOSE_SECTORS, LOSSES };
+
+static void keep_sectors(u8 *block, const u8 *data) {
+    for (u32 at = 0; at < EXO_PAGE; at += 512)
+        if (draw(2)) memcpy(block + at, data + at, 512);
+}
 
 // What is on the disk after a power cut at that time.
 static void tape_cut(const struct tape *t, u8 *image, u32 time, enum loss loss) {
@@ -77,7 +83,10 @@ static void tape_cut(const struct tape *t, u8 *image, u32 time, enum loss loss) 
         if (!there && loss == LOSE_NOTHING) there = w->ended <= time;
         if (!there && loss == LOSE_SOME) there = !fixed[w->block] && draw(2);
         if (!there && loss == LOSE_OLD) there = w->began >= since;
-        if (there) memcpy(image + (u64)w->block * EXO_PAGE, w->data, EXO_PAGE);
+        if (there)
+            memcpy(image + (u64)w->block * EXO_PAGE, w->data, EXO_PAGE);
+        else if (loss == LOSE_SECTORS)
+            keep_sectors(image + (u64)w->block * EXO_PAGE, w->data);
         if (w->ended >= solid && draw(4) == 0) fixed[w->block] = 1;
     }
     free(fixed);
