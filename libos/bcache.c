@@ -81,13 +81,18 @@ static int is_ours(struct bcache *c, const volatile struct exo_req *q) {
     return b && b->ppn == q->ppns[0];
 }
 
+static int is_alive(eid_t eid) { return EXO_ENVS[eid & EXO_EID_INDEX].eid == eid; }
+
 // Collects what the disk has done for the cache: whether that was anything.
 static int reap(struct bcache *c) {
     const volatile struct exo_req *q = requests(c);
     int any = 0;
     for (u32 i = 0; i < EXO_NREQ; i++, q++) {
-        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent || !is_ours(c, q))
+        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent) continue;
+        if (!is_ours(c, q)) {
+            if (!is_alive(c->starter[i])) exo_disk_done(q->id);
             continue;
+        }
         u32 block = q->block - EXO_EXTS[c->extent].start, count = q->count;
         enum disk_op op = q->op;
         struct exo_ret r = exo_disk_done(q->id);

@@ -12,7 +12,8 @@
 // from, and returns at once. The cache starts what it can, and sleeps until the kernel's count of completions
 // moves; whoever is awake then collects for all. It keeps no list of its requests: the kernel's records,
 // which every libOS can read, say what is under way. So a process that ends meanwhile leaves nothing undone.
-// Requests that are not between a block and its own frame, and flushes, belong to who began them.
+// Requests that are not between a block and its own frame, and flushes, belong to who began them; if that
+// process has ended, whoever collects next does it.
 //
 // Locks: a buffer's, from bread() to brelse(), whose holder may sleep; then the cache's, which guards all
 // else here and is let go before sleeping. A buffer that the disk reads or writes is one that its lock's
@@ -20,7 +21,7 @@
 #ifndef EXV6_BCACHE_H
 #define EXV6_BCACHE_H
 
-#include <exo/types.h>
+#include <exo/abi.h>
 #include "kernel/cache.h"
 #include "lock.h"
 
@@ -98,7 +99,8 @@ struct bcache {
     u16 chain[BCACHE_CHAINS];
     u32 next_stream;
     struct bstream stream[BCACHE_STREAMS];
-    struct buf buf[]; // nbufs
+    eid_t starter[EXO_NREQ]; // of each request record: who began what was in it last, if it is his to collect
+    struct buf buf[];        // nbufs
 };
 
 #define BCACHE_MEMORY(nbufs) (sizeof(struct bcache) + (nbufs) * sizeof(struct buf))

@@ -9,6 +9,14 @@ struct pages {
     ppn_t ppn[EXO_REQ_BLOCKS];
 } __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS))); // so, in one page, as the kernel wants it
 
+// With the cache's lock, so that nobody sees the request before its starter is known.
+static struct exo_ret begin_own(struct bcache *c, enum disk_op op, u32 block, const struct pages *pages,
+                                u32 n) {
+    struct exo_ret r = exo_disk_submit(op, n, c->extent, block, pages->ppn, 0);
+    if (r.err == 0) c->starter[(r.val & 0xffff) % EXO_NREQ] = me()->eid; // an account's records are in a row
+    return r;
+}
+
 // Waits for a request. Without the cache's lock.
 static int finish_own(u64 id) {
     for (;;) {
@@ -22,7 +30,7 @@ static int finish_own(u64 id) {
 // Begins one, when there is a record for it, and waits for it. Lets go of the cache's lock.
 static int move(struct bcache *c, enum disk_op op, u32 block, const struct pages *pages, u32 n) {
     struct exo_ret r;
-    while ((r = exo_disk_submit(op, n, c->extent, block, pages->ppn, 0)).err == E_FULL) bawait(c);
+    while ((r = begin_own(c, op, block, pages, n)).err == E_FULL) bawait(c);
     lock_release(&c->lock);
     return r.err ? BUF_E_IO : finish_own(r.val);
 }
@@ -38,7 +46,7 @@ int bbarrier(struct bcache *c) {
 static struct exo_ret write_copies(struct bcache *c, u32 to, const u32 *block, u32 n) {
     struct pages pages;
     for (u32 i = 0; i < n; i++) pages.ppn[i] = blookup(c, block[i])->ppn;
-    return exo_disk_submit(DISK_WRITE, n, c->extent, to, pages.ppn, 0);
+    return begin_own(c, DISK_WRITE, to, &pages, n);
 }
 
 // As many requests at once as there are records.

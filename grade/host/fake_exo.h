@@ -16,6 +16,8 @@
 #define EXO_WORDS (&words)
 #define EXO_EXTS  ((const volatile struct exo_ext *)exts)
 #define EXO_REQS  ((const volatile struct exo_req *)reqs)
+#undef EXO_ENVS
+#define EXO_ENVS ((const volatile struct exo_env *)envs)
 
 struct exo_ret {
     i64 err;
@@ -25,6 +27,7 @@ struct exo_ret {
 static struct exo_words words;
 static struct exo_ext exts[EXO_NEXT];
 static struct exo_req reqs[2 * EXO_NREQ];
+static struct exo_env envs[EXO_EID_INDEX + 1]; // of processes: each has eid index + 1
 
 #define BPOLICY_PRIVATE static __thread // of bpolicy.c
 #include "libos/shared.h"

@@ -116,6 +116,7 @@ static void *begin_actor(void *arg) {
     actor[self].why = NOTHING;
     actor[self].body(actor[self].arg);
     if (actor[self].locks) breach("a process ends with a lock");
+    envs[self + 1].eid = 0;
     turn(DONE);
     pthread_mutex_unlock(&baton);
     return 0;
@@ -126,7 +127,9 @@ static u32 spawn(void (*body)(void *), void *arg) {
     struct actor *a = &actor[nactors];
     *a = (struct actor){.body = body, .arg = arg};
     pthread_cond_init(&a->turn, 0);
-    shared.procs.proc[nactors] = (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1};
+    shared.procs.proc[nactors] =
+        (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1, .eid = nactors + 1};
+    envs[nactors + 1].eid = nactors + 1;
     pthread_create(&a->thread, 0, begin_actor, a);
     return nactors++;
 }

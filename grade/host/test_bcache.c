@@ -308,7 +308,28 @@ static void write_ahead(void *arg) {
     }
 }
 
+// Ends while the disk does something for it.
+static void die_waiting(void *arg) {
+    struct pages pages;
+    (void)arg;
+    fake_pages(arena, 1, 0, pages.ppn);
+    lock_acquire(&cache->lock);
+    check("a request of one's own", 0, begin_own(cache, DISK_WRITE, 90, &pages, 1).err);
+    lock_release(&cache->lock);
+}
+
+static void read_far(void *arg) {
+    (void)arg;
+    check("its record is free again", 1, read_version(50));
+}
+
 static void test_pages(void) {
+    disk_filled(100, 10);
+    spare_records = 1;
+    as_process(die_waiting);
+    as_process(read_far);
+    spare_records = EXO_NREQ;
+
     disk_filled(100, 40);
     as_process(straight);
     for (u32 seed = 1; seed <= 10; seed++) {
