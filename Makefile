@@ -25,9 +25,10 @@ $(if $(filter-out 1 2 3 4 5 6 7 8,$(CPUS)),$(error CPUS=$(CPUS): it is 1 to 8))
 # Parts of the tree that are there. A part that is missing is not built, and nothing fails.
 there = $(foreach f,$1,$(if $(wildcard $f),$f))
 
-# Programs of the file system; `make UPROGS+=mine` adds user/mine.c. What several of them share is in ULIB.
+# Programs of the file system, each made of user/NAME.c or of user/NAME/*.c; `make UPROGS+=mine` adds user/mine.c. What
+# several of them share is in ULIB.
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff)))
+    init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     loop fill crash freemem filetest))))
@@ -38,8 +39,8 @@ IMAGES := $(foreach i,first ktest minimal bench guest,$(if $(wildcard user/$i.c 
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
-PROGRAMS := $(UPROGS:%=$(BUILD)/user/%)
-TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/user/%)
+PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
+TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%)
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
 TESTIMG := $(FSIMG:%/fs.img=%/testfs.img)
 
@@ -94,7 +95,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(patsubst %,user/%.c,$(UPROGS) $(TESTPROGS)) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS),user/$p.c user/$p/%) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -150,10 +151,18 @@ $(BUILD)/user/ulib.a: $(ULIB:%=$(BUILD)/%.o)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/user/%: $(BUILD)/user/%.c.o $(BUILD)/user/ulib.a user/user.ld $(BUILD)/calls.ld
-	$(call say,LD $@)
-	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $@.elf $< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
-	$(Q)$(OBJCOPY) --strip-debug $@.elf $@
+define program_rule
+$(BUILD)/bin/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(or $$(wildcard user/$1/*.c),user/$1.c)) $(BUILD)/user/ulib.a \
+    user/user.ld $(BUILD)/calls.ld
+	$$(call say,LD $$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $$@ $$(filter %.o,$$^) $(BUILD)/user/ulib.a \
+	    $(BUILD)/calls.ld -lgcc
+endef
+$(foreach p,$(UPROGS) $(TESTPROGS),$(eval $(call program_rule,$p)))
+
+$(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/bin/%: $(BUILD)/bin/%.elf
+	$(Q)$(OBJCOPY) --strip-debug $< $@
 
 define image_rule
 $(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld

@@ -70,6 +70,8 @@ RUNS = [
     Run('files-large-4', 'testfs', cpus=4, disk='virtio', size='96M', talk=files.large),
     Run('files-full', 'testfs', disk='virtio', size='24M', talk=files.full),
     Run('files-full-4', 'testfs', cpus=4, disk='virtio', size='24M', talk=files.full),
+    Run('usertests-1', 'testfs', talk=shell.usertests),
+    Run('usertests-4', 'testfs', cpus=4, disk='virtio', talk=shell.usertests),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
     Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),
@@ -162,8 +164,8 @@ def qemu_command(run, build, disk, only, ram=None):
 
 def make_unix_disk(build, path, size):
     """A disk with the Unix image and all programs, and a file system that takes the rest."""
-    programs = sorted(f'{build}/user/{f}' for f in os.listdir(f'{build}/user')
-                      if '.' not in f and os.path.isfile(f'{build}/user/{f}'))
+    programs = sorted(f'{build}/bin/{f}' for f in os.listdir(f'{build}/bin')
+                      if '.' not in f and os.path.isfile(f'{build}/bin/{f}'))
     subprocess.run([f'{build}/mkfs', '-o', path, '-s', size, '--boot', f'{build}/first.img', '--libos',
                     f'unix={build}/unix.img', '--line', 'name=unix envs=100 extents=fs console'] + programs, check=True)
 

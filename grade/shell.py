@@ -1,7 +1,7 @@
 """Tests of the whole system, by typing at the Unix image's shell and reading what comes: for grade/run.py.
 
 A session is a list of tests. Each types lines and compares what they print; after each all pages and
-environments must have come back. session(), stress() and what dies() makes are what run.py calls as Run.talk: they
+environments must have come back. session(), stress(), usertests() and what dies() makes are what run.py calls as Run.talk: they
 get the run, its guest, when to give up, and a test's name if only that one is wanted; they return lines (passed,
 text), where passed is None for a remark.
 """
@@ -53,13 +53,13 @@ class Shell:
         self.at = end
         return self.guest.text[start:end]
 
-    def prompt(self):
-        return self.wait(r'^\$ ')[:-2]
+    def prompt(self, limit=LIMIT):
+        return self.wait(r'^\$ ', limit)[:-2]
 
-    def run(self, line, typed=None):
+    def run(self, line, typed=None, limit=LIMIT):
         """What a line prints. `typed`: the keys, if they are not the line's."""
         self.guest.type((typed or line) + '\n')
-        said = self.prompt()
+        said = self.prompt(limit)
         if typed is None:
             expect('echo', line, said.split('\n')[0])
         return said.partition('\n')[2]
@@ -360,6 +360,24 @@ def session(run, guest, until, only):
 
 def stress(run, guest, until, only):
     return talk(run, guest, until, [t for t in STRESS if only in (None, t[0])])
+
+
+def usertests(run, guest, until, only):
+    """The libOS's own tests, which print a line each; what they kill on purpose is reported in between."""
+    sh, lines = Shell(guest, until), Lines(run)
+    if not lines.test('start', start, sh):
+        return lines.lines
+    try:
+        said = sh.run(f'usertests {only or ""}', limit=run.wall)
+    except Lost as why:
+        return lines.lines + [(False, f'not ok {run.name}: {why}')]
+    for ok, name in re.findall(r'^(ok|not ok) (.*)$', said, re.M):
+        lines.lines.append((ok == 'ok', f'{ok} {run.name}/{name}'))
+    results = re.findall(r'^(ok|not ok) ', said, re.M)
+    counted = [results.count('ok'), results.count('not ok')]
+    lines.test('count', expect_match, 'usertests', rf'(?s).*\n{counted[0]} passed, {counted[1]} failed\n', said)
+    power_off(sh, run.status)
+    return lines.lines
 
 
 def ended(run, status, disk, fsck):

@@ -864,8 +864,9 @@ static void pusher(u64 victim) {
 }
 
 static void code_then_push(u64 victim) {
-    static const struct pred_insn ret[] = {{PRED_RET, 0, 0, 0, 0}};
-    sh->w[1] = code_new(ret, 1, NULL, 0);
+    // True: if another slice has begun after all, the wait must not be for ever.
+    static const struct pred_insn yes[] = {{PRED_LI, 5, 0, 0, 1}, {PRED_RET, 0, 5, 0, 0}};
+    sh->w[1] = code_new(yes, 2, NULL, 0);
     pusher(victim);
 }
 

@@ -676,7 +676,7 @@ static void code_drop(void) {
         win_end(c);
         CHECK(page_of(own)->pins, 0);
         CHECK(exo_code_load(page), 0);
-        WAIT(sh->w[20] && sh->w[21]);
+        WAIT((sh->w[0]++, sh->w[20] && sh->w[21])); // either may have begun its first wait only now
     }
     TRUE(busy);
     peer_end(&p[0]);
