@@ -27,7 +27,7 @@ struct exo_ret {
 static struct exo_words words;
 static struct exo_ext exts[EXO_NEXT];
 static struct exo_req reqs[2 * EXO_NREQ];
-static struct exo_env envs[EXO_EID_INDEX + 1]; // of processes: each has eid index + 1
+static struct exo_env envs[EXO_EID_INDEX + 1]; // of processes, by index + 1
 
 #define BPOLICY_PRIVATE static __thread // of bpolicy.c
 #include "libos/shared.h"

@@ -47,7 +47,7 @@ static struct actor {
 } actor[NPROC];
 
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
-static u32 nactors, running = ~0u;
+static u32 nactors, spawned, running = ~0u;
 static u64 now, steps;
 static u32 disk_pace = 8; // the disk does something in one turn of so many
 static __thread u32 self;
@@ -127,9 +127,9 @@ static u32 spawn(void (*body)(void *), void *arg) {
     struct actor *a = &actor[nactors];
     *a = (struct actor){.body = body, .arg = arg};
     pthread_cond_init(&a->turn, 0);
-    shared.procs.proc[nactors] =
-        (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1, .eid = nactors + 1};
-    envs[nactors + 1].eid = nactors + 1;
+    eid_t eid = ++spawned * (EXO_EID_INDEX + 1) + nactors + 1;
+    shared.procs.proc[nactors] = (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1, .eid = eid};
+    envs[nactors + 1].eid = eid;
     pthread_create(&a->thread, 0, begin_actor, a);
     return nactors++;
 }
