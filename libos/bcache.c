@@ -285,9 +285,10 @@ int bkeep(struct bcache *c, struct buf *b) {
     return fresh;
 }
 
-// Each process may hold as many as it may, and a frame must be left for each of them.
-u32 bkeep_max(const struct bcache *c) {
-    return c->nbufs > NPROC * BUF_HELD ? c->nbufs - NPROC * BUF_HELD : 0;
+// Every process may hold one buffer, a commit and those in an op the rest of BUF_HELD.
+u32 bkeep_max(const struct bcache *c, u32 op) {
+    u32 others = NPROC + BUF_HELD - 1;
+    return c->nbufs > others ? (c->nbufs - others) * op / (op + BUF_HELD - 1) : 0;
 }
 
 void bunkeep(struct bcache *c, const u32 *block, u32 n) {

@@ -105,9 +105,9 @@ struct bcache {
 
 #define BCACHE_MEMORY(nbufs) (sizeof(struct bcache) + (nbufs) * sizeof(struct buf))
 
-// A caller holds at most this many buffers at once, and never waits for one with a lower claim while it does:
-// file system code takes an indirect block before what it points to, and the bitmap last. A cache needs this
-// many for each process that may be in it.
+// An op of the file system, a commit or a mount holds at most this many buffers at once, and whoever only
+// reads holds one. Nobody waits for one with a lower claim: file system code takes an indirect block before
+// what it points to, and the bitmap last. A cache needs a frame for each that may be held at a time.
 #define BUF_HELD 3
 
 // All that can go wrong: the disk's error, or a block outside the extent. 0 if all went well.
@@ -145,7 +145,7 @@ int bflush(struct bcache *);
 // whether it was not kept before. No more than bkeep_max() may be kept at a time: the others are for those
 // who wait for a frame meanwhile.
 int bkeep(struct bcache *, struct buf *b);
-u32 bkeep_max(const struct bcache *);
+u32 bkeep_max(const struct bcache *, u32 op); // if there is one op at a time for each `op` of them
 
 // Writes what the kept blocks block[0..n) contain to the n blocks from `to` on, whose own buffers, if any,
 // are no longer right then. Nobody changes a kept block meanwhile; the caller holds no buffer, or one that is

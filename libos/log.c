@@ -12,7 +12,7 @@ static u32 least(u32 a, u32 b) { return a < b ? a : b; }
 // After the ring or what is in it has changed.
 static void set_most(struct log *log) {
     u32 left = log_ring(log) - log->used;
-    log->most = left ? least(left - 1, bkeep_max(log->cache)) : 0;
+    log->most = left ? least(left - 1, bkeep_max(log->cache, op_blocks(log))) : 0;
 }
 
 // ---- blocks that need not go through the log ----
@@ -181,7 +181,7 @@ void log_thaw(struct log *log) { lock_release(&log->gate); }
 int log_open(struct log *log, struct bcache *cache, const struct fs_super *super) {
     log->cache = cache;
     log->super = super;
-    if (bkeep_max(cache) < op_blocks(log)) return LOG_E_MEMORY;
+    if (bkeep_max(cache, op_blocks(log)) < op_blocks(log)) return LOG_E_MEMORY;
     int err = log_recover(log);
     if (err == 0) set_most(log);
     return err;

@@ -64,8 +64,8 @@ int bkeep(struct bcache *c, struct buf *b) {
     return 0;
 }
 
-u32 bkeep_max(const struct bcache *c) {
-    (void)c;
+u32 bkeep_max(const struct bcache *c, u32 op) {
+    (void)c, (void)op;
     return ~0u;
 }
 

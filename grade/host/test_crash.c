@@ -342,6 +342,49 @@ static void check_cut(const struct tape *t, u32 time, enum loss loss) {
     tape_erase(&mounting);
 }
 
+// ---- all processes at once ----
+
+static void crowd_one(void *arg) {
+    u8 *data = arena + self % 16 * EXO_PAGE * 8 + 100;
+    char path[40];
+    struct inode *ip;
+    (void)arg;
+    sprintf(path, "/c%u", self);
+    op_begin(&fs->log);
+    int err = path_create(fs, root, path, FS_FILE, 0, 0, &ip);
+    if (err == 0) inode_unlock(fs, ip);
+    op_end(&fs->log);
+    errors += err != 0;
+    for (u32 i = 0; i < 6 && err == 0; i++) {
+        op_begin(&fs->log);
+        inode_lock(fs, ip);
+        errors += inode_write(fs, ip, draw(2) ? 0 : ip->d.size, data, EXO_PAGE * 4, copy_all) != EXO_PAGE * 4;
+        inode_unlock(fs, ip);
+        op_end(&fs->log);
+        inode_lock(fs, ip);
+        errors += inode_read(fs, ip, 0, data, EXO_PAGE * 4, copy_all) != EXO_PAGE * 4;
+        inode_unlock(fs, ip);
+        if (draw(8) == 0) errors += fs_sync(fs) != 0;
+    }
+    op_begin(&fs->log);
+    path_unlink(fs, root, path);
+    if (err == 0) inode_put(fs, ip);
+    op_end(&fs->log);
+}
+
+// With the smallest cache for a file system: nobody waits for a frame that never comes. With the usual one,
+// too.
+static void crowd(u32 nbufs) {
+    struct fs_super s;
+    disk_new(3000, nbufs);
+    fs_layout(&s, 3000, 64, 1);
+    fs_format(media, &s);
+    spawn(prepare, 0);
+    run();
+    for (u32 i = 0; i < 45; i++) spawn(crowd_one, 0); // as many as there are inodes in memory
+    run();
+}
+
 // ---- all of it ----
 
 static void workload(u64 seed, u32 step) {
@@ -374,6 +417,8 @@ int main(int argc, char **argv) {
     u32 step = argc > 2 ? strtoul(argv[2], 0, 0) : 3;
     suite = "crash";
     for (u64 i = seed; i < seed + n; i++) workload(i, step);
+    crowd(NPROC + 2 * (BUF_HELD - 1) + 17);
+    crowd(CACHE_FRAMES);
     printf("# %u power cuts and %u more while mounting; %u transactions replayed, %u inodes without names\n",
            points, again, replayed, nameless);
     check("no change fails", 0, errors);

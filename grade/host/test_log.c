@@ -143,8 +143,9 @@ static int opened(u32 nbufs) {
 
 static void test_open(void) {
     check("the log opens", 0, opened(CACHE_FRAMES));
-    check("not with a cache too small", LOG_E_MEMORY, opened(NPROC * BUF_HELD + FS_OP_BLOCKS(super) - 1));
-    check("but with one just large enough", 0, opened(NPROC * BUF_HELD + FS_OP_BLOCKS(super)));
+    u32 least_frames = NPROC + BUF_HELD - 1 + FS_OP_BLOCKS(super) + BUF_HELD - 1; // of one op at a time
+    check("not with a cache too small", LOG_E_MEMORY, opened(least_frames - 1));
+    check("but with one just large enough", 0, opened(least_frames));
     anchor()->generation++;
     check("not with an anchor of another file system", LOG_E_CORRUPT, opened(CACHE_FRAMES));
     anchor()->generation--;
