@@ -32,7 +32,7 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    loop fill crash freemem))))
+    loop fill crash freemem filetest))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse lineedit))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
@@ -187,7 +187,7 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
 TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
-    $(call there,$(patsubst %,libos/%.c,super log fs inode dir path))
+    $(call there,$(patsubst %,libos/%.c,super log recover direct fs inode dir path))
 MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
@@ -248,12 +248,14 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
-# Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's and bench.py's; they print the same lines.
+# Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's, crash.py's and bench.py's; they print the
+# same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
 GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)'; echo "done grade/stubs.py $$?"; \
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
+    $(PYTHON) grade/crash.py --build $(BUILD); echo "done grade/crash.py $$?"; \
     $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
 
 host-test: $(HTESTS)

@@ -21,6 +21,7 @@ import threading
 import time
 
 import evidence
+import files
 import shell
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,13 +31,14 @@ ICOUNT = ['-icount', 'shift=0,sleep=off']
 class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
-    boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest."""
+    boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
+    the disk, if one is made for this run."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, lines=()):
+                 damage=None, twice=False, lines=(), size=None):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage, self.lines = talk, damage, lines
+        self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
 
 
 RUNS = [
@@ -64,6 +66,10 @@ RUNS = [
     Run('shell-4-virtio', 'testfs', cpus=4, disk='virtio', talk=shell.session),
     Run('shell-16M', 'testfs', cpus=4, disk='virtio', mem='16M', talk=shell.session),
     Run('shell-stress', 'testfs', cpus=4, disk='virtio', talk=shell.stress),
+    Run('files-large', 'testfs', disk='virtio', size='96M', talk=files.large),
+    Run('files-large-4', 'testfs', cpus=4, disk='virtio', size='96M', talk=files.large),
+    Run('files-full', 'testfs', disk='virtio', size='24M', talk=files.full),
+    Run('files-full-4', 'testfs', cpus=4, disk='virtio', size='24M', talk=files.full),
     Run('usertests-1', 'testfs', talk=shell.usertests),
     Run('usertests-4', 'testfs', cpus=4, disk='virtio', talk=shell.usertests),
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
@@ -157,10 +163,20 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
+def make_unix_disk(build, path, size):
+    """A disk with the Unix image and all programs, and a file system that takes the rest."""
+    programs = sorted(f'{build}/bin/{f}' for f in os.listdir(f'{build}/bin')
+                      if '.' not in f and os.path.isfile(f'{build}/bin/{f}'))
+    subprocess.run([f'{build}/mkfs', '-o', path, '-s', size, '--boot', f'{build}/first.img', '--libos',
+                    f'unix={build}/unix.img', '--line', 'name=unix envs=100 extents=fs console'] + programs, check=True)
+
+
 def make_disk(run, build):
     os.makedirs(f'{build}/test', exist_ok=True)
     disk = f'{build}/test/{run.name}.disk'
-    if run.image in DISKS:
+    if run.size:
+        make_unix_disk(build, disk, run.size)
+    elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
         subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',

@@ -434,8 +434,9 @@ class Lines:
 
 
 def checked(sh, test, before):
-    test(sh)
+    remark = test(sh)
     sh.settle(before)
+    return remark
 
 
 def power_off(sh, code):

@@ -8,50 +8,27 @@
 
 #define NO_BLOCK (~0u) // of a frame that was never used
 
-// ---- least recently used ----
+// ---- which frame holds what ----
 
 static struct buf *linked(struct bcache *c, u16 link) { return link ? &c->buf[link - 1] : 0; }
 
 static u16 link_to(struct bcache *c, struct buf *b) { return b - c->buf + 1; }
 
-static void lru_add(struct bcache *c, struct buf *b) {
-    b->newer = 0;
-    b->older = c->newest;
-    *(c->newest ? &linked(c, c->newest)->newer : &c->oldest) = link_to(c, b);
-    c->newest = link_to(c, b);
-}
-
-static void lru_touch(struct bcache *c, struct buf *b) {
-    *(b->newer ? &linked(c, b->newer)->older : &c->newest) = b->older;
-    *(b->older ? &linked(c, b->older)->newer : &c->oldest) = b->newer;
-    lru_add(c, b);
-}
-
-static struct buf *lru_victim(struct bcache *c) {
-    struct buf *b = linked(c, c->oldest);
-    while (b && !bspare(b)) b = linked(c, b->newer);
-    return b;
-}
-
-static const struct bpolicy lru = {lru_add, lru_touch, lru_victim};
-
-// ---- which frame holds what ----
-
 static u16 *chain_of(struct bcache *c, u32 block) { return &c->chain[block % BCACHE_CHAINS]; }
 
-static struct buf *lookup(struct bcache *c, u32 block) {
+struct buf *blookup(struct bcache *c, u32 block) {
     struct buf *b = linked(c, *chain_of(c, block));
     while (b && b->block != block) b = linked(c, b->hash_next);
     return b;
 }
 
 int bspare(const struct buf *b) {
-    return b->held == 0 && !b->dirty && (b->state == BUF_EMPTY || b->state == BUF_VALID);
+    return b->held == 0 && !b->dirty && !b->kept && (b->state == BUF_EMPTY || b->state == BUF_VALID);
 }
 
 // A frame that is free now, for a block that has none; or 0.
 static struct buf *claim(struct bcache *c, u32 block) {
-    struct buf *b = c->policy->victim(c);
+    struct buf *b = bpolicy_victim(c);
     if (!b) return 0;
     if (b->block != NO_BLOCK) {
         u16 *p = chain_of(c, b->block);
@@ -71,14 +48,13 @@ void bcache_setup(struct bcache *c, u32 extent, u32 nbufs, u8 *data, const ppn_t
     c->extent = extent;
     c->nblocks = EXO_EXTS[extent].count;
     c->nbufs = nbufs;
-    c->policy = &lru;
     for (u32 i = 0; i < BCACHE_STREAMS; i++) c->stream[i].next = NO_BLOCK;
     for (u32 i = 0; i < nbufs; i++) {
         struct buf *b = &c->buf[i];
         b->data = data + (u64)i * EXO_PAGE;
         b->ppn = ppn[i];
         b->block = NO_BLOCK;
-        c->policy->add(c, b);
+        bpolicy_add(c, b);
     }
 }
 
@@ -98,19 +74,30 @@ static void finish(struct bcache *c, struct buf *b, enum disk_op op, u32 count, 
     }
 }
 
-// Collects what the disk has done for the cache: whether that was anything. Flushes belong to who began them.
+// Whether a request is between a block and the frame that holds it.
+static int is_ours(struct bcache *c, const volatile struct exo_req *q) {
+    if (q->op == DISK_FLUSH) return 0;
+    const struct buf *b = blookup(c, q->block - EXO_EXTS[c->extent].start);
+    return b && b->ppn == q->ppns[0];
+}
+
+static int is_alive(eid_t eid) { return EXO_ENVS[eid & EXO_EID_INDEX].eid == eid; }
+
+// Collects what the disk has done for the cache: whether that was anything.
 static int reap(struct bcache *c) {
     const volatile struct exo_req *q = requests(c);
     int any = 0;
     for (u32 i = 0; i < EXO_NREQ; i++, q++) {
-        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent ||
-            q->op == DISK_FLUSH)
+        if (__atomic_load_n(&q->state, __ATOMIC_ACQUIRE) != REQ_DONE || q->ext != c->extent) continue;
+        if (!is_ours(c, q)) {
+            if (!is_alive(c->starter[i])) exo_disk_done(q->id);
             continue;
+        }
         u32 block = q->block - EXO_EXTS[c->extent].start, count = q->count;
         enum disk_op op = q->op;
         struct exo_ret r = exo_disk_done(q->id);
         if (r.err) continue;
-        for (u32 n = 0; n < count; n++) finish(c, lookup(c, block + n), op, count, (i64)r.val);
+        for (u32 n = 0; n < count; n++) finish(c, blookup(c, block + n), op, count, (i64)r.val);
         any = 1;
     }
     return any;
@@ -126,10 +113,9 @@ static int at_work(struct bcache *c) {
 
 static u64 completions(void) { return __atomic_load_n(&EXO_WORDS->completions, __ATOMIC_ACQUIRE); }
 
-// Returns after something may have changed: sleeps until the disk has done something, if it is at work for
-// the cache. Else others have what is waited for (frames they hold, request records): lets them run. The
-// cache's lock, which the caller holds, is let go meanwhile.
-static void await(struct bcache *c) {
+// Sleeps until the disk has done something, if it is at work for the cache. Else others have what is waited
+// for (frames they hold, request records): lets them run.
+void bawait(struct bcache *c) {
     u64 seen = completions(); // before looking at records: what is not seen there ends the wait
     if (reap(c)) return;
     int sleep = at_work(c);
@@ -163,8 +149,8 @@ static i64 read_run(struct bcache *c, struct buf *mine, u32 block, u32 n, u32 *g
     struct buf *run[EXO_REQ_BLOCKS];
     u32 i = 0;
     for (; i < n && block + i < c->nblocks; i++) {
-        struct buf *b = lookup(c, block + i);
-        if (!b && (b = claim(c, block + i))) c->policy->touch(c, b);
+        struct buf *b = blookup(c, block + i);
+        if (!b && (b = claim(c, block + i))) bpolicy_touch(c, b);
         if (!b || b->state != BUF_EMPTY || (b != mine && b->held) || (i && b->trouble)) break;
         b->held++; // so that the next claim() lets it be
         run[i] = b;
@@ -195,7 +181,7 @@ static i64 read_stream(struct bcache *c, struct buf *b) {
 
 // Makes b, which the caller holds, valid.
 static int fill(struct bcache *c, struct buf *b) {
-    for (int tries = 0; b->state != BUF_VALID; await(c)) {
+    for (int tries = 0; b->state != BUF_VALID; bawait(c)) {
         if (b->state != BUF_EMPTY) continue;
         if (tries && b->trouble == BUF_FAILED) return BUF_E_IO;
         i64 err = read_stream(c, b);
@@ -221,7 +207,7 @@ static int can_write(const struct buf *b) { return b->dirty && b->held == 0 && b
 
 // The buffer of a block that can be written together with its neighbours, or 0.
 static struct buf *joins(struct bcache *c, u32 block) {
-    struct buf *b = lookup(c, block);
+    struct buf *b = blookup(c, block);
     return b && can_write(b) && b->trouble == BUF_WELL ? b : 0;
 }
 
@@ -244,38 +230,27 @@ static i64 write_idle(struct bcache *c) {
     return 0;
 }
 
+// Writes b, whose lock the caller has, if it is dirty.
+static int write_held(struct bcache *c, struct buf *b) {
+    i64 err = 0;
+    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) bawait(c);
+    while (b->state == BUF_WRITING) bawait(c);
+    return err || b->dirty ? BUF_E_IO : 0;
+}
+
 // Sees b through to the disk if it was dirty at time `goal`. It is idle, under way, or held by another; or it
 // was part of a failed request.
 static int settle(struct bcache *c, struct buf *b, u64 goal) {
-    while (b->state == BUF_WRITING && b->dirtied <= goal) await(c);
+    while (b->state == BUF_WRITING && b->dirtied <= goal) bawait(c);
     if (!b->dirty || b->dirtied > goal) return 0;
     b->held++;
     lock_release(&c->lock);
     lock_acquire(&b->lock);
     lock_acquire(&c->lock);
-    i64 err = 0;
-    while (b->dirty && (err = submit(c, DISK_WRITE, &b, 1)) == E_FULL) await(c);
-    while (b->state == BUF_WRITING) await(c);
-    int failed = err || b->dirty;
+    int err = write_held(c, b);
     lock_release(&b->lock);
     b->held--;
-    return failed ? BUF_E_IO : 0;
-}
-
-static int flush_device(struct bcache *c) {
-    ppn_t none[1] __attribute__((aligned(8))) = {0};
-    struct exo_ret begun, done;
-    lock_acquire(&c->lock);
-    while ((begun = exo_disk_submit(DISK_FLUSH, 0, c->extent, 0, none, 0)).err == E_FULL) await(c);
-    lock_release(&c->lock);
-    if (begun.err) return BUF_E_IO;
-    for (;;) {
-        u64 seen = completions();
-        done = exo_disk_done(begun.val);
-        if (done.err != E_BUSY) break;
-        disk_wait(seen);
-    }
-    return done.err || done.val ? BUF_E_IO : 0;
+    return err;
 }
 
 int bflush(struct bcache *c) {
@@ -283,11 +258,49 @@ int bflush(struct bcache *c) {
     lock_acquire(&c->lock);
     u64 goal = c->clock++;
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
-        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL) await(c);
+        while (can_write(b) && b->dirtied <= goal && write_run(c, b) == E_FULL) bawait(c);
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
         if (settle(c, b, goal)) err = BUF_E_IO;
     lock_release(&c->lock);
-    return flush_device(c) ? BUF_E_IO : err;
+    return bbarrier(c) ? BUF_E_IO : err;
+}
+
+// ---- for the log ----
+
+int bwrite(struct bcache *c, struct buf *b) {
+    bdirty(c, b);
+    lock_acquire(&c->lock);
+    int err = write_held(c, b);
+    lock_release(&c->lock);
+    return err;
+}
+
+int bkeep(struct bcache *c, struct buf *b) {
+    lock_acquire(&c->lock);
+    int fresh = !b->kept;
+    b->kept = 1;
+    c->ndirty -= b->dirty;
+    b->dirty = 0;
+    lock_release(&c->lock);
+    return fresh;
+}
+
+// Every process may hold one buffer, a commit and those in an op the rest of BUF_HELD.
+u32 bkeep_max(const struct bcache *c, u32 op) {
+    u32 others = NPROC + BUF_HELD - 1;
+    return c->nbufs > others ? (c->nbufs - others) * op / (op + BUF_HELD - 1) : 0;
+}
+
+void bunkeep(struct bcache *c, const u32 *block, u32 n) {
+    lock_acquire(&c->lock);
+    for (u32 i = 0; i < n; i++) {
+        struct buf *b = blookup(c, block[i]);
+        b->kept = 0;
+        b->dirty = 1;
+        b->dirtied = c->clock;
+        c->ndirty++;
+    }
+    lock_release(&c->lock);
 }
 
 // ---- holding ----
@@ -305,14 +318,14 @@ static int hold(struct bcache *c, u32 block, struct buf **out) {
     struct buf *b;
     if (block >= c->nblocks) return BUF_E_IO;
     lock_acquire(&c->lock);
-    while (!(b = lookup(c, block)) && !(b = claim(c, block))) {
+    while (!(b = blookup(c, block)) && !(b = claim(c, block))) {
         if (reap(c)) continue;
         i64 err = write_idle(c);
         if (err ? err != E_FULL : !at_work(c) && any_failed(c)) {
             lock_release(&c->lock);
             return BUF_E_IO;
         }
-        await(c);
+        bawait(c);
     }
     b->held++;
     lock_release(&c->lock);
@@ -335,7 +348,7 @@ int bnew(struct bcache *c, u32 block, struct buf **out) {
     int err = hold(c, block, out);
     if (err) return err;
     struct buf *b = *out;
-    while (b->state == BUF_READING || b->state == BUF_WRITING) await(c);
+    while (b->state == BUF_READING || b->state == BUF_WRITING) bawait(c);
     b->state = BUF_VALID;
     b->trouble = BUF_WELL;
     lock_release(&c->lock);
@@ -358,7 +371,7 @@ void brelse(struct bcache *c, struct buf *b) {
     lock_release(&b->lock);
     lock_acquire(&c->lock);
     b->held--;
-    c->policy->touch(c, b);
+    bpolicy_touch(c, b);
     if (c->ndirty > c->nbufs / 2) {
         reap(c);
         write_idle(c); // what it cannot start now, the next one may

@@ -55,7 +55,7 @@ calls:
     entry   SYS_close, sys_close
     entry   SYS_fsync, sys_fsync
     entry   SYS_poweroff, sys_poweroff
-    .dword  sys_none // 24
+    entry   SYS_cachepolicy, bcache_policy
     entry   SYS_setgroup, sys_setgroup
     entry   SYS_front, sys_front
 

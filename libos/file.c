@@ -2,6 +2,7 @@
 #include "file.h"
 #include "kernel/file.h"
 #include "kernel/stat.h"
+#include "pages.h"
 #include "shared.h"
 #include "tty.h"
 
@@ -99,7 +100,10 @@ int sys_close(int fd) {
     return 0;
 }
 
-void file_start(struct inode *root) { table_of(me())->cwd = root; }
+void file_start(struct inode *root) {
+    the_fs()->pages = user_pages;
+    table_of(me())->cwd = root;
+}
 
 void file_fork(struct proc *child) {
     struct fdtable *from = table_of(me()), *to = table_of(child);

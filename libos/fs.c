@@ -3,6 +3,10 @@
 // The bitmap and what is known of it (nfree, next_block) change together, under fs->alloc.
 #include "fs.h"
 
+_Static_assert(LOG_E_IO == (int)FS_E_IO && LOG_E_CORRUPT == (int)FS_E_CORRUPT &&
+                   LOG_E_MEMORY == (int)FS_E_MEMORY,
+               "log_open's errors are fs_mount's");
+
 // Counts free blocks: nothing is kept on the disk that could disagree with the bitmap.
 static int count_free(struct fs *fs) {
     for (u32 i = 0; i < fs->super.bitmap_blocks; i++) {
@@ -29,7 +33,8 @@ int fs_mount(struct fs *fs, u64 bytes, struct bcache *cache) {
     if (!fs_super_ok(&fs->super, cache->nblocks)) return FS_E_FORMAT;
     fs->next_block = fs->super.data_start;
     fs->next_inode = FS_ROOT + 1;
-    int err = count_free(fs);
+    int err = log_open(&fs->log, cache, &fs->super);
+    if (err == 0) err = count_free(fs);
     return err ? err : inode_reclaim(fs);
 }
 
@@ -37,18 +42,18 @@ int fs_freeze(struct fs *fs) { return log_freeze(&fs->log, fs->cache) ? FS_E_IO 
 
 void fs_thaw(struct fs *fs) { log_thaw(&fs->log); }
 
-int fs_sync(struct fs *fs) {
-    int err = fs_freeze(fs);
-    fs_thaw(fs);
-    return err;
+int fs_sync(struct fs *fs) { return log_sync(&fs->log, fs->cache) ? FS_E_IO : 0; }
+
+int bedit(struct fs *fs, u32 block, struct buf **b) {
+    return log_refuses(&fs->log) || bread(fs->cache, block, b) ? FS_E_IO : 0;
 }
 
 int block_ok(const struct fs *fs, u32 block) {
     return block >= fs->super.data_start && block < fs->super.nblocks;
 }
 
-static int bread_bitmap(struct fs *fs, u32 block, struct buf **b) {
-    return bread(fs->cache, fs->super.bitmap_start + block / FS_BITS, b) ? FS_E_IO : 0;
+static int bedit_bitmap(struct fs *fs, u32 block, struct buf **b) {
+    return bedit(fs, fs->super.bitmap_start + block / FS_BITS, b);
 }
 
 // The first clear bit of a bitmap block, from bit `from` on; FS_BITS if there is none.
@@ -62,12 +67,17 @@ static u32 clear_bit(const u8 *map, u32 from) {
     return FS_BITS;
 }
 
-// Zeroes the block and sets its bit; b is its block of the bitmap.
-static int take(struct fs *fs, struct buf *b, u32 block) {
-    struct buf *fresh;
-    if (bnew(fs->cache, block, &fresh)) return FS_E_IO;
-    log_write(&fs->log, fs->cache, fresh);
-    brelse(fs->cache, fresh);
+static int zero(struct fs *fs, u32 block) {
+    struct buf *b;
+    if (bnew(fs->cache, block, &b)) return FS_E_IO;
+    log_write(&fs->log, fs->cache, b);
+    brelse(fs->cache, b);
+    return 0;
+}
+
+// Sets the block's bit; b is its block of the bitmap.
+static int take(struct fs *fs, struct buf *b, int bare, u32 block) {
+    if (!bare && zero(fs, block)) return FS_E_IO;
     b->data[block % FS_BITS / 8] |= 1 << block % 8;
     log_write(&fs->log, fs->cache, b);
     fs->nfree--;
@@ -76,20 +86,20 @@ static int take(struct fs *fs, struct buf *b, u32 block) {
 }
 
 // First fit: no block below next_block is free.
-int block_alloc(struct fs *fs, u32 *block) {
+int block_alloc(struct fs *fs, int bare, u32 *block) {
     int err = FS_E_SPACE;
     lock_acquire(&fs->alloc);
     u32 at = fs->nfree ? fs->next_block : fs->super.nblocks;
     while (err == FS_E_SPACE && at < fs->super.nblocks) {
         struct buf *b;
-        if (bread_bitmap(fs, at, &b)) {
+        if (bedit_bitmap(fs, at, &b)) {
             err = FS_E_IO;
             break;
         }
         u32 bit = clear_bit(b->data, at % FS_BITS);
         at += bit - at % FS_BITS;
         if (bit < FS_BITS && at < fs->super.nblocks) {
-            err = take(fs, b, at);
+            err = take(fs, b, bare, at);
             if (err == 0) *block = at;
         }
         brelse(fs->cache, b);
@@ -102,12 +112,13 @@ int block_free(struct fs *fs, u32 block) {
     struct buf *b;
     if (!block_ok(fs, block)) return FS_E_CORRUPT;
     lock_acquire(&fs->alloc);
-    int err = bread_bitmap(fs, block, &b);
+    int err = bedit_bitmap(fs, block, &b);
     if (err == 0) {
         u8 bit = 1 << block % 8, *byte = &b->data[block % FS_BITS / 8];
         if (*byte & bit) {
             *byte &= ~bit;
             log_write(&fs->log, fs->cache, b);
+            log_freed(&fs->log, block);
             fs->nfree++;
             if (block < fs->next_block) fs->next_block = block;
         } else {

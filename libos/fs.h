@@ -29,7 +29,7 @@ enum fs_error {
     FS_E_RANGE = -12,   // offset past the end, size past FS_MAX_SIZE, or more than FS_WRITE_MAX at once
     FS_E_COPY = -13,    // the program's memory could not be read or written
     FS_E_FORMAT = -14,  // mount: not a file system of this version, or larger than its extent
-    FS_E_MEMORY = -15,  // mount: no room for a single inode
+    FS_E_MEMORY = -15,  // mount: no room for a single inode, or for what one op may change
 };
 
 #define FS_WRITE_MAX 32768 // bytes that one op may write: 8 blocks, or parts of 9
@@ -43,8 +43,18 @@ struct inode {
     struct fs_dinode d; // under lock, as valid
 };
 
+// The physical pages behind n whole pages of a program's memory: how many of the first can be read, or
+// written if `write`. A null one: the disk does not reach them.
+typedef u32 fs_pages(const void *at, u32 n, int write, ppn_t *ppn);
+
+// Copies n bytes between a block and a program's memory; nonzero if that memory is not there. It must not use
+// the file system: an inode and a buffer are held. A null fs_copy means memory that needs no check, and is no
+// program's.
+typedef int fs_copy(void *to, const void *from, u64 n);
+
 struct fs {
     struct bcache *cache;
+    fs_pages *pages; // for whoever reads or writes with an fs_copy; set after fs_mount
     struct log log;
     struct fs_super super;
     struct lock alloc; // the two below, and the bitmap
@@ -65,21 +75,18 @@ struct fs_stat {
     u64 size;
 };
 
-// Copies n bytes between a block and a program's memory; nonzero if that memory is not there. It must not use
-// the file system: an inode and a buffer are held. A null fs_copy means memory that needs no check.
-typedef int fs_copy(void *to, const void *from, u64 n);
-
 // ---- the whole (fs.c) ----
 
-// Makes a file system out of `bytes` of memory and the extent under the cache, and frees inodes that were
-// left without names. Begins its own op. 0; FS_E_MEMORY; FS_E_FORMAT; FS_E_IO; FS_E_CORRUPT.
+// Makes a file system out of `bytes` of memory and the extent under the cache: puts in place what the log
+// holds, and frees inodes that were left without names. Begins its own op. 0; FS_E_MEMORY; FS_E_FORMAT;
+// FS_E_IO; FS_E_CORRUPT.
 int fs_mount(struct fs *, u64 bytes, struct bcache *);
 
-// Everything done so far is on the disk when this returns 0. Outside any op.
+// Everything done so far survives a power cut when this returns 0. Outside any op.
 int fs_sync(struct fs *);
 
-// The same, and until fs_thaw nothing changes it: what stands before the machine is switched off. fs_thaw is
-// due whatever fs_freeze returns.
+// The same, and until fs_thaw nothing changes it, nor does the log hold anything: what stands before the
+// machine is switched off. fs_thaw is due whatever fs_freeze returns.
 int fs_freeze(struct fs *);
 void fs_thaw(struct fs *);
 
@@ -132,8 +139,12 @@ int path_unlink(struct fs *, struct inode *cwd, const char *path);
 
 // ---- between these files only ----
 
-// A free block, zeroed and marked as in use [op]; back again [op].
-int block_alloc(struct fs *, u32 *block);
+// bread() for who will change the block, before anything else of this op is changed [op]. FS_E_IO also when
+// no change can be taken, as the log cannot be written.
+int bedit(struct fs *, u32 block, struct buf **);
+
+// A free block, marked as in use, and zeroed unless `bare` [op]; back again [op].
+int block_alloc(struct fs *, int bare, u32 *block);
 int block_free(struct fs *, u32 block);
 int block_ok(const struct fs *, u32 block); // whether an inode may point to it
 
@@ -141,8 +152,18 @@ int block_ok(const struct fs *, u32 block); // whether an inode may point to it
 int inode_alloc(struct fs *, enum fs_type, struct inode **);
 int inode_store(struct fs *, struct inode *);
 int inode_reclaim(struct fs *); // frees the inodes that have a type and no name
-// The number of its block bn, which is there [locked].
+// The number of its block bn, which is there [locked]; or else is made, with what leads to it [op, locked]:
+// zeroed, or for MAP_BARE just as it is on the disk.
+enum map { MAP_FIND, MAP_GROW, MAP_BARE };
 int inode_block(struct fs *, struct inode *, u32 bn, u32 *block);
+int inode_map(struct fs *, struct inode *, u32 bn, enum map, u32 *block);
+int inode_cut(struct fs *, struct inode *, u64 keep); // frees what it has from block `keep` on [op, locked]
+
+// In direct.c: blocks moved without a copy, or 0 when that is not possible. direct_read: of n bytes at `off`
+// of a file whose blocks from there on are `run` consecutive ones from `block` [locked]. direct_append: bytes
+// of n that were added to the file, whose size is the caller's to set [op, locked].
+u32 direct_read(struct fs *, u32 block, u32 run, u64 off, void *to, u64 n);
+u64 direct_append(struct fs *, struct inode *, const void *from, u64 n, fs_copy *);
 
 // dp is a locked directory, name has FS_NAME bytes. dir_find: the entry's inode number and offset. dir_link
 // adds an entry [op]; dir_unlink clears the one at off [op].

@@ -75,7 +75,8 @@ struct fs_dirent { // what programs know as struct dirent
 // The log's first block holds the anchor, the others are a ring of records with rising `sequence`. A record
 // is a head and `count` blocks after it, the new contents of block[0..count). It is committed once all of it
 // is on the disk, which its sum tells. Replay begins at the anchor's record and ends at the first that is not
-// the one expected or whose sum is wrong.
+// the one expected or whose sum is wrong; then the anchor moves to where that one is. If it was begun but
+// never committed, its number is left out, so that no later record makes it whole.
 #define LOG_ANCHOR_MAGIC 0x41474f4c36565845 // "EXV6LOGA"
 #define LOG_RECORD_MAGIC 0x52474f4c36565845 // "EXV6LOGR"
 #define LOG_RECORD_MAX   1012               // blocks

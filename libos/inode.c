@@ -67,6 +67,10 @@ static int inode_bread(struct fs *fs, u32 inum, struct buf **b) {
     return bread(fs->cache, fs->super.inode_start + inum / FS_INODES, b) ? FS_E_IO : 0;
 }
 
+static int inode_bedit(struct fs *fs, u32 inum, struct buf **b) {
+    return bedit(fs, fs->super.inode_start + inum / FS_INODES, b);
+}
+
 static struct fs_dinode *dinode(struct buf *b, u32 inum) {
     return (struct fs_dinode *)b->data + inum % FS_INODES;
 }
@@ -105,7 +109,7 @@ void inode_drop(struct fs *fs, struct inode *ip) {
 
 int inode_store(struct fs *fs, struct inode *ip) {
     struct buf *b;
-    int err = inode_bread(fs, ip->inum, &b);
+    int err = inode_bedit(fs, ip->inum, &b);
     if (err) return err;
     *dinode(b, ip->inum) = ip->d;
     log_write(&fs->log, fs->cache, b);
@@ -138,7 +142,7 @@ int inode_alloc(struct fs *fs, enum fs_type type, struct inode **out) {
     u32 inum = fs->next_inode;
     int err = inode_scan(fs, &inum, 0);
     if (err == 0) err = inode_get(fs, inum, out);
-    if (err == 0 && (err = inode_bread(fs, inum, &b))) inode_put(fs, *out);
+    if (err == 0 && (err = inode_bedit(fs, inum, &b))) inode_put(fs, *out);
     if (err == 0) {
         *dinode(b, inum) = (struct fs_dinode){.type = type};
         log_write(&fs->log, fs->cache, b);
@@ -165,15 +169,15 @@ int inode_reclaim(struct fs *fs) {
 // ---- blocks of an inode ----
 
 // A new block for entry `i` of the indirect block `holder`, or of addr if holder is 0.
-static int add_block(struct fs *fs, struct inode *ip, u32 holder, u32 i, u32 *block) {
+static int add_block(struct fs *fs, struct inode *ip, u32 holder, u32 i, int bare, u32 *block) {
     struct buf *b;
-    int err = block_alloc(fs, block);
+    int err = block_alloc(fs, bare, block);
     if (err) return err;
     if (holder == 0) {
         ip->d.addr[i] = *block;
         return 0;
     }
-    if (bread(fs->cache, holder, &b)) {
+    if (bedit(fs, holder, &b)) {
         block_free(fs, *block);
         return FS_E_IO;
     }
@@ -183,9 +187,9 @@ static int add_block(struct fs *fs, struct inode *ip, u32 holder, u32 i, u32 *bl
     return 0;
 }
 
-// The number of block bn. With `grow`, what is missing on the way is allocated; without it, that is damage.
-// No buffer is held from one step to the next: a damaged bitmap could name it as free.
-static int inode_map(struct fs *fs, struct inode *ip, u32 bn, int grow, u32 *block) {
+// With MAP_FIND, what is missing on the way is damage. No buffer is held from one step to the next: a damaged
+// bitmap could name it as free.
+int inode_map(struct fs *fs, struct inode *ip, u32 bn, enum map how, u32 *block) {
     u32 level = 0, i = bn, holder = 0;
     if (bn >= FS_DIRECT + FS_POINTERS) {
         bn -= FS_DIRECT + FS_POINTERS;
@@ -199,8 +203,8 @@ static int inode_map(struct fs *fs, struct inode *ip, u32 bn, int grow, u32 *blo
     for (*block = ip->d.addr[i];; level--) {
         struct buf *b;
         int err = 0;
-        if (*block == 0 && grow)
-            err = add_block(fs, ip, holder, i, block);
+        if (*block == 0 && how != MAP_FIND)
+            err = add_block(fs, ip, holder, i, level == 0 && how == MAP_BARE, block);
         else if (!block_ok(fs, *block))
             err = FS_E_CORRUPT;
         if (err || level == 0) return err;
@@ -213,7 +217,7 @@ static int inode_map(struct fs *fs, struct inode *ip, u32 bn, int grow, u32 *blo
 }
 
 int inode_block(struct fs *fs, struct inode *ip, u32 bn, u32 *block) {
-    return inode_map(fs, ip, bn, 0, block);
+    return inode_map(fs, ip, bn, MAP_FIND, block);
 }
 
 // Frees the leaves from number `first` on below a block, and the block itself if first is 0. Goes on after an
@@ -257,6 +261,8 @@ static int cut(struct fs *fs, struct fs_dinode *d, u64 keep) {
     return err;
 }
 
+int inode_cut(struct fs *fs, struct inode *ip, u64 keep) { return cut(fs, &ip->d, keep); }
+
 // Makes ip an empty inode of the given type. The inode lets go of its blocks before they are freed: when the
 // disk fails in between they are lost, but never two files'.
 static int inode_empty(struct fs *fs, struct inode *ip, enum fs_type type) {
@@ -286,14 +292,13 @@ static int copy_bytes(fs_copy *copy, void *to, const void *from, u64 n) {
     return 0;
 }
 
-// Starts reading block bn and those that follow it on the disk, before block `end`. Returns the first not
-// seen.
-static u64 read_ahead(struct fs *fs, struct inode *ip, u64 bn, u64 end) {
-    u32 first, next, n = 1;
-    if (inode_block(fs, ip, bn, &first)) return end;
-    while (n < 16 && bn + n < end && inode_block(fs, ip, bn + n, &next) == 0 && next == first + n) n++;
-    if (n > 1) bahead(fs->cache, first, n);
-    return bn + n;
+// How many blocks from block bn on, before block `end`, follow one another on the disk, and the first of
+// them.
+static u32 run_of(struct fs *fs, struct inode *ip, u64 bn, u64 end, u32 *first) {
+    u32 next, n = 1;
+    if (inode_block(fs, ip, bn, first)) return 0;
+    while (n < 16 && bn + n < end && inode_block(fs, ip, bn + n, &next) == 0 && next == *first + n) n++;
+    return n;
 }
 
 static u64 min(u64 a, u64 b) { return a < b ? a : b; }
@@ -307,7 +312,14 @@ i64 inode_read(struct fs *fs, struct inode *ip, u64 off, void *to, u64 n, fs_cop
         u64 at = off + done, in = at % FS_BLOCK_SIZE, m = min(n - done, FS_BLOCK_SIZE - in);
         u32 block;
         struct buf *b;
-        if (at / FS_BLOCK_SIZE >= seen) seen = read_ahead(fs, ip, at / FS_BLOCK_SIZE, blocks_of(off + n));
+        if (at / FS_BLOCK_SIZE >= seen) {
+            u32 run = run_of(fs, ip, at / FS_BLOCK_SIZE, blocks_of(off + n), &block);
+            u32 moved = copy ? direct_read(fs, block, run, at, (u8 *)to + done, n - done) : 0;
+            done += (u64)moved * FS_BLOCK_SIZE;
+            if (moved) continue;
+            if (run > 1) bahead(fs->cache, block, run);
+            seen = at / FS_BLOCK_SIZE + (run ? run : 1);
+        }
         if ((err = inode_block(fs, ip, at / FS_BLOCK_SIZE, &block))) break;
         if (bread(fs->cache, block, &b)) {
             err = FS_E_IO;
@@ -327,10 +339,9 @@ static int write_block(struct fs *fs, struct inode *ip, u64 at, const void *from
     int grow = at / FS_BLOCK_SIZE == have;
     u32 block;
     struct buf *b;
-    int err = inode_map(fs, ip, at / FS_BLOCK_SIZE, grow, &block);
-    if (err == 0 && bread(fs->cache, block, &b))
-        err = FS_E_IO;
-    else if (err == 0) {
+    int err = inode_map(fs, ip, at / FS_BLOCK_SIZE, grow ? MAP_GROW : MAP_FIND, &block);
+    if (err == 0) err = bedit(fs, block, &b);
+    if (err == 0) {
         err = copy_bytes(copy, b->data + at % FS_BLOCK_SIZE, from, m);
         log_write(&fs->log, fs->cache, b);
         brelse(fs->cache, b);
@@ -345,7 +356,12 @@ i64 inode_write(struct fs *fs, struct inode *ip, u64 off, const void *from, u64 
     u64 done = 0, size = ip->d.size;
     int err = 0;
     while (done < n) {
-        u64 at = off + done, m = min(n - done, FS_BLOCK_SIZE - at % FS_BLOCK_SIZE);
+        u64 at = off + done, m = 0;
+        if (copy && at == ip->d.size) m = direct_append(fs, ip, (const u8 *)from + done, n - done, copy);
+        done += m;
+        ip->d.size += m;
+        if (m) continue;
+        m = min(n - done, FS_BLOCK_SIZE - at % FS_BLOCK_SIZE);
         if ((err = write_block(fs, ip, at, (const u8 *)from + done, m, copy))) break;
         done += m;
         if (at + m > ip->d.size) ip->d.size = at + m;

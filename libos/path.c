@@ -135,7 +135,7 @@ static int add_links(struct fs *fs, struct inode *ip, int n) {
         err = FS_E_LINKS;
     else {
         ip->d.nlink += n;
-        err = inode_store(fs, ip);
+        if ((err = inode_store(fs, ip))) ip->d.nlink -= n;
     }
     inode_unlock(fs, ip);
     return err;

@@ -13,6 +13,7 @@ struct check {
     FILE *out;
     const char *who;
     u32 violations;
+    struct fs_found *found;
     u32 *owner;  // of each block: the inode that reaches it
     u32 *links;  // of each inode: entries that name it, "." and ".." left out
     u32 *subs;   // of each directory: entries that name directories
@@ -38,27 +39,20 @@ static const struct fs_dinode *inode_at(const struct check *c, u32 inum) {
 
 // ---- log ----
 
-static void check_log(struct check *c) {
-    const struct fs_super *s = c->s;
-    const struct log_anchor *a = block_at(c, s->log_start);
-    u32 ring = s->log_blocks - 1;
-    if (a->magic != LOG_ANCHOR_MAGIC || a->id != s->id || a->generation != s->generation || a->spare ||
-        a->sum != label_sum(0, a, offsetof(struct log_anchor, sum))) {
-        bad(c, "log: no anchor of this file system");
-        return;
+// What the file system will be once it is mounted: c->mem as it is, or a copy in which the log was replayed,
+// which is returned for free().
+static u8 *check_log(struct check *c, u32 nblocks) {
+    if (!fs_log(c->mem, &c->found->records, &c->found->blocks)) {
+        bad(c, "log: no anchor of this file system, or a transaction of blocks it may not have");
+        return 0;
     }
-    if (a->tail >= ring) {
-        bad(c, "log: tail %u is outside its %u blocks", a->tail, ring);
-        return;
-    }
-    const struct log_record *r = block_at(c, s->log_start + 1 + a->tail);
-    if (r->magic != LOG_RECORD_MAGIC || r->id != s->id || r->generation != s->generation ||
-        r->sequence != a->sequence || r->count >= ring || r->count > LOG_RECORD_MAX)
-        return;
-    u64 sum = label_sum(0, r, offsetof(struct log_record, sum));
-    for (u32 i = 1; i <= r->count; i++)
-        sum = label_sum(sum, block_at(c, s->log_start + 1 + (a->tail + i) % ring), FS_BLOCK_SIZE);
-    if (sum == r->sum) bad(c, "log: a committed transaction is not in place yet");
+    if (c->found->records == 0) return 0;
+    u8 *copy = grab(nblocks, FS_BLOCK_SIZE);
+    memcpy(copy, c->mem, (u64)c->s->nblocks * FS_BLOCK_SIZE);
+    fs_replay(copy);
+    c->mem = copy;
+    c->s = (const struct fs_super *)copy;
+    return copy;
 }
 
 // ---- blocks of inodes ----
@@ -154,6 +148,7 @@ static void check_dir(struct check *c, u32 inum, const u32 *leaf, u64 nblocks) {
             if (check_slot(c, inum, i, e)) names[nnames++] = e->name;
     }
     if (n < 2) bad(c, "directory %u: no \".\" and \"..\"", inum);
+    if (nnames && inode_at(c, inum)->nlink == 0) bad(c, "directory %u: removed, but not empty", inum);
     qsort(names, nnames, sizeof *names, by_name);
     for (u64 i = 1; i < nnames; i++)
         if (by_name(&names[i - 1], &names[i]) == 0) bad(c, "directory %u: \"%.14s\" twice", inum, names[i]);
@@ -189,6 +184,10 @@ static void check_links(struct check *c, u32 inum) {
     const struct fs_dinode *d = inode_at(c, inum);
     if (d->type == FS_FREE || d->type > FS_DEVICE) return;
     u32 named = c->links[inum], want = named;
+    if (named == 0 && d->nlink == 0) { // mounting will free it
+        c->found->nameless++;
+        return;
+    }
     if (d->type == FS_DIR) {
         u32 parent = inum == FS_ROOT ? FS_ROOT : c->parent[inum], top = inum;
         if (named != (inum != FS_ROOT)) bad(c, "directory %u: named %u times", inum, named);
@@ -220,8 +219,9 @@ static int zeros(const u8 *p, u64 n) {
     return n == 0;
 }
 
-u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who) {
-    struct check c = {.mem = mem, .s = (const struct fs_super *)mem, .out = out, .who = who};
+u32 fs_examine(const u8 *mem, u32 nblocks, FILE *out, const char *who, struct fs_found *found) {
+    struct check c = {.mem = mem, .s = (const struct fs_super *)mem, .out = out, .who = who, .found = found};
+    *found = (struct fs_found){0};
     if (nblocks == 0 || !fs_super_ok(c.s, nblocks)) {
         bad(&c, "no superblock of a file system that fits its %u blocks", nblocks);
         return c.violations;
@@ -233,9 +233,9 @@ u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who) {
     c.parent = grab(ninodes, sizeof(u32));
     c.up = grab(ninodes, sizeof(u32));
 
+    u8 *replayed = check_log(&c, nblocks);
     if (!zeros(mem + sizeof *c.s, FS_BLOCK_SIZE - sizeof *c.s))
         bad(&c, "superblock: bytes after it are not 0");
-    check_log(&c);
     if (!zeros((const u8 *)inode_at(&c, 0), sizeof(struct fs_dinode))) bad(&c, "inode 0 is not 0");
     if (inode_at(&c, FS_ROOT)->type != FS_DIR) bad(&c, "the root is not a directory");
     for (u32 i = 1; i < ninodes; i++) check_inode(&c, i);
@@ -247,5 +247,11 @@ u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who) {
     free(c.subs);
     free(c.parent);
     free(c.up);
+    free(replayed);
     return c.violations;
+}
+
+u32 fs_check(const u8 *mem, u32 nblocks, FILE *out, const char *who) {
+    struct fs_found found;
+    return fs_examine(mem, nblocks, out, who, &found);
 }

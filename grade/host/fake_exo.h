@@ -16,6 +16,8 @@
 #define EXO_WORDS (&words)
 #define EXO_EXTS  ((const volatile struct exo_ext *)exts)
 #define EXO_REQS  ((const volatile struct exo_req *)reqs)
+#undef EXO_ENVS
+#define EXO_ENVS ((const volatile struct exo_env *)envs)
 
 struct exo_ret {
     i64 err;
@@ -25,7 +27,9 @@ struct exo_ret {
 static struct exo_words words;
 static struct exo_ext exts[EXO_NEXT];
 static struct exo_req reqs[2 * EXO_NREQ];
+static struct exo_env envs[EXO_EID_INDEX + 1]; // of processes, by index + 1
 
+#define BPOLICY_PRIVATE static __thread // of bpolicy.c
 #include "libos/shared.h"
 
 static struct shared shared;
@@ -46,17 +50,38 @@ static struct shared shared;
 static u8 *media, *bad; // the extent's bytes; 1 for each block that cannot be read or written
 static u8 *frames;      // ppn FRAME_PPN + i is at frames + 4096 * i
 static u32 nframes;
-static u8 *in_flight; // frames
+static u8 *in_flight; // frames, and then the pages of the arena
 static u64 sums[2 * EXO_NREQ];
 static u32 spare_records = EXO_NREQ; // others have the rest
 static u32 submits[3], most_blocks, most_active, flush_fails;
+static void (*watch_disk)(const struct exo_req *, int ended); // is told of every beginning and end
+
+#define ARENA_PPN   0x90000 // of the programs' memory
+#define ARENA_PAGES (sizeof arena / EXO_PAGE)
+
+static u32 page_index(ppn_t ppn) {
+    if (ppn - FRAME_PPN < nframes) return ppn - FRAME_PPN;
+    if (ppn - ARENA_PPN < ARENA_PAGES) return nframes + (ppn - ARENA_PPN);
+    breach("no such page");
+    return 0;
+}
+
+static u8 *page_at(ppn_t ppn) {
+    u32 i = page_index(ppn);
+    return i < nframes ? frames + (u64)i * EXO_PAGE : arena + (u64)(i - nframes) * EXO_PAGE;
+}
+
+__attribute__((unused)) static u32 fake_pages(const void *at, u32 n, int write, ppn_t *ppn) {
+    u32 i = 0;
+    for (; i < n && user_ok((const u8 *)at + (u64)i * EXO_PAGE, EXO_PAGE, write); i++)
+        ppn[i] = ARENA_PPN + ((const u8 *)at - arena) / EXO_PAGE + i;
+    return i;
+}
 
 static u64 sum_of(const struct exo_req *q) {
     u64 sum = 0;
     for (u32 i = 0; i < q->count; i++)
-        for (u64 *w = (u64 *)(frames + (u64)(q->ppns[i] - FRAME_PPN) * EXO_PAGE), *end = w + 512; w < end;
-             w++)
-            sum = sum * 31 + *w;
+        for (u64 *w = (u64 *)page_at(q->ppns[i]), *end = w + 512; w < end; w++) sum = sum * 31 + *w;
     return sum;
 }
 
@@ -89,15 +114,15 @@ static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64
     q->ext = ext;
     q->block = exts[ext].start + offset;
     for (u32 i = 0; i < count; i++) {
-        u32 f = ppns[i] - FRAME_PPN;
-        if (f >= nframes || in_flight[f]++) breach("a frame in two requests");
+        if (in_flight[page_index(ppns[i])]++) breach("a frame in two requests");
         q->ppns[i] = ppns[i];
-        if (op == DISK_READ) memset(frames + (u64)f * EXO_PAGE, 0xdd, EXO_PAGE);
+        if (op == DISK_READ) memset(page_at(ppns[i]), 0xdd, EXO_PAGE);
     }
     sums[index] = sum_of(q);
     submits[op]++;
     if (count > most_blocks) most_blocks = count;
     if (active() > most_active) most_active = active();
+    if (watch_disk) watch_disk(q, 0);
     return (struct exo_ret){.val = q->id};
 }
 
@@ -124,9 +149,8 @@ static int disk_step(void) {
         if (bad[first + i]) q->status = E_IO;
     if (q->op == DISK_FLUSH && flush_fails) q->status = E_IO;
     for (u32 i = 0; i < q->count; i++) {
-        u8 *block = media + (first + i) * EXO_PAGE,
-           *frame = frames + (u64)(q->ppns[i] - FRAME_PPN) * EXO_PAGE;
-        in_flight[q->ppns[i] - FRAME_PPN]--;
+        u8 *block = media + (first + i) * EXO_PAGE, *frame = page_at(q->ppns[i]);
+        in_flight[page_index(q->ppns[i])]--;
         if (q->status && (bad[first + i] || draw(2))) // what a failed request has done is anyone's guess
             continue;
         if (q->op == DISK_READ)
@@ -134,6 +158,7 @@ static int disk_step(void) {
         else
             memcpy(block, frame, EXO_PAGE);
     }
+    if (watch_disk) watch_disk(q, 1);
     q->state = REQ_DONE;
     words.completions++;
     return 1;
@@ -144,15 +169,20 @@ static int disk_step(void) {
 // A disk of nblocks, all zero, and a cache of nbufs over it.
 static void disk_new(u32 nblocks, u32 nbufs) {
     ppn_t ppn[CACHE_FRAMES];
-    free(media);
     free(bad);
-    free(frames);
     free(in_flight);
-    media = calloc(nblocks, EXO_PAGE);
-    bad = calloc(nblocks, 1);
-    frames = aligned_alloc(EXO_PAGE, (u64)nbufs * EXO_PAGE);
+    if (nblocks != exts[EXTENT].count) { // fresh memory takes the host long
+        free(media);
+        media = malloc((u64)nblocks * EXO_PAGE);
+    }
+    if (nbufs != nframes) {
+        free(frames);
+        frames = aligned_alloc(EXO_PAGE, (u64)nbufs * EXO_PAGE);
+    }
+    memset(media, 0, (u64)nblocks * EXO_PAGE);
     memset(frames, 0xee, (u64)nbufs * EXO_PAGE);
-    in_flight = calloc(nbufs, 1);
+    bad = calloc(nblocks, 1);
+    in_flight = calloc(nbufs + ARENA_PAGES, 1);
     nframes = nbufs;
     memset(reqs, 0, sizeof reqs);
     memset(submits, 0, sizeof submits);

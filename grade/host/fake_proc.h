@@ -47,7 +47,7 @@ static struct actor {
 } actor[NPROC];
 
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
-static u32 nactors, running = ~0u;
+static u32 nactors, spawned, running = ~0u;
 static u64 now, steps;
 static u32 disk_pace = 8; // the disk does something in one turn of so many
 static __thread u32 self;
@@ -116,6 +116,7 @@ static void *begin_actor(void *arg) {
     actor[self].why = NOTHING;
     actor[self].body(actor[self].arg);
     if (actor[self].locks) breach("a process ends with a lock");
+    envs[self + 1].eid = 0;
     turn(DONE);
     pthread_mutex_unlock(&baton);
     return 0;
@@ -126,7 +127,9 @@ static u32 spawn(void (*body)(void *), void *arg) {
     struct actor *a = &actor[nactors];
     *a = (struct actor){.body = body, .arg = arg};
     pthread_cond_init(&a->turn, 0);
-    shared.procs.proc[nactors] = (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1};
+    eid_t eid = ++spawned * (EXO_EID_INDEX + 1) + nactors + 1;
+    shared.procs.proc[nactors] = (struct proc){.state = PROC_LIVE, .pid = (int)nactors + 1, .eid = eid};
+    envs[nactors + 1].eid = eid;
     pthread_create(&a->thread, 0, begin_actor, a);
     return nactors++;
 }
@@ -175,6 +178,12 @@ bool wake_wait(u64 seen, u64 until) {
     actor[self].until = until;
     turn(ON_WAKE);
     return !killed();
+}
+
+__attribute__((unused)) void wake_sleep(u64 seen) {
+    actor[self].seen = seen;
+    actor[self].until = ~0ul;
+    turn(ON_WAKE);
 }
 
 bool input_wait(u64 seen, u64 input) {

@@ -2,18 +2,24 @@
 // over fake_exo.h, and processes that call them as programs do. Included by tests as source.
 #include "grade/host/fake_exo.h"
 #include "libos/super.c"
+#include "libos/drain.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bpolicy.c"
+#include "libos/braw.c"
 #define min pipe_min
 #include "libos/pipe.c"
 #undef min
 #define take tty_take
 #include "libos/tty.c"
 #undef take
+#define user_pages fake_pages
 #include "libos/file.c"
 #include "libos/namecall.c"
 #include "mkfs/format.c"
@@ -22,6 +28,7 @@
 #define dot    fsck_dot
 #define dotdot fsck_dotdot
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #undef bad
 
 void *grab(u64 n, u64 size) // for fsck

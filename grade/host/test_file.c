@@ -206,7 +206,7 @@ static void large(void *arg) {
     for (u32 i = 0; i < n; i++) wrong += arena[i] != (u8)(i * 7 + i / 4096);
     check("the same bytes", 0, wrong);
     check("fsync", 0, sys_fsync(fd));
-    check("nothing is left to write", 0, shared.cache.ndirty);
+    check("nothing waits to be committed", 0, shared.fs.log.n);
     int full = open_("full", O_CREATE | O_RDWR), got;
     while ((got = sys_write(full, arena, 1 << 20)) > 0)
         ;

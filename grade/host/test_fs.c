@@ -3,12 +3,15 @@
 #include "grade/host/strict.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include "mkfs/host.c"
 
 // ---- one operation, one op ----
@@ -216,6 +219,7 @@ static void test_bytes(void) {
         wrong += fill(f, size - 1) != size || violations();
     }
     check("files of 1 to 2060 blocks", 0, wrong);
+    check("sync", 0, fs_sync(fs));
     check("mounted again", 0, mount(10));
     check("counts the same free blocks", nfree - 2064, fs->nfree);
     f = find("f");
@@ -229,9 +233,9 @@ static void test_bytes(void) {
     // The last block of the largest file, with nothing before it.
     u32 way[3], saw = 0;
     op_begin(&fs->log);
-    for (u32 i = 0; i < 3; i++) wrong += block_alloc(fs, &way[i]);
+    for (u32 i = 0; i < 3; i++) wrong += block_alloc(fs, 0, &way[i]);
     op_end(&fs->log);
-    for (u32 i = 0; i < 2; i++) ((u32 *)(dev.disk + (u64)way[i] * FS_BLOCK_SIZE))[1023] = way[i + 1];
+    for (u32 i = 0; i < 2; i++) ((u32 *)block_now(way[i]))[1023] = way[i + 1];
     f->d.addr[11] = way[0];
     wrong += inode_block(fs, f, FS_MAX_SIZE / FS_BLOCK_SIZE - 1, &saw);
     check("block 1049609", way[2], saw);
@@ -292,9 +296,12 @@ static void test_open_unlinked(void) {
     f = find("f");
     fill(f, 100000);
     remove_path("f");
-    FILE *null = fopen("/dev/null", "w");
-    check("an inode without a name is a violation", 1, fs_check(dev.disk, dev.nblocks, null, ""));
-    fclose(null);
+    check("sync", 0, fs_sync(fs));
+    struct fs_found found;
+    check("it has an inode without a name, which is no violation", 0,
+          fs_examine(dev.disk, dev.nblocks, stdout, "# fsck", &found));
+    check("but is found", 1, found.nameless);
+    check("the log holds all", 1, found.records > 0);
     check("mounting", 0, mount(10));
     check("frees it", nfree, fs->nfree);
     check("nameless: fsck", 0, violations());
@@ -439,11 +446,46 @@ static void test_io_errors(void) {
         over = fail_in > 0;
         fail_in = 0;
         stuck += !at_rest() || make("after", FS_FILE) != 0;
-        damaged += damage() || mount(50) || damage();
+        damaged += fs_sync(fs) || damage() || mount(50) || damage();
     }
     check("a failing disk leaves nothing locked", 0, stuck);
     check("nor damage", 0, damaged);
     check("many reads were made to fail", 1, n > 100);
+}
+
+// A log that cannot be written: when the transaction is full nothing more is changed.
+static void test_log_errors(void) {
+    disk_new(400, 64);
+    char name[16];
+    u32 i, lost = 0;
+    int err = 0;
+    make("d", FS_DIR);
+    make("d/f", FS_FILE);
+    struct inode *ip = find("d/f");
+    fail_log = 1;
+    check("sync without a log", FS_E_IO, fs_sync(fs));
+    for (i = 0; i < 60 && err == 0; i++) {
+        snprintf(name, sizeof name, "d%u", i);
+        err = make(name, FS_DIR);
+    }
+    check("in the end no directory can be made", FS_E_IO, err);
+    check("nor a file written", FS_E_IO, write_at(ip, 0, "x", 1, 0));
+    check("nor linked", FS_E_IO, link_path("d/f", "l"));
+    check("which is not counted", 1, stat_of("d/f").nlink);
+    check("nor removed", FS_E_IO, remove_path("d/f"));
+    check("nor emptied", FS_E_IO, trunc_all(ip));
+    check("but found and read", 0, find_error("d") | find_error("d0"));
+    check("nothing stays held", 1, at_rest());
+    fail_log = 0;
+    check("a log that can be written again takes all", 0, make("after", FS_FILE));
+    check("what was refused was not done", FS_E_NONE, find_error(name));
+    while (--i) {
+        snprintf(name, sizeof name, "d%u", i - 1);
+        lost += remove_path(name) != 0;
+    }
+    put(ip);
+    check("what was not refused was", 0, lost);
+    check("log errors: fsck", 0, violations());
 }
 
 int main(void) {
@@ -453,5 +495,6 @@ int main(void) {
     test_full();
     test_tables();
     test_io_errors();
+    test_log_errors();
     return finish();
 }

@@ -4,12 +4,15 @@
 #include "grade/host/strict.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include "mkfs/host.c"
 
 static FILE *out; // what fsck says
@@ -34,12 +37,16 @@ static struct inode *create(const char *path, enum fs_type type, u64 size) {
     struct inode *ip;
     op_begin(&fs->log);
     if (path_create(fs, root, path, type, 0, 0, &ip)) abort();
-    while (ip->d.size < size) {
-        u64 left = size - ip->d.size;
-        inode_write(fs, ip, ip->d.size, data, left < sizeof data ? left : sizeof data, 0);
-    }
     inode_unlock(fs, ip);
     op_end(&fs->log);
+    while (ip->d.size < size) {
+        u64 left = size - ip->d.size;
+        op_begin(&fs->log);
+        inode_lock(fs, ip);
+        inode_write(fs, ip, ip->d.size, data, left < sizeof data ? left : sizeof data, 0);
+        inode_unlock(fs, ip);
+        op_end(&fs->log);
+    }
     return ip;
 }
 
@@ -51,6 +58,8 @@ static void populate(void) {
     create("d/f", FS_FILE, 60000);
     create("g", FS_FILE, 5000000);
     create("h", FS_FILE, 0);
+    if (fs_freeze(fs)) abort();
+    fs_thaw(fs);
 }
 
 // The sound disk is damaged by `change`; fsck must say `expected`.
@@ -66,12 +75,48 @@ static u8 *sound;
 
 static void resum(struct fs_super *s) { s->sum = label_sum(0, s, offsetof(struct fs_super, sum)); }
 
-static void commit_record(void) {
-    struct log_record *r = disk_block(fs->super.log_start + 1);
-    *r = (struct log_record){LOG_RECORD_MAGIC, fs->super.id, fs->super.generation, .sequence = 1, .count = 1};
-    r->block[0] = fs->super.data_start;
-    r->sum = label_sum(label_sum(0, r, offsetof(struct log_record, sum)), disk_block(fs->super.log_start + 2),
-                       FS_BLOCK_SIZE);
+static u32 ring_slot(u32 at) { return fs->super.log_start + 1 + at % (fs->super.log_blocks - 1); }
+
+// A whole record that fills the block with zeros.
+static struct log_record *commit_record(u32 block) {
+    const struct log_anchor *a = disk_block(fs->super.log_start);
+    struct log_record *r = disk_block(ring_slot(a->tail));
+    *r = (struct log_record){LOG_RECORD_MAGIC, fs->super.id, fs->super.generation, .sequence = a->sequence,
+                             .count = 1};
+    r->block[0] = block;
+    void *contents = disk_block(ring_slot(a->tail + 1));
+    memset(contents, 0, FS_BLOCK_SIZE);
+    r->sum = label_sum(label_sum(0, r, offsetof(struct log_record, sum)), contents, FS_BLOCK_SIZE);
+    return r;
+}
+
+// Records that are not whole, or not the next, are none.
+static u32 found_records(void) {
+    struct fs_found found;
+    u32 n = fs_examine(dev.disk, dev.nblocks, out, "", &found);
+    return n ? ~0u : found.records;
+}
+
+static void test_log(void) {
+    u32 block = fs->super.nblocks - 1; // in no use
+    struct log_record *r = commit_record(block);
+    check("a record in the log is found", 1, found_records());
+    r->sum++;
+    check("unless its sum is wrong", 0, found_records());
+    r = commit_record(block);
+    ((u8 *)disk_block(ring_slot(((struct log_anchor *)disk_block(fs->super.log_start))->tail + 1)))[5] = 1;
+    check("or a block of it is another", 0, found_records());
+    r = commit_record(block);
+    r->sequence++;
+    check("or its number", 0, found_records());
+    r = commit_record(block);
+    r->count = fs->super.log_blocks;
+    check("or it is longer than the log", 0, found_records());
+    commit_record(block);
+    memset(disk_block(block), 1, FS_BLOCK_SIZE);
+    fs_replay(dev.disk);
+    check("replayed, it is in place", 0, *(u8 *)disk_block(block));
+    check("and no longer in the log", 0, found_records());
 }
 
 static void test_finds(void) {
@@ -96,8 +141,10 @@ static void test_finds(void) {
     DAMAGE((s->bitmap_start++, resum(s)), "no superblock");
     DAMAGE(((u8 *)s)[sizeof *s] = 1, "superblock: bytes after it");
     DAMAGE(anchor->sequence++, "no anchor");
-    DAMAGE((anchor->tail = 1 << 20, anchor->sum = label_sum(0, anchor, 40)), "tail 1048576 is outside");
-    DAMAGE(commit_record(), "committed transaction");
+    DAMAGE((anchor->tail = 1 << 20, anchor->sum = label_sum(0, anchor, 40)), "no anchor");
+    DAMAGE(commit_record(s->inode_start), "the root is not a directory");
+    DAMAGE(commit_record(0), "a transaction of blocks it may not have");
+    DAMAGE(commit_record(s->nblocks), "a transaction of blocks it may not have");
     DAMAGE(disk_inode(0)->size = 1, "inode 0 is not 0");
     DAMAGE(disk_inode(1)->type = FS_FILE, "the root is not a directory");
     DAMAGE(disk_inode(6)->type = 4, "inode 6: no such type: 4");
@@ -114,7 +161,8 @@ static void test_finds(void) {
     DAMAGE(disk_inode(7)->nlink = 1, "inode 7: free, but with 1 links");
     DAMAGE(disk_inode(7)->size = 1, "inode 7: free or a device, but of 1 bytes");
     DAMAGE(disk_inode(7)->addr[0] = disk_inode(4)->addr[0], "inode 7: block");
-    DAMAGE(disk_inode(7)->type = FS_FILE, "inode 7: nothing names it");
+    DAMAGE((disk_inode(7)->type = FS_FILE, disk_inode(7)->nlink = 1), "inode 7: nothing names it");
+    DAMAGE((disk_inode(2)->nlink = 0, top[2].inum = 0), "directory 2: removed, but not empty");
     DAMAGE(disk_inode(2)->size += 8, "directory 2: size 72 is not whole entries");
     DAMAGE(disk_inode(3)->size = 16, "directory 3: no \".\" and \"..\"");
     DAMAGE(d[0].inum = 3, "directory 2: its first entry is not \".\"");
@@ -136,6 +184,8 @@ static void test_finds(void) {
     DAMAGE(map[0] = 0, "block 0 is in use, but marked as free");
     DAMAGE(map[s->nblocks / 8 + 1] = 0, "is in use, but marked as free");
     DAMAGE(map[(s->nblocks - 1) / 8] = 0xff, "block 1499 is lost");
+    memcpy(dev.disk, sound, (u64)dev.nblocks * FS_BLOCK_SIZE);
+    test_log();
     free(sound);
 }
 

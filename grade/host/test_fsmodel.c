@@ -4,12 +4,15 @@
 #include "grade/host/strict.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include "mkfs/host.c"
 
 #define NODES   200

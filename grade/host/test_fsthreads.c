@@ -4,12 +4,15 @@
 #include "grade/host/strict.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/format.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include "mkfs/host.c"
 
 static void *worker(void *arg) {
@@ -45,7 +48,7 @@ static void *worker(void *arg) {
         }
         op_end(&fs->log);
         if (i % 200 == 0) {
-            if (fs_freeze(fs) || violations()) breach("frozen, but not sound");
+            if (fs_freeze(fs) || fs_check(dev.disk, dev.nblocks, stdout, "# fsck")) breach("frozen, but not sound");
             fs_thaw(fs);
         }
     }

@@ -1,6 +1,6 @@
-// Tests of the label and image checks of user/first/label.c, and of the programs mkfs and fsck, which run here in
-// child processes with their own arguments. Files are made in a directory of their own and removed at the
-// end.
+// Tests of the label and image checks of user/first/label.c, and of the programs mkfs and fsck, which run
+// here in child processes with their own arguments. Files are made in a directory of their own and removed at
+// the end.
 #define main mkfs_main
 #include "mkfs/mkfs.c"
 #undef main
@@ -10,14 +10,17 @@
 #include "user/first/label.c"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
+#include "libos/direct.c"
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "mkfs/host.c"
 #include "mkfs/format.c"
 #include "mkfs/memcache.c"
 #include "mkfs/check.c"
+#include "mkfs/replay.c"
 #include <sys/wait.h>
 
 static int failures;
@@ -416,6 +419,48 @@ static void test_fsck(void) {
     check("fsck without arguments", 1, run(fsck_main, ""));
 }
 
+static void store(const char *path, const u8 *disk, u64 size) {
+    FILE *f = fopen(path, "wb");
+    fwrite(disk, 1, size, f);
+    fclose(f);
+}
+
+static int is_file(const char *path, const u8 *disk, u64 size) {
+    u64 n;
+    u8 *now = load(path, &n);
+    int same = n == size && memcmp(now, disk, size) == 0;
+    free(now);
+    return same;
+}
+
+// fsck of an image whose log holds a transaction that fills the last block with 7s.
+static void test_replay(void) {
+    u64 size;
+    u8 *disk = load("img", &size), *fs = disk + (1 + 4 + 4 + 16 + 3) * 4096;
+    const struct fs_super *s = (const struct fs_super *)fs;
+    struct log_anchor *a = (struct log_anchor *)(fs + s->log_start * 4096);
+    struct log_record *r = (struct log_record *)(fs + (s->log_start + 1 + a->tail) * 4096);
+    u8 *contents = (u8 *)r + 4096, *last = fs + (u64)(s->nblocks - 1) * 4096;
+    *r = (struct log_record){LOG_RECORD_MAGIC, s->id, s->generation, a->sequence, 1, 0, {s->nblocks - 1}, 0};
+    memset(contents, 7, 4096);
+    r->sum = label_sum(label_sum(0, r, offsetof(struct log_record, sum)), contents, 4096);
+    store("damaged", disk, size);
+    check("an image with a transaction in its log is sound", 0, run(fsck_main, "damaged"));
+    check("and fsck tells of it", 1, strstr(said, "mounting will replay 1 transactions, 1 blocks") != 0);
+    check("but changes nothing", 1, is_file("damaged", disk, size));
+    check("fsck -r", 0, run(fsck_main, "-r damaged"));
+    check("replays it", 1, strstr(said, "1 transactions replayed, 1 blocks") != 0);
+    memcpy(last, contents, 4096);
+    a->tail += 2;
+    a->sequence += 2;
+    a->sum = label_sum(0, a, offsetof(struct log_anchor, sum));
+    check("which changes the block and the anchor", 1, is_file("damaged", disk, size));
+    check("and leaves nothing to say", 1, run(fsck_main, "damaged") == 0 && said[0] == 0);
+    check("fsck -r of nothing", 1, run(fsck_main, "-r missing"));
+    check("fsck -r alone", 1, run(fsck_main, "-r"));
+    free(disk);
+}
+
 int main(void) {
     char dir[] = "/tmp/test_mkfs.XXXXXX";
     static const char *const files[] = {"said",     "small",      "large",       "empty",
@@ -440,6 +485,7 @@ int main(void) {
     test_refusals();
     test_image_made();
     test_fsck();
+    test_replay();
     for (u32 i = 0; i < sizeof files / sizeof files[0]; i++) unlink(files[i]);
     if (chdir("/") || rmdir(dir)) failures++;
     return failures > 0;
