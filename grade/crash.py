@@ -20,7 +20,7 @@ import sys
 import time
 
 import run
-import shell
+import typist
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BLOCK = 4096
@@ -89,7 +89,7 @@ def read_log(path):
     with open(path, 'rb') as f:
         magic, _, count, sector = struct.unpack('<QQQI', f.read(28))
         if magic != LOG_MAGIC:
-            raise shell.Wrong('no log of writes')
+            raise typist.Wrong('no log of writes')
         at = sector
         for _ in range(count):
             f.seek(at)
@@ -152,7 +152,7 @@ def after_fsck(fsck, path, image):
         f.write(image)
     said = subprocess.run([fsck, '-r', path], stdout=subprocess.PIPE, check=False)
     if said.returncode:
-        raise shell.Wrong(f'fsck: expected status 0, saw {said.returncode}: {said.stdout[:300]!r}')
+        raise typist.Wrong(f'fsck: expected status 0, saw {said.returncode}: {said.stdout[:300]!r}')
     with open(path, 'rb') as f:
         return f.read(), b'replayed' in said.stdout
 
@@ -161,14 +161,14 @@ def power_cuts(options, base, entries, disk):
     chance = random.Random(options.seed)
     points = sorted(chance.sample(range(len(entries)), min(options.points, len(entries))))
     cuts, versions, replays, begins = Cuts(base, entries, chance), begun(entries), 0, time.monotonic()
-    shell.expect('versions begun', {p: VERSIONS for p in range(PROCS)}, versions[-1])
+    typist.expect('versions begun', {p: VERSIONS for p in range(PROCS)}, versions[-1])
     for i, point in enumerate(points):
         image, replayed = after_fsck(f'{options.build}/fsck', disk, cuts.until(point, i % 2))
         replays += replayed
-        shell.expect(f'what is missing after write {point} of {len(entries)} (seed {options.seed})', None,
+        typist.expect(f'what is missing after write {point} of {len(entries)} (seed {options.seed})', None,
                      missing(image, {p: v - 1 for p, v in versions[point].items() if v > 1}))
     if replays < len(points) // 10:
-        raise shell.Wrong(f'of {len(points)} cuts only {replays} had something to replay')
+        raise typist.Wrong(f'of {len(points)} cuts only {replays} had something to replay')
     return (f'{len(points)} power cuts in {len(entries)} writes and flushes, {replays} with a replay, '
             f'in {time.monotonic() - begins:.0f} s')
 
@@ -178,10 +178,10 @@ def killed(options, disk, copy, text):
     synced = {}
     for process, version in re.findall(r'^synced (\d) (\d{4})$', text, re.M):
         synced[int(process)] = int(version)
-    shell.expect('processes that synced', PROCS, len(synced))
+    typist.expect('processes that synced', PROCS, len(synced))
     with open(disk, 'rb') as f:
         image, _ = after_fsck(f'{options.build}/fsck', copy, f.read())
-    shell.expect('what is missing', None, missing(image, synced))
+    typist.expect('what is missing', None, missing(image, synced))
 
 
 def start(options, disk, log):
@@ -197,7 +197,7 @@ def work(options, disk, log, until):
     """Has the guest do its work, and kills it. What it said."""
     guest = start(options, disk, log)
     try:
-        sh = shell.Shell(guest, until)
+        sh = typist.Shell(guest, until)
         sh.prompt()
         guest.type(f'filetest sync {PROCS} {VERSIONS}\n')
         sh.wait('filetest: synced all', 120)
@@ -216,7 +216,7 @@ def do(options, lines):
         f.truncate(1 << 30)
     try:
         text = work(options, disk, log, time.monotonic() + 180)
-    except shell.Lost as why:
+    except typist.Lost as why:
         lines.lines.append((False, f'not ok crash/work: {why}'))
         return
     lines.test('killed', killed, options, disk, copy, text)
@@ -237,7 +237,7 @@ def main():
     parser.add_argument('--cpus', type=int, default=4)
     options = parser.parse_args()
     os.chdir(TOP)
-    results, lines = run.Results(), shell.Lines(Named)
+    results, lines = run.Results(), typist.Lines(Named)
     do(options, lines)
     results.put(lines.lines)
     print(f'{results.passed} passed, {results.failed} failed')

@@ -1,9 +1,9 @@
 """Tests of the whole system, by typing at the Unix image's shell and reading what comes: for grade/run.py.
 
 A session is a list of tests. Each types lines and compares what they print; after each all pages and
-environments must have come back. session(), stress(), usertests() and what dies() makes are what run.py calls as Run.talk: they
-get the run, its guest, when to give up, and a test's name if only that one is wanted; they return lines (passed,
-text), where passed is None for a remark.
+environments must have come back. session(), stress(), usertests() and what dies() makes are what run.py calls
+as Run.talk: they get the run, its guest, when to give up, and a test's name if only that one is wanted; they return
+lines (passed, text), where passed is None for a remark.
 """
 import functools
 import os
@@ -11,78 +11,12 @@ import re
 import subprocess
 import time
 
+from typist import LIMIT, Lines, Lost, Shell, Wrong, expect, expect_match
+
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-LIMIT = 60  # seconds for a line: the machine may be busy
 START_LIMIT = 5  # seconds from QEMU's start to the prompt
 IDLE_LIMIT = 15  # percent of a CPU
 LINE_BYTES = 1023  # of the shell
-
-
-class Wrong(Exception):
-    """What a test found."""
-
-
-class Lost(Exception):
-    """The shell does not answer; nothing more can be tested."""
-
-
-def expect(what, want, saw):
-    if want != saw:
-        raise Wrong(f'{what}: expected {want!r}, saw {saw!r}')
-
-
-def expect_match(what, pattern, saw):
-    match = re.fullmatch(pattern, saw)
-    if not match:
-        raise Wrong(f'{what}: expected {pattern!r}, saw {saw!r}')
-    return match
-
-
-class Shell:
-    """A shell at its prompt. `at`: what the guest said before is done with."""
-
-    def __init__(self, guest, until):
-        self.guest, self.until, self.at = guest, until, 0
-
-    def wait(self, pattern, limit=LIMIT):
-        """Up to the pattern and its match; the text before it."""
-        start = self.at
-        end = self.guest.wait_for(pattern, start, min(self.until, time.monotonic() + limit))
-        if end is None:
-            raise Lost(f'no {pattern!r}, but {self.guest.text[start:][-300:]!r}')
-        self.at = end
-        return self.guest.text[start:end]
-
-    def prompt(self, limit=LIMIT):
-        return self.wait(r'^\$ ', limit)[:-2]
-
-    def run(self, line, typed=None, limit=LIMIT):
-        """What a line prints. `typed`: the keys, if they are not the line's."""
-        self.guest.type((typed or line) + '\n')
-        said = self.prompt(limit)
-        if typed is None:
-            expect('echo', line, said.split('\n')[0])
-        return said.partition('\n')[2]
-
-    def prints(self, line, want):
-        expect(line, want, self.run(line))
-
-    def start(self, line):
-        """Runs a line that ends in &; the numbers of its processes."""
-        said = self.run(line)
-        expect_match(line, r'(\[\d+\]\n)+', said)
-        return re.findall(r'\d+', said)
-
-    def memory(self):
-        said = self.run('freemem')
-        return expect_match('freemem', r'free (\d+) envs (\d+) doomed (\d+)\n', said).group(0)
-
-    def settle(self, before, limit=10):
-        """All is as it was; what ended behind the shell's back may take a moment."""
-        late = time.monotonic() + limit
-        while (now := self.memory()) != before and time.monotonic() < late:
-            time.sleep(0.1)
-        expect('memory after it', before, now)
 
 
 def readme():
@@ -412,25 +346,6 @@ def start(sh):
     if seconds > START_LIMIT:
         raise Wrong(f'expected at most {START_LIMIT} s, saw {seconds:.2f} s')
     return f'{seconds:.2f} s from the start of QEMU to the prompt'
-
-
-class Lines:
-    """What run.py prints."""
-
-    def __init__(self, run):
-        self.run, self.lines = run, []
-
-    def test(self, name, test, *args):
-        """Does one test; its remark, if it returns any, is printed. False if the shell is lost."""
-        try:
-            remark = test(*args)
-        except (Wrong, Lost) as why:
-            self.lines.append((False, f'not ok {self.run.name}/{name}: {why}'))
-            return not isinstance(why, Lost)
-        if isinstance(remark, str):
-            self.lines.append((None, f'# {self.run.name}: {remark}'))
-        self.lines.append((True, f'ok {self.run.name}/{name}'))
-        return True
 
 
 def checked(sh, test, before):
