@@ -157,16 +157,19 @@ void proc_exit(int status) {
 
 int sys_exit(int status) { proc_exit(status); }
 
-// A child that the kernel stopped, since its libOS did something that cannot be gone on from.
+// A child that the kernel stopped, since its libOS did something that cannot be gone on from; or whose
+// environment somebody has ended, as every process of this account may.
 static bool broke_down(const struct proc *p) {
     const volatile struct exo_env *e = env(p->eid);
-    return p->state == PROC_LIVE && e->eid == p->eid && e->state & ENV_STOPPED && e->stop != STOP_NEW &&
-           e->stop != STOP_CTL;
+    if (p->state != PROC_LIVE) return false;
+    return e->eid != p->eid || (e->state & ENV_STOPPED && e->stop != STOP_NEW && e->stop != STOP_CTL);
 }
 
 static void put_down(struct proc *p) {
-    crash_stopped(p);
-    exo_env_end(p->eid);
+    if (env(p->eid)->eid == p->eid) {
+        crash_stopped(p);
+        exo_env_end(p->eid);
+    }
     file_cancel(p);
     lock_acquire(&TABLE->lock);
     give_children(p);
@@ -182,15 +185,16 @@ static void reap(struct proc *p) {
     set_state(p, PROC_FREE);
 }
 
-// A child to reap, whose state becomes PROC_REAPED; or NULL, and whether there is any child at all.
-static struct proc *find_ended(bool *any) {
+// A child to reap, whose state becomes PROC_REAPED; or NULL. Whether it broke down, and whether there is any
+// child.
+static struct proc *find_ended(bool *broken, bool *any) {
     *any = false;
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if (p->parent != me() || (p->state != PROC_LIVE && p->state != PROC_ZOMBIE)) continue;
         *any = true;
-        bool broken = broke_down(p);
-        if (broken) p->status = KILLED;
-        if (broken || p->state == PROC_ZOMBIE) {
+        *broken = broke_down(p);
+        if (*broken) p->status = KILLED;
+        if (*broken || p->state == PROC_ZOMBIE) {
             p->state = PROC_REAPED;
             return p;
         }
@@ -202,14 +206,14 @@ int sys_wait(int *status) {
     if (status && !user_ok(status, sizeof(*status), true)) return -1;
     for (;;) {
         u64 seen = wake_read(), stops = EXO_WORDS->stops, input = EXO_WORDS->input;
-        bool any, watches = tty_watch();
+        bool broken, any, watches = tty_watch();
         lock_acquire(&TABLE->lock);
-        struct proc *p = find_ended(&any);
+        struct proc *p = find_ended(&broken, &any);
         lock_release(&TABLE->lock);
         if (p) {
             int pid = p->pid;
             if (status) *status = p->status;
-            if (env(p->eid)->eid == p->eid && env(p->eid)->state & ENV_STOPPED) put_down(p);
+            if (broken) put_down(p);
             reap(p);
             return pid;
         }
@@ -228,6 +232,8 @@ static int kill_those(int pid, int group) {
         if (group ? p->group != group : p->pid != pid) continue;
         __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
         wake(p);
+        u32 stop = env(p->eid)->stop; // one that was told to stop goes on, to its end
+        if (stop == STOP_NEW || stop == STOP_CTL) exo_env_ctl(p->eid, ENV_RUN);
         result = 0;
     }
     lock_release(&TABLE->lock);

@@ -1,5 +1,5 @@
 // Processes: fork, exec, wait, exit, kill, sleep, pipes.
-#include <exo/abi.h>
+#include <exo/call.h>
 
 #include "ut.h"
 
@@ -155,6 +155,54 @@ static void fifty_processes(void) {
         if (wait(0) < 0) fail("wait", 0, BAD);
 }
 
+// The environment of a process is a sibling's to stop or end, by a kernel call that the libOS knows nothing
+// of.
+static eid_t newest(void) {
+    eid_t last = 0;
+    for (int i = 0; i < EXO_NENV; i++) {
+        eid_t eid = EXO_ENVS[i].eid;
+        if (eid && EXO_ENVS[i].slices <= 3 && eid > last) last = eid;
+    }
+    return last;
+}
+
+static void hold_pipe(void *p) { read(((int *)p)[0], buf, 1); }
+
+static void ended_by_another(void) {
+    int fds[2], status;
+    pipe(fds);
+    int pid = spawn(hold_pipe, fds);
+    sleep(1);
+    expect("env_end", 0, exo_env_end(newest()));
+    expect("wait", pid, wait(&status));
+    expect("status", BAD, status);
+    close(fds[1]);
+    expect("its end of the pipe is closed", 0, read(fds[0], buf, 1));
+}
+
+static void stopped_by_another(void) {
+    int fds[2], status;
+    pipe(fds);
+    int pid = spawn(hold_pipe, fds);
+    sleep(1);
+    expect("env_ctl", 0, exo_env_ctl(newest(), ENV_STOP));
+    expect("kill at once", 0, kill(pid));
+    expect("wait", pid, wait(&status));
+    expect("status", BAD, status);
+}
+
+static void stopped_for_long(void) {
+    int fds[2], status;
+    pipe(fds);
+    int pid = spawn(hold_pipe, fds);
+    sleep(1);
+    expect("env_ctl", 0, exo_env_ctl(newest(), ENV_STOP));
+    sleep(1);
+    expect("kill", 0, kill(pid));
+    expect("wait", pid, wait(&status));
+    expect("status", BAD, status);
+}
+
 static void one_pipe(void) {
     int fds[2], next = 0, got, total = 0;
     expect("pipe", 0, pipe(fds));
@@ -287,6 +335,9 @@ const struct test process_tests[] = {
     {"forks_of_forks", forks_of_forks, 1},
     {"no_processes", no_processes, 0},
     {"fifty_processes", fifty_processes, 0},
+    {"ended_by_another", ended_by_another, 0},
+    {"stopped_by_another", stopped_by_another, 0},
+    {"stopped_for_long", stopped_for_long, 0},
     {"one_pipe", one_pipe, 0},
     {"closed_pipes", closed_pipes, 0},
     {"writer_is_killed", writer_is_killed, 0},
