@@ -28,11 +28,12 @@ there = $(foreach f,$1,$(if $(wildcard $f),$f))
 # Programs of the file system, each made of user/NAME.c or of user/NAME/*.c; `make UPROGS+=mine` adds user/mine.c. What
 # several of them share is in ULIB.
 override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    init sh ls cat echo wc grep head mkdir rm ln kill sleep forktest ps poweroff))) usertests
+    init sh ls cat echo wc grep head tail sort seq hexdump mkdir rm ln mv cp kill sleep date sync forktest ps top edit \
+    poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     loop fill crash freemem filetest))))
-ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse))
+ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc shparse lineedit))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
 IMAGES := $(foreach i,first ktest minimal bench guest,$(if $(wildcard user/$i.c user/$i/*.c),$i))
@@ -217,7 +218,7 @@ QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nograph
     $(if $(DISK),-global virtio-mmio.force-legacy=false \
         -drive file=$(DISK)$(comma)if=none$(comma)format=raw$(comma)id=disk \
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
-    -kernel $(BUILD)/kernel.elf $(if $(BOOTARGS),-append '$(BOOTARGS)') $(QEMUEXTRA)
+    -kernel $(BUILD)/kernel.elf -append 'epoch=$(shell date +%s) $(BOOTARGS)' $(QEMUEXTRA)
 
 have-qemu: | $(FIRST)
 	@: $(QEMU)
@@ -247,10 +248,12 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
 
-# Tests in QEMU are grade/run.py's, crash.py's and bench.py's; they print the same lines.
+# Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's, crash.py's and bench.py's; they print the
+# same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
 GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
 GUESTRUN = $(if $(wildcard grade/run.py),\
+    $(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)'; echo "done grade/stubs.py $$?"; \
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
     $(PYTHON) grade/crash.py --build $(BUILD); echo "done grade/crash.py $$?"; \
     $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)

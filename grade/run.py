@@ -72,6 +72,7 @@ RUNS = [
     Run('files-full-4', 'testfs', cpus=4, disk='virtio', size='24M', talk=files.full),
     Run('usertests-1', 'testfs', talk=shell.usertests),
     Run('usertests-4', 'testfs', cpus=4, disk='virtio', talk=shell.usertests),
+    Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
     Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),

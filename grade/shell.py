@@ -149,6 +149,58 @@ def editing(sh):
     expect('^U', 'abc\n', sh.run('echo abc', 'nosuch\x15echo abc'))
 
 
+# Keys, and the line that they make.
+EDITS = [
+    ('echo ac\x1b[Db', 'echo abc'), ('cho x\x01e', 'echo x'), ('cho x\x1b[He\x1b[Fy', 'echo xy'),
+    ('echo abXc\x1b[D\x1b[D\x1b[3~', 'echo abc'), ('echo abXc\x02\x02\x04', 'echo abc'),
+    ('echo a b c\x17\x17d', 'echo a d'), ('echo a bcd\x1b[D\x1b[D\x1b[D\x0b', 'echo a'),
+    ('nosuch echo x\x01\x06\x06\x06\x06\x06\x06\x06\x15', 'echo x'), ('echo \x1b[Z\x1bq\x1b[5~x', 'echo x'),
+]
+
+
+def line_editing(sh):
+    for keys, line in EDITS:
+        expect(repr(keys), line[5:] + '\n', sh.run(line, keys))
+
+
+def history(sh):
+    for word in ('one', 'two', 'two', 'three'):
+        sh.prints(f'echo {word}', f'{word}\n')
+    for keys, want in (('\x1b[A', 'three'), ('\x1b[A\x1b[A\x1b[A\x1b[B', 'two'), ('\x10' * 4, 'one'),
+                       ('\x1b[A\x1b[A\x1b[B\x1b[Becho new', 'new'), ('\x1b[Aer', 'newer')):
+        expect(repr(keys), want + '\n', sh.run('', keys))
+
+
+def give_up_line(sh):
+    sh.guest.type('nosuch\x03')
+    expect('^C', 'nosuch^C\n', sh.prompt())
+    sh.prints('echo x', 'x\n')
+
+
+def interrupt(sh):
+    behind = sh.start('sleep 1000 &')
+    for line in ('loop', 'sleep 1000', 'loop f | cat | loop', 'cat', '(loop; echo never)', 'sleep 1000; echo never',
+                 'sh -c', 'cat README | (sleep 1000; cat)'):
+        sh.guest.type(line + '\n')
+        sh.wait(re.escape(line) + r'\n')
+        time.sleep(0.2)
+        sh.guest.type('\x03')
+        if line == 'sh -c':  # another shell: at its prompt ^C gives up a line
+            sh.prompt()
+            expect('^C', '^C\n', sh.prompt())
+            sh.guest.type('loop\n')
+            sh.wait(r'loop\n')
+            time.sleep(0.2)
+            sh.guest.type('\x03')
+            expect('^C', '^C\n', sh.prompt())
+            sh.guest.type('exit\n')
+            expect('exit', 'exit\n', sh.prompt())
+            continue
+        expect(line, '^C\n', sh.prompt())
+    sh.prints('echo x', 'x\n')
+    sh.prints(f'kill {" ".join(behind)}', '')
+
+
 def end_of_input(sh):
     sh.guest.type('cat | wc\n' 'some words\n' '\x04')
     expect('cat | wc', wc('some words\n'), sh.prompt().split('\n', 2)[2])
@@ -176,6 +228,59 @@ def names(sh):
     sh.prints('rm d/e/g d/e d', '')
     sh.prints('cat d/e/g', 'cat: cannot open d/e/g\n')
     expect('ls', before, sh.run('ls'))
+
+
+def programs(sh):
+    """Each once, and what it says when it cannot."""
+    text = readme()
+    lines = text.splitlines(True)
+    sh.prints('seq 12 | tail -3', '10\n11\n12\n')
+    sh.prints('seq -1 1; seq 2 1', '-1\n0\n1\n')
+    sh.prints('seq x', 'usage: seq [first] last\n')
+    sh.prints('tail README', ''.join(lines[-10:]))
+    sh.prints('tail -3 nosuch', 'tail: cannot open nosuch\n')
+    sh.prints('seq 11 | sort', ''.join(sorted(f'{i}\n' for i in range(1, 12))))
+    sh.prints('seq 11 | sort -n -r | head -2', '11\n10\n')
+    sh.prints('sort README', ''.join(sorted(lines)))
+    sh.prints('sort nosuch', 'sort: cannot open nosuch\n')
+    sh.prints('echo 0123456789abcdef | hexdump',
+              '00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n'
+              f'00000010  0a{" " * 48}|.|\n')
+    sh.prints('cp README a; mv a b; cp b /c; cat b c | wc', wc(text * 2))
+    sh.prints('mkdir d; cp b d; mv c d; cat d/b d/c | wc; rm b d/b d/c d', wc(text * 2))
+    sh.prints('mv a b', 'mv: no file a\n')
+    sh.prints('cp README README', 'cp: the same file: README\n')
+    sh.prints('cp . b', 'cp: cannot copy the directory .\n')
+    sh.prints('sync', '')
+    sh.prints('date', 'date: nobody told the machine the time (boot argument epoch=SECONDS)\n')
+    expect_match('top -1', r'\d+ pages: .*\neid\t.*\n(\d+\t.*\n){4,}', sh.run('top -1'))
+    sh.guest.type('top\n')
+    sh.wait(r'q ends it\n')
+    sh.guest.type('q')
+    expect_match('q', r'(?s)[^q]*', sh.prompt())
+
+
+def editor(sh):
+    def typed(keys, until):
+        sh.guest.type(keys)
+        sh.wait(until)
+    typed('edit t\n', 'a new file')
+    typed('hello\rworld\x1b[A\x1b[FX\x13', r't, line 1 of 2: saved')
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t', 'helloX\nworld\n')
+    typed('edit t\n', 'line 1 of 2')
+    typed('lost\x11', r'\(changed\), line 1 of 2: not saved')
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t', 'helloX\nworld\n')
+    typed('edit t\n', 'line 1 of 2')
+    typed('\x0b\x1b[F\r\x19\x1b[A\x7f\x08!\x1b[3~\x13', 'saved')  # cut, a line, put back, joined
+    sh.guest.type('\x11')
+    sh.prompt()
+    sh.prints('cat t; rm t', 'worl!elloX\n\n')
+    sh.prints('edit', 'usage: edit file\n')
+    sh.prints('edit .', 'edit: . is not a file\n')
 
 
 def ps(sh):
@@ -253,7 +358,7 @@ def crash_alone(sh):
 # ---- sessions ----
 
 TESTS = [ls_wc, cat_grep, pipe_of_three, append, lists_and_groups, background, unknown_command, long_line, editing,
-         end_of_input, new_shell, large_file, names, ps, forktest, kill_loop, fill, crash_alone]
+         line_editing, history, give_up_line, interrupt, end_of_input, new_shell, large_file, names, programs, editor, ps, forktest, kill_loop, fill, crash_alone]
 TESTS = [(t.__name__, t) for t in TESTS] + [(f'crash_{c[0]}', functools.partial(crash, what=c)) for c in CRASHES]
 
 

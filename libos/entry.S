@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_cachepolicy + 1
+    .rept   SYS_front + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -56,6 +56,8 @@ calls:
     entry   SYS_fsync, sys_fsync
     entry   SYS_poweroff, sys_poweroff
     entry   SYS_cachepolicy, bcache_policy
+    entry   SYS_setgroup, sys_setgroup
+    entry   SYS_front, sys_front
 
     .text
 sys_none:

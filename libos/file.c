@@ -10,7 +10,7 @@
 static const struct device {
     int (*read)(void *to, int n);
     int (*write)(const void *from, int n);
-} devices[NDEV] = {[CONSOLE] = {tty_read, tty_write}};
+} devices[NDEV] = {[CONSOLE] = {tty_read, tty_write}, [KEYS] = {tty_keys, tty_write}};
 
 struct fs *the_fs(void) {
     return &SHARED->fs;

@@ -8,6 +8,7 @@
 #include "lib.h"
 #include "shared.h"
 #include "space.h"
+#include "tty.h"
 #include "upcall.h"
 #include "vm.h"
 
@@ -63,8 +64,12 @@ struct proc *proc_new(void) {
         lock_release(&TABLE->lock);
         return 0;
     }
-    struct proc fresh = {
-        .state = PROC_NEW, .pid = ++TABLE->last_pid, .parent = me(), .hart = p->hart, .slot = p->slot};
+    struct proc fresh = {.state = PROC_NEW,
+                         .pid = ++TABLE->last_pid,
+                         .parent = me(),
+                         .hart = p->hart,
+                         .slot = p->slot,
+                         .group = me()->group};
     memcpy(fresh.name, me()->name, sizeof(fresh.name));
     *p = fresh;
     lock_release(&TABLE->lock);
@@ -128,6 +133,7 @@ void proc_exit(int status) {
     if (!ending) {
         ending = true;
         file_exit();
+        tty_exit();
     }
     u64 sz = p->sz;
     p->sz = 0;
@@ -195,8 +201,8 @@ static struct proc *find_ended(bool *any) {
 int sys_wait(int *status) {
     if (status && !user_ok(status, sizeof(*status), true)) return -1;
     for (;;) {
-        u64 seen = wake_read(), stops = EXO_WORDS->stops;
-        bool any;
+        u64 seen = wake_read(), stops = EXO_WORDS->stops, input = EXO_WORDS->input;
+        bool any, watches = tty_watch();
         lock_acquire(&TABLE->lock);
         struct proc *p = find_ended(&any);
         lock_release(&TABLE->lock);
@@ -207,24 +213,35 @@ int sys_wait(int *status) {
             reap(p);
             return pid;
         }
-        if (!any || !stop_wait(seen, stops)) return -1;
+        if (!any || !(watches ? stop_or_input_wait(seen, stops, input) : stop_wait(seen, stops))) return -1;
     }
 }
 
 // ---- other calls ----
 
-int sys_kill(int pid) {
+// All that have this pid, or this group if it is not 0.
+static int kill_those(int pid, int group) {
     int result = -1;
     lock_acquire(&TABLE->lock);
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
-        if (p->pid == pid && (p->state == PROC_LIVE || p->state == PROC_ZOMBIE) && p != INIT) {
-            __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
-            wake(p);
-            result = 0;
-        }
+        if ((p->state != PROC_LIVE && p->state != PROC_ZOMBIE) || p == INIT) continue;
+        if (group ? p->group != group : p->pid != pid) continue;
+        __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+        wake(p);
+        result = 0;
     }
     lock_release(&TABLE->lock);
     return result;
+}
+
+int sys_kill(int pid) { return kill_those(pid, 0); }
+
+void proc_kill_group(int group) { kill_those(0, group); }
+
+int sys_setgroup(int group) {
+    if (group < 0) return -1;
+    me()->group = group ? group : me()->pid;
+    return 0;
 }
 
 int sys_getpid(void) { return me()->pid; }

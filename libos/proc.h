@@ -30,6 +30,7 @@ struct proc {
     struct proc *parent;
     int status; // of a zombie
     u32 killed;
+    int group; // a number that processes share with their parents, until one of them says otherwise
     eid_t eid;
     u32 hart;
     u32 slot;
@@ -64,8 +65,9 @@ void wake_sleep(u64 seen);
 // Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
 bool input_wait(u64 seen, u64 input);
 
-// The same with EXO_WORDS->stops.
+// The same with EXO_WORDS->stops; and with both.
 bool stop_wait(u64 seen, u64 stops);
+bool stop_or_input_wait(u64 seen, u64 stops, u64 input);
 
 // Sleeps until EXO_WORDS->completions is not `completions`. May come back early; a kill does not matter.
 void disk_wait(u64 completions);
@@ -86,6 +88,9 @@ void proc_cancel(struct proc *);
 // The first process, which is this one.
 void proc_start(void);
 
+// Kills all processes of a group; its number is not 0.
+void proc_kill_group(int group);
+
 void proc_exit(int status) __attribute__((noreturn));
 #define KILLED (-1) // status of a process that did not end by itself
 
@@ -93,6 +98,7 @@ int sys_wait(int *status);
 int sys_exit(int status);
 int sys_kill(int pid);
 int sys_getpid(void);
+int sys_setgroup(int group); // joins that group; 0: a new one, whose number is the own pid
 int sys_sleep(int ticks);
 int sys_uptime(void);
 

@@ -32,6 +32,7 @@ struct shared {
     // What start.c finds out, for all processes to come.
     ppn_t code_wake;  // predicate: own counter or time
     ppn_t code_event; // predicate: own counter or one of the kernel's words
+    ppn_t code_watch; // predicate: own counter, or the kernel's words `stops` or `input`
     u32 account;
     u32 pages;                   // bound from SHARED_VA
     ppn_t page_ppn[512];         // which those are

@@ -48,6 +48,12 @@ bool stop_wait(u64 seen, u64 stops) {
     return !killed();
 }
 
+bool stop_or_input_wait(u64 seen, u64 stops, u64 input) {
+    if (!killed())
+        upcall_wait(SHARED->code_watch, (va_t)counter(SELF->index) % EXO_PAGE, seen + stops + input, 0, 0);
+    return !killed();
+}
+
 void disk_wait(u64 completions) {
     sleep_event(wake_read(), offsetof(struct exo_words, completions), completions);
 }

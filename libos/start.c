@@ -91,6 +91,14 @@ static const struct pred_insn until_event[] = {
     {PRED_SUB, 5, 5, 2, 0}, {PRED_RET, 0, 5, 0, 0},
 };
 
+// r1 = as above, r2 = the sum of what the three were.
+static const struct pred_insn until_watched[] = {
+    {PRED_LD, 5, 1, 1, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
+    {PRED_ADD, 5, 5, 6, 0}, {PRED_LD, 6, 0, 0, offsetof(struct exo_words, input)},
+    {PRED_ADD, 5, 5, 6, 0}, {PRED_SUB, 5, 5, 2, 0},
+    {PRED_RET, 0, 5, 0, 0},
+};
+
 static ppn_t load_code(const struct pred_insn *insn, u32 n) {
     ppn_t ppn = new_page();
     struct pred_code *code = (struct pred_code *)SCRATCH_VA;
@@ -146,6 +154,7 @@ void start(struct exo_uarea *ua) {
     find_text();
     SHARED->code_wake = load_code(until_wake, sizeof(until_wake) / sizeof(until_wake[0]));
     SHARED->code_event = load_code(until_event, sizeof(until_event) / sizeof(until_event[0]));
+    SHARED->code_watch = load_code(until_watched, sizeof(until_watched) / sizeof(until_watched[0]));
     mount();
     drop_header();
     open_account();

@@ -37,6 +37,11 @@ static void type(struct tty *t, char c) {
         if (t->edit != t->ready) erase(t);
     } else if (c == CTRL('U')) {
         while (t->edit != t->ready) erase(t);
+    } else if (c == CTRL('C') && t->front) {
+        put("^C\n", 3);
+        t->edit = t->ready;
+        t->interrupted = true;
+        proc_kill_group(t->front);
     } else if (c != 0) {
         add(t, c == '\r' ? '\n' : c);
     }
@@ -47,9 +52,11 @@ static i64 drain(struct tty *t) {
     char got[64] __attribute__((aligned(64))); // so, in one page
     for (;;) {
         u32 room = TTY_RING - (t->edit - t->head);
-        struct exo_ret r = exo_cons_read(got, room < sizeof got ? room : sizeof got);
+        bool full = room == 0 && t->front; // nobody reads: all but ^C is lost
+        struct exo_ret r = exo_cons_read(got, room < sizeof got && !full ? room : sizeof got);
         if (r.err || r.val == 0) return r.err;
-        for (u64 i = 0; i < r.val; i++) type(t, got[i]);
+        for (u64 i = 0; i < r.val; i++)
+            if (!full || got[i] == CTRL('C')) type(t, got[i]);
     }
 }
 
@@ -89,6 +96,67 @@ int tty_read(void *to, int n) {
     }
     lock_release(&t->lock);
     return got;
+}
+
+// What is in the ring was typed before this device was read, and is no line any more.
+static int take_keys(struct tty *t, u8 *to, u32 n) {
+    u32 have = t->edit - t->head, m = have < n ? have : n;
+    if (m == 0) {
+        u8 got[64] __attribute__((aligned(64))); // so, in one page
+        struct exo_ret r = exo_cons_read(got, n < sizeof got ? n : sizeof got);
+        if (r.err || r.val == 0) return r.err ? -1 : 0;
+        if (!user_ok(to, r.val, true)) return -1;
+        __builtin_memcpy(to, got, r.val);
+        return r.val;
+    }
+    if (!user_ok(to, m, true)) return -1;
+    for (u32 i = 0; i < m; i++) to[i] = *at(t, t->head++);
+    if ((i32)(t->ready - t->head) < 0) t->ready = t->head;
+    return m;
+}
+
+int tty_keys(void *to, int n) {
+    struct tty *t = &SHARED->tty;
+    int got = 0;
+    __atomic_store_n(&t->raw, me()->group, __ATOMIC_RELAXED);
+    for (bool more = n > 0; more && got == 0;) {
+        u64 seen = wake_read(), input = __atomic_load_n(&EXO_WORDS->input, __ATOMIC_ACQUIRE);
+        lock_acquire(&t->lock);
+        got = take_keys(t, to, n);
+        lock_release(&t->lock);
+        if (got == 0 && !(more = input_wait(seen, input))) got = -1;
+    }
+    return got;
+}
+
+int sys_front(int group) {
+    struct tty *t = &SHARED->tty;
+    if (group < 0) return -1;
+    lock_acquire(&t->lock);
+    bool interrupted = t->interrupted;
+    t->watcher = me();
+    t->front = group;
+    t->interrupted = false;
+    lock_release(&t->lock);
+    return interrupted;
+}
+
+bool tty_watch(void) {
+    struct tty *t = &SHARED->tty;
+    if (__atomic_load_n(&t->watcher, __ATOMIC_RELAXED) != me()) return false;
+    lock_acquire(&t->lock);
+    if (t->front == 0 || t->raw != t->front) drain(t);
+    lock_release(&t->lock);
+    return true;
+}
+
+void tty_exit(void) {
+    struct tty *t = &SHARED->tty;
+    if (__atomic_load_n(&t->watcher, __ATOMIC_RELAXED) != me()) return;
+    lock_acquire(&t->lock);
+    t->watcher = 0;
+    t->front = 0;
+    lock_release(&t->lock);
 }
 
 int tty_write(const void *from, int n) {

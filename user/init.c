@@ -14,6 +14,7 @@ static void open_console(void) {
     }
     dup(0);
     dup(0);
+    mknod("keys", KEYS, 0); // may be there
 }
 
 // Starts a shell and returns when it has ended, having reaped whatever else did.

@@ -1,15 +1,18 @@
 // sh : the shell. Reads lines and runs them: commands, pipes |, redirections < > >>, lists ; and background
-// &, groups ( ), comments #, and cd and exit, which it does itself. Prompts if its input is a device. It
-// waits for the commands of a job it runs in front and for nothing else; those in the background belong to
-// init, which reaps them.
+// &, groups ( ), comments #, and cd and exit, which it does itself. If its input is the console it prompts,
+// lines can be edited, and ^C kills the job that runs in front, and what else the line had. It waits for the
+// commands of that job and for nothing else; those in the background belong to init, which reaps them.
 #include "kernel/types.h"
 #include "kernel/stat.h"
 #include "kernel/fcntl.h"
 #include "kernel/param.h"
 #include "user/user.h"
+#include "user/lineedit.h"
 #include "user/sh.h"
 
-static int talks; // someone sits at the other end
+static int talks;       // someone sits at the other end
+static int keys = -1;   // where their keys come from; -1: this is a child, or input is not the console
+static int interrupted; // ^C: nothing more of this line is run
 
 static void run_list(struct job *j);
 
@@ -77,9 +80,9 @@ static void run_stage(struct stage *s) {
     exit(0);
 }
 
-// Starts one stage, reading from `in` unless that is -1. Returns what the next one reads from, -1 for
-// nothing, or -2 if this one could not be started.
-static int start_stage(struct stage *s, int in) {
+// Starts one stage, reading from `in` unless that is -1, in a group of processes (0: one of its own). Returns
+// what the next one reads from, -1 for nothing, or -2 if this one could not be started.
+static int start_stage(struct stage *s, int in, int group) {
     int ends[2] = {-1, -1};
     if (s->next && pipe(ends) < 0) {
         fprintf(2, "sh: no pipe to be had\n");
@@ -87,6 +90,11 @@ static int start_stage(struct stage *s, int in) {
     }
     s->pid = fork();
     if (s->pid == 0) {
+        if (keys >= 0) {
+            setgroup(group);
+            close(keys);
+            keys = -1;
+        }
         if (in >= 0) move(in, 0);
         if (s->next) {
             close(ends[0]);
@@ -106,7 +114,8 @@ static void start_job(struct job *j) {
     int in = -1;
     for (struct stage *s = j->stages; s; s = s->next) s->pid = 0;
     for (struct stage *s = j->stages; s && in != -2; s = s->next) {
-        int out = start_stage(s, in);
+        int out = start_stage(s, in, j->stages->pid);
+        if (keys >= 0 && s == j->stages && s->pid > 0) front(s->pid);
         if (in >= 0) close(in);
         in = out;
     }
@@ -137,6 +146,8 @@ static void run_behind(struct job *j) {
         return;
     }
     if (pid == 0) {
+        close(keys);
+        keys = -1;
         start_job(j);
         for (struct stage *s = j->stages; s && talks; s = s->next) {
             if (s->pid > 0) fprintf(2, "[%d]\n", s->pid);
@@ -150,13 +161,14 @@ static void run_behind(struct job *j) {
 }
 
 static void run_list(struct job *j) {
-    for (; j; j = j->next) {
+    for (; j && !interrupted; j = j->next) {
         struct stage *s = j->stages;
         if (j->background) {
             run_behind(j);
         } else if (s->next || s->redirections || !run_builtin(s->argv)) {
             start_job(j);
             wait_for(j);
+            if (keys >= 0) interrupted = front(0);
         }
     }
 }
@@ -178,6 +190,16 @@ static int read_line(char *to, int max) {
     return got == 1 || n > 0 ? n : -1;
 }
 
+// The same from the console.
+static int edit(char *to, int max) {
+    static struct history history;
+    int n;
+    do {
+        n = edit_line(keys, "$ ", to, max, &history);
+    } while (n == LINE_BREAK);
+    return n;
+}
+
 // Sees to it that 0, 1 and 2 are open, as move() needs.
 static void open_standard(void) {
     int fd;
@@ -196,9 +218,12 @@ int main(void) {
     int n;
     open_standard();
     talks = fstat(0, &st) == 0 && st.type == T_DEVICE;
+    if (talks) keys = open("/keys", O_RDONLY);
+    if (keys >= 0) front(0);
     for (;;) {
-        if (talks) fprintf(2, "$ ");
-        n = read_line(text, sizeof(text));
+        if (talks && keys < 0) fprintf(2, "$ ");
+        n = keys >= 0 ? edit(text, sizeof(text)) : read_line(text, sizeof(text));
+        interrupted = 0;
         if (n == -1) return 0;
         if (n == -2)
             fprintf(2, "sh: line longer than %d bytes\n", LINE_BYTES - 1);

@@ -169,6 +169,9 @@ __attribute__((unused)) static void kill_proc(u32 i) {
     wake(&shared.procs.proc[i]);
 }
 
+static int killed_group; // the last that was
+void proc_kill_group(int group) { killed_group = group; }
+
 bool wake_wait(u64 seen, u64 until) {
     if (killed()) return false;
     actor[self].seen = seen;

@@ -193,6 +193,55 @@ static void terminal(void *arg) {
     check("is all there", 10000, strlen(screen));
 }
 
+// What was typed before anybody looked.
+static void at_once(const char *text) {
+    memcpy(kernel_ring + ring_used, text, strlen(text));
+    ring_used += strlen(text);
+}
+
+static void keys_and_front(void *arg) {
+    (void)arg;
+    sys_mknod(name("console"), CONSOLE, 0);
+    sys_mknod(name("keys"), KEYS, 0);
+    screen_used = screen[0] = 0;
+    int fd = open_("console", O_RDWR), keys = open_("keys", O_RDONLY);
+    at_once("a\x7f\x03\r");
+    check("keys come as they are", 1, reads(keys, 2, "a\x7f") && reads(keys, 100, "\x03\r"));
+    check("and are not echoed", 1, screen_is(""));
+    at_once("half");
+    check("who does not watch takes nothing", 0, tty_watch() || screen_used);
+    check("nobody was in front", 0, sys_front(7));
+    check("who watches does", 1, tty_watch() && screen_is("half"));
+    check("what it took is there for keys too", 1, reads(keys, 100, "half"));
+    check("a negative group", -1, sys_front(-1));
+    me()->group = 7;
+    check("nothing is read of no bytes", 0, sys_read(keys, data(), 0));
+    at_once("xy");
+    check("a group in front that reads keys keeps them", 1, tty_watch() && screen_is(""));
+    check("all of them", 1, reads(keys, 100, "xy"));
+    me()->group = 0;
+    sys_read(keys, data(), 0);
+    at_once("lost\x03"
+            "kept\n");
+    check("^C", 1, tty_watch() && screen_is("lost^C\nkept\n"));
+    check("kills the group in front", 7, killed_group);
+    check("and its line is gone", 1, reads(fd, 100, "kept\n"));
+    check("whoever watches is told", 1, sys_front(0));
+    check("once", 0, sys_front(8));
+    killed_group = 0;
+    screen_used = 0;
+    for (u32 i = 0; i < 30; i++) {
+        static char much[101];
+        memset(much, 'z', sizeof much - 1);
+        at_once(much);
+        tty_watch();
+    }
+    at_once("\x03");
+    check("^C behind more than the ring holds", 8, (tty_watch(), killed_group));
+    tty_exit();
+    check("who ends does not watch", 0, tty_watch());
+}
+
 static void readers(void *arg) {
     (void)arg;
     static char paste[26 * 41 + 4];
@@ -226,6 +275,7 @@ int main(int argc, char **argv) {
     check("many readers and writers: nothing lost or out of order", 0, wrong);
     suite = "tty";
     on_new_disk(300, terminal, 0);
+    on_new_disk(300, keys_and_front, 0);
     on_new_disk(300, readers, 0);
     return finish_tests();
 }

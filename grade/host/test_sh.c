@@ -10,6 +10,19 @@
 #include "user/printf.c"
 #include "user/shparse.c"
 
+#define show   edit_show
+#define put    edit_put
+#define insert edit_insert
+#define take   edit_take
+#include "user/lineedit.c"
+#undef show
+#undef put
+#undef insert
+#undef take
+
+int setgroup(int group) { return group < 0 ? -1 : 0; }
+int front(int group) { return group < 0 ? -1 : 0; }
+
 #define main sh_main
 #include "user/sh.c"
 #undef main
@@ -192,10 +205,41 @@ static void test_running(void) {
     check_int("a line just short enough", LINE_BYTES - 5 + 3, strlen(output_of(sh_main, text)));
 }
 
+// Keys at random, escape sequences among them: no byte is written outside the line, which ends as it must.
+static void random_keys(void) {
+    static const char *const pieces[] = {"\x1b[A",  "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H",   "\x1b[F",
+                                         "\x1b[3~", "\x1bO",  "\x1b[",  "\x08",   "\x7f",     "\x15",
+                                         "\x17",    "\x0b",   "\x01",   "\x05",   "\x04",     "\x10",
+                                         "\x0e",    "a b",    "word ",  "x",      "\xc3\xa9", "\x1b"};
+    static struct history h;
+    static char keys[4096];
+    int wrong = 0, ended = 0;
+    capture(2);
+    for (int round = 0; round < 2000; round++) {
+        char text[24];
+        int used = 0;
+        for (uint n = draw(40); n > 0; n--) {
+            const char *piece = pieces[draw(sizeof(pieces) / sizeof(*pieces))];
+            strcpy(keys + used, piece);
+            used += strlen(piece);
+        }
+        if (draw(8)) keys[used++] = draw(2) ? '\r' : '\n';
+        feed(keys, used);
+        int n = edit_line(0, "$ ", text, sizeof(text), &h);
+        wrong += n >= (int)sizeof(text) || n < LINE_BREAK || (n >= 0 && strlen(text) != (uint)n);
+        ended += n >= 0;
+    }
+    capture(-1);
+    feed(0, 0);
+    check_int("2,000 lines of random keys: none is wrong", 0, wrong);
+    check_int("and many are lines", 1, ended > 200);
+}
+
 int main(void) {
     test_parser();
     test_limits();
     test_random();
     test_running();
+    random_keys();
     return check_end();
 }

@@ -3,5 +3,6 @@
 #define USER_KERNEL_FILE_H
 
 #define CONSOLE 1
+#define KEYS    2 // not in xv6: what is typed, as it is, without echo
 
 #endif

@@ -33,5 +33,7 @@
 #define SYS_fsync       22
 #define SYS_poweroff    23
 #define SYS_cachepolicy 24
+#define SYS_setgroup    25
+#define SYS_front       26
 
 #endif

@@ -1,4 +1,6 @@
 // Processes: fork, exec, wait, exit, kill, sleep, pipes.
+#include <exo/abi.h>
+
 #include "ut.h"
 
 static char buf[2048];
@@ -129,6 +131,28 @@ static void no_processes(void) {
     for (int i = 0; i < n; i++)
         if (wait(0) < 0) fail("wait", 0, BAD);
     expect("one more", BAD, wait(0));
+}
+
+// What a process costs beyond the pages of its program: tables, u-area, the libOS's private memory.
+static void fifty_processes(void) {
+    int fds[2];
+    pipe(fds);
+    uint64 before = EXO_WORDS->free;
+    for (int i = 0; i < 50; i++) {
+        int pid = fork();
+        if (pid < 0) fail("processes", 50, i);
+        if (pid == 0) {
+            close(fds[1]);
+            read(fds[0], buf, 1);
+            exit(0);
+        }
+    }
+    sleep(2); // all have come to their read
+    uint64 each = (before - EXO_WORDS->free) / 50;
+    if (each > 24) fail("pages a process", 24, each);
+    close(fds[1]);
+    for (int i = 0; i < 50; i++)
+        if (wait(0) < 0) fail("wait", 0, BAD);
 }
 
 static void one_pipe(void) {
@@ -262,6 +286,7 @@ const struct test process_tests[] = {
     {"orphans", orphans, 0},
     {"forks_of_forks", forks_of_forks, 1},
     {"no_processes", no_processes, 0},
+    {"fifty_processes", fifty_processes, 0},
     {"one_pipe", one_pipe, 0},
     {"closed_pipes", closed_pipes, 0},
     {"writer_is_killed", writer_is_killed, 0},

@@ -1,0 +1,45 @@
+// mv from to : gives a file another name; into a directory, under its old one. A file that has the name goes.
+// A directory cannot be moved: its .. would go on naming the old place.
+#include "kernel/types.h"
+#include "kernel/stat.h"
+#include "kernel/param.h"
+#include "user/user.h"
+
+static const char *last_part(const char *path) {
+    const char *name = path;
+    for (; *path; path++)
+        if (path[0] == '/' && path[1]) name = path + 1;
+    return name;
+}
+
+static int refuse(const char *what, const char *name) {
+    fprintf(2, "mv: %s %s\n", what, name);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    char path[MAXPATH];
+    struct stat from, to;
+    if (argc != 3) {
+        fprintf(2, "usage: mv from to\n");
+        return 1;
+    }
+    const char *name = argv[2];
+    if (stat(argv[1], &from) < 0) return refuse("no file", argv[1]);
+    if (from.type == T_DIR) return refuse("cannot move the directory", argv[1]);
+    if (stat(name, &to) == 0 && to.type == T_DIR) {
+        const char *last = last_part(argv[1]);
+        if (strlen(name) + 1 + strlen(last) + 1 > sizeof(path)) return refuse("path too long:", name);
+        strcpy(path, name);
+        strcpy(path + strlen(path), "/");
+        strcpy(path + strlen(path), last);
+        name = path;
+    }
+    if (stat(name, &to) == 0) {
+        if (to.ino == from.ino) return refuse("the same file:", name);
+        if (to.type == T_DIR || unlink(name) < 0) return refuse("cannot replace", name);
+    }
+    if (link(argv[1], name) < 0) return refuse("cannot make", name);
+    if (unlink(argv[1]) < 0) return refuse("cannot remove", argv[1]);
+    return 0;
+}
