@@ -36,12 +36,12 @@ int mknod(const char *path, short major, short minor);
 int chdir(const char *path);
 
 // Not in xv6
-int fsync(int fd);       // returns once all that was written to fd is on the disk
-int setgroup(int group); // joins a group of processes; 0: a new one, whose number is the own pid
+int fsync(int fd);           // returns once all that was written to fd is on the disk
+int cachepolicy(int policy); // kernel/cache.h; the one before, or -1. Children have it, too
+int setgroup(int group);     // joins a group of processes; 0: a new one, whose number is the own pid
 // Watches the console for a group of children: while this process waits, ^C kills them; 0: none, ^C can be
 // read. 1 if the group before was killed so.
 int front(int group);
-int cachepolicy(int policy); // kernel/cache.h; the one before, or -1. Children have it, too
 int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
 
 // ulib.c
