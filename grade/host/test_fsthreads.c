@@ -48,7 +48,8 @@ static void *worker(void *arg) {
         }
         op_end(&fs->log);
         if (i % 200 == 0) {
-            if (fs_freeze(fs) || fs_check(dev.disk, dev.nblocks, stdout, "# fsck")) breach("frozen, but not sound");
+            if (fs_freeze(fs) || fs_check(dev.disk, dev.nblocks, stdout, "# fsck"))
+                breach("frozen, but not sound");
             fs_thaw(fs);
         }
     }
