@@ -254,7 +254,7 @@ def fill(sh):
 
 SYMBOL = r'0x[\da-f]+ {}(\.[\w.]+)?\+0x[\da-f]+\n'
 CALLED = '    called from ' + SYMBOL
-INNER = ''.join(CALLED.format(f) for f in ('inner', 'outer', 'main', 'start'))
+INNER = ''.join(CALLED.format(f) for f in ('inner', 'outer', 'main', '_start'))
 # what crash is told, the cause, the address, where pc is if it has no symbol, who called
 CRASHES = [
     ('load', 'load page fault', '30000000'),

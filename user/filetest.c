@@ -11,6 +11,7 @@
 #include "kernel/types.h"
 #include "kernel/stat.h"
 #include "user/user.h"
+#include "user/exv6.h"
 
 #define CHUNK 32768
 #define FILES 100

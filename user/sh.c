@@ -7,6 +7,7 @@
 #include "kernel/fcntl.h"
 #include "kernel/param.h"
 #include "user/user.h"
+#include "user/exv6.h"
 #include "user/lineedit.h"
 #include "user/sh.h"
 

@@ -5,4 +5,4 @@
 
 int main(int argc, char **argv);
 
-void start(int argc, char **argv) { exit(main(argc, argv)); }
+void _start(int argc, char **argv) { exit(main(argc, argv)); }

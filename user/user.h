@@ -1,6 +1,7 @@
-// All that a Unix program may call: the interface of xv6-riscv (August 2022 and later), and a few calls of
-// our own. The first group is the library OS, reached through its jump table (kernel/syscall.h); the rest is
-// linked into each program from ulib.c, printf.c and umalloc.c.
+// All that a program written for xv6-riscv (August 2022 and later) may call, and fsync. What else goes beyond
+// that is in exv6.h, so that such a program may use those names for itself. The first group is the library
+// OS, reached through its jump table (kernel/syscall.h); the rest is linked into each program from ulib.c,
+// printf.c and umalloc.c.
 #ifndef USER_USER_H
 #define USER_USER_H
 
@@ -35,14 +36,8 @@ int mkdir(const char *path);
 int mknod(const char *path, short major, short minor);
 int chdir(const char *path);
 
-// Not in xv6
-int fsync(int fd);           // returns once all that was written to fd is on the disk
-int cachepolicy(int policy); // kernel/cache.h; the one before, or -1. Children have it, too
-int setgroup(int group);     // joins a group of processes; 0: a new one, whose number is the own pid
-// Watches the console for a group of children: while this process waits, ^C kills them; 0: none, ^C can be
-// read. 1 if the group before was killed so.
-int front(int group);
-int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
+// Not in xv6: returns once all that was written to fd is on the disk.
+int fsync(int fd);
 
 // ulib.c
 int stat(const char *path, struct stat *st);
