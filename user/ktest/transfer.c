@@ -258,6 +258,28 @@ static void busy(void) {
     peer_end(&s);
 }
 
+// In the middle of its service the server tries to enter its own client by the other ways there are.
+static void try_client(u64 *msg, eid_t client) {
+    u64 m[MSG_WORDS] = {0};
+    sh->w[105] = (u64)rt_yield(client);
+    sh->w[106] = (u64)rt_call(client, 0, m);
+    sh->w[107] = (u64)rt_send(client, 0, m);
+    msg[0] = 77;
+}
+
+static void back_to_client(void) {
+    struct peer p;
+    u64 m[MSG_WORDS] = {1}, n = 0;
+    if (!server_new(&p, 0, 0, try_client)) return;
+    do { // in one slice, or all of it past its end
+        CHECK(call_ready(p.eid, 0, m), 0);
+        CHECK(m[0], 77);
+    } while ((sh->w[105] == (u64)E_TIME || sh->w[106] == (u64)E_TIME || sh->w[107] == (u64)E_TIME) &&
+             n++ < 100);
+    for (u32 i = 105; i < 108; i++) CHECK(sh->w[i], E_STATE);
+    peer_end(&p);
+}
+
 static void server_dies(void) {
     struct peer s, c;
     if (!hanging(&s, &c)) return;
@@ -447,9 +469,9 @@ static void client_account_ends(void) {
 }
 
 static const struct test transfer_tests[] = {
-    T(call),        T(call_space),  T(refusals),     T_HARTS(refused_home, 2), T(reply_alone),
-    T(depth),       T(send),        T(long_call),    T(call_waiting),          T(busy),
-    T(server_dies), T(client_dies), T(recall),       T(stop_client),           T(stop_server),
-    T(accounts),    T(clean),       T(account_ends), T(client_account_ends),
+    T(call),           T(call_space),  T(refusals),  T_HARTS(refused_home, 2), T(reply_alone),
+    T(depth),          T(send),        T(long_call), T(call_waiting),          T(busy),
+    T(server_dies),    T(client_dies), T(recall),    T(stop_client),           T(stop_server),
+    T(back_to_client), T(accounts),    T(clean),     T(account_ends),          T(client_account_ends),
 };
 AREA(transfer);
