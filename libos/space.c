@@ -4,6 +4,7 @@
 
 #include <exo/call.h>
 #include "lib.h"
+#include "lock.h"
 #include "shared.h"
 #include "upcall.h"
 
@@ -38,9 +39,26 @@ u64 space_pages(void) {
     return 1 + TABLES + 1 + data + STACK_PAGES;
 }
 
+// Frees the pages that n operations name. One may still be the disk's, if its process was ended in the middle of a
+// transfer: the others do not stay with it, and it goes when the request is over.
+static void free_named(struct exo_op *op, u32 n) {
+    while (n) {
+        struct exo_ret r = exo_batch(op, n);
+        if (!r.err) return;
+        op += r.val;
+        n -= (u32)r.val;
+        if (r.err == E_PINNED) {
+            lock_pause();
+            continue;
+        }
+        op++;
+        n--;
+    }
+}
+
 static void free_pages(const ppn_t *ppn, u32 n) {
     for (u32 i = 0; i < n; i++) batch.op[i] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = ppn[i]};
-    if (n) exo_batch(batch.op, n);
+    free_named(batch.op, n);
 }
 
 // All of n pages, or none.
@@ -136,7 +154,7 @@ static void unbind(ppn_t root, va_t from, va_t to) {
         for (u32 i = 0; i < done; i++)
             if (ops[i].binds == 0)
                 ops[nfree++] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = PTE_PPN(ops[i].word)};
-        if (nfree) exo_batch(ops, nfree);
+        free_named(ops, nfree);
         if (done < n) return;
     }
 }
