@@ -187,7 +187,7 @@ def programs(sh):
     sh.prints('cp . b', 'cp: cannot copy the directory .\n')
     sh.prints('sync', '')
     sh.prints('date', 'date: nobody told the machine the time (boot argument epoch=SECONDS)\n')
-    expect_match('top -1', r'\d+ pages: .*\neid\t.*\n(\d+\t.*\n){4,}', sh.run('top -1'))
+    expect_match('top -1', r'\d+ pages: .*\neid\t.*\n(\d+\t.*\n)+\d+\t2\t.*\t\d+\t\d+ sh\n(\d+\t.*\n)*', sh.run('top -1'))
     sh.guest.type('top\n')
     sh.wait(r'q ends it\n')
     sh.guest.type('q')
@@ -219,7 +219,13 @@ def editor(sh):
 
 def ps(sh):
     said = sh.run('ps')
-    envs, accounts, pages = said.split('\n\n')
+    processes, envs, accounts, pages = said.split('\n\n')
+    table = [line.split('\t') for line in processes.splitlines()[1:]]
+    expect('processes', ['init', 'sh', 'ps'], [row[6] for row in table])
+    expect('parents', [row[0] for row in table[:2]], [row[1] for row in table[1:]])
+    for row in table:
+        if not 0 < int(row[5]) <= 24:
+            raise Wrong(f'expected at most 24 private pages, saw {row[5]} of {row[6]}')
     rows = [line.split('\t') for line in envs.splitlines()[1:]]
     account = {int(r[0]): int(r[5]) for r in (line.split('\t') for line in accounts.splitlines()[1:])}
     total, counts = re.fullmatch(r'(\d+) pages: (.*)\n', pages).groups()

@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_front + 1
+    .rept   SYS_procinfo + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -58,6 +58,7 @@ calls:
     entry   SYS_cachepolicy, bcache_policy
     entry   SYS_setgroup, sys_setgroup
     entry   SYS_front, sys_front
+    entry   SYS_procinfo, sys_procinfo
 
     .text
 sys_none:

@@ -250,6 +250,28 @@ int sys_setgroup(int group) {
     return 0;
 }
 
+int sys_procinfo(int index, struct procinfo *to) {
+    struct procinfo info;
+    if (index < 0 || index >= NPROC || !user_ok(to, sizeof(info), true)) return -1;
+    memset(&info, 0, sizeof(info)); // what lies between the fields, too
+    lock_acquire(&TABLE->lock);
+    const struct proc *p = &TABLE->proc[index];
+    bool used = p->state == PROC_LIVE || p->state == PROC_ZOMBIE;
+    if (used) {
+        info.pid = p->pid;
+        info.parent = p->parent ? p->parent->pid : 0;
+        info.group = p->group;
+        info.ended = p->state == PROC_ZOMBIE;
+        info.eid = p->eid;
+        info.pages = (u32)((p->sz + EXO_PAGE - 1) / EXO_PAGE);
+        info.private = (u32)(vm_cost(p->sz) - info.pages);
+        memcpy(info.name, p->name, sizeof(info.name));
+    }
+    lock_release(&TABLE->lock);
+    if (used) *to = info;
+    return used;
+}
+
 int sys_getpid(void) { return me()->pid; }
 
 int sys_sleep(int ticks) {

@@ -14,6 +14,7 @@
 #include <exo/types.h>
 #include <stdbool.h>
 #include "kernel/param.h"
+#include "kernel/procinfo.h"
 #include "lock.h"
 
 enum proc_state {
@@ -98,6 +99,9 @@ int sys_wait(int *status);
 int sys_exit(int status);
 int sys_kill(int pid);
 int sys_getpid(void);
+// Entry `index` of the table: 1 if it is in use and *to tells of it, 0 if not; -1: there is none, or no
+// memory at `to`.
+int sys_procinfo(int index, struct procinfo *to);
 int sys_setgroup(int group); // joins that group; 0: a new one, whose number is the own pid
 int sys_sleep(int ticks);
 int sys_uptime(void);

@@ -7,6 +7,9 @@ int setgroup(int group);     // joins a group of processes; 0: a new one, whose 
 // Watches the console for a group of children: while this process waits, ^C kills them; 0: none, ^C can be
 // read. 1 if the group before was killed so.
 int front(int group);
+// Entry `index` of the process table (kernel/procinfo.h): 1 if in use, 0 if not, -1 past its end.
+struct procinfo;
+int procinfo(int index, struct procinfo *to);
 int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
 
 #endif

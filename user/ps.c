@@ -1,10 +1,13 @@
-// ps : what the machine is doing, read from the kernel's exported records, which every program can see and
-// none can change: environments with their slots, accounts, and pages by type. Nobody stops meanwhile, so
-// figures of different lines may differ by what happened in between.
+// ps : what the machine is doing. First the library OS's processes; then, read from the kernel's exported
+// records, which every program can see and none can change, environments with their slots, accounts, and
+// pages by type. Nobody stops meanwhile, so figures of different lines may differ by what happened in
+// between.
 #include <exo/abi.h>
 
 #include "kernel/types.h"
+#include "kernel/procinfo.h"
 #include "user/user.h"
+#include "user/exv6.h"
 
 static const char *stop_names[] = {"new", "told to", "double fault", "owes", "aborted twice"};
 static const char *page_names[] = {"free",   "data", "table 0", "table 1", "root",
@@ -27,8 +30,17 @@ static int slots_of(eid_t eid) {
     return n;
 }
 
+static void show_processes(void) {
+    struct procinfo p;
+    printf("pid\tparent\tgroup\teid\tpages\tprivate\tname\n");
+    for (int i = 0, used; (used = procinfo(i, &p)) >= 0; i++)
+        if (used)
+            printf("%d\t%d\t%d\t%u\t%u\t%u\t%s%s\n", p.pid, p.parent, p.group, p.eid, p.pages, p.private,
+                   p.name, p.ended ? " (ended)" : "");
+}
+
 static void show_environments(void) {
-    printf("eid\taccount\thart\tslots\tslices\taborts\troot\tstate\n");
+    printf("\neid\taccount\thart\tslots\tslices\taborts\troot\tstate\n");
     for (int i = 0; i < EXO_NENV; i++) {
         const volatile struct exo_env *e = &EXO_ENVS[i];
         eid_t eid = e->eid;
@@ -61,6 +73,7 @@ static void show_pages(void) {
 }
 
 int main(void) {
+    show_processes();
     show_environments();
     show_accounts();
     show_pages();

@@ -1,11 +1,13 @@
 // top : who used the machine in the last second, redrawn each second; q or ^C ends it. `top -1` shows it
-// once. All of it comes from the kernel's exported records, by loads: slices are counted by the kernel for
-// each environment.
+// once. Names and private pages are the library OS's, all else comes from the kernel's exported records, by
+// loads: slices are counted by the kernel for each environment.
 #include <exo/abi.h>
 
 #include "kernel/types.h"
 #include "kernel/fcntl.h"
+#include "kernel/procinfo.h"
 #include "user/user.h"
+#include "user/exv6.h"
 
 #define ROWS 16
 
@@ -38,11 +40,18 @@ static void show_pages(void) {
            EXO_WORDS->free, held, EXO_WORDS->doomed, (int)EXO_WORDS->nharts, uptime() / 10);
 }
 
+// The process whose environment this is: false if it is another libOS's.
+static int process_of(eid_t eid, struct procinfo *p) {
+    for (int i = 0, used; (used = procinfo(i, p)) >= 0; i++)
+        if (used && p->eid == eid) return 1;
+    return 0;
+}
+
 // The busiest first: each row takes the largest that was not shown yet.
 static void show(void) {
     char shown[EXO_NENV] = {0};
     show_pages();
-    printf("eid\taccount\thart\tslices\tin the last second\tstate\n");
+    printf("eid\taccount\thart\tslices\tin 1 s\tstate\tprivate\tpid name\n");
     for (int row = 0; row < ROWS; row++) {
         int best = -1;
         for (int i = 0; i < EXO_NENV; i++)
@@ -51,8 +60,11 @@ static void show(void) {
         if (best < 0) break;
         shown[best] = 1;
         const volatile struct exo_env *e = &EXO_ENVS[best];
-        printf("%u\t%d\t%d\t%lu\t%lu\t\t\t%s\n", eids[best], e->account, e->home, slices[best],
+        struct procinfo p;
+        printf("%u\t%d\t%d\t%lu\t%lu\t%s", eids[best], e->account, e->home, slices[best],
                slices[best] - before[best], state_of(e));
+        if (process_of(eids[best], &p)) printf("\t%u\t%d %s", p.private, p.pid, p.name);
+        printf("\n");
     }
 }
 

@@ -35,5 +35,6 @@
 #define SYS_cachepolicy 24
 #define SYS_setgroup    25
 #define SYS_front       26
+#define SYS_procinfo    27
 
 #endif

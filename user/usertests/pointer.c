@@ -1,5 +1,6 @@
 // Pointers that a call must refuse: none of them may harm anybody.
 #include "ut.h"
+#include "user/exv6.h"
 
 static char *const bad[] = {
     (char *)KERNBASE,
@@ -52,6 +53,7 @@ static void results(void) {
     static int zero;
     int fd = open("README", O_RDONLY);
     for (uint i = 0; i < BADS; i++) {
+        expect("procinfo", BAD, procinfo(0, (struct procinfo *)bad[i]));
         expect("pipe", BAD, pipe((int *)bad[i]));
         expect("fstat", BAD, fstat(fd, (struct stat *)bad[i]));
         if (fork() == 0) exit(zero);
