@@ -5,19 +5,13 @@
 #include "kernel/fs.h"
 #include "kernel/param.h"
 #include "user/user.h"
+#include "user/pathname.h"
 
 static char buf[4 * BSIZE];
 
 static int refuse(const char *what, const char *name) {
     fprintf(2, "cp: %s %s\n", what, name);
     return 1;
-}
-
-static const char *last_part(const char *path) {
-    const char *name = path;
-    for (; *path; path++)
-        if (path[0] == '/' && path[1]) name = path + 1;
-    return name;
 }
 
 int main(int argc, char **argv) {
@@ -28,18 +22,11 @@ int main(int argc, char **argv) {
         fprintf(2, "usage: cp from to\n");
         return 1;
     }
-    const char *name = argv[2];
     int in = open(argv[1], O_RDONLY);
     if (in < 0 || fstat(in, &from) < 0) return refuse("cannot open", argv[1]);
     if (from.type == T_DIR) return refuse("cannot copy the directory", argv[1]);
-    if (stat(name, &to) == 0 && to.type == T_DIR) {
-        const char *last = last_part(argv[1]);
-        if (strlen(name) + 1 + strlen(last) + 1 > sizeof(path)) return refuse("path too long:", name);
-        strcpy(path, name);
-        strcpy(path + strlen(path), "/");
-        strcpy(path + strlen(path), last);
-        name = path;
-    }
+    const char *name = target_of(argv[1], argv[2], path);
+    if (!name) return refuse("path too long:", argv[2]);
     if (stat(name, &to) == 0 && to.ino == from.ino) return refuse("the same file:", name);
     int out = open(name, O_WRONLY | O_CREATE | O_TRUNC);
     if (out < 0) return refuse("cannot open", name);

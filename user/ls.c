@@ -5,14 +5,7 @@
 #include "kernel/fs.h"
 #include "kernel/param.h"
 #include "user/user.h"
-
-static const char *last_part(const char *path) {
-    const char *name = path;
-    for (; *path; path++) {
-        if (path[0] == '/' && path[1]) name = path + 1;
-    }
-    return name;
-}
+#include "user/pathname.h"
 
 static void show(const char *name, struct stat *st) {
     char padded[DIRSIZ + 1];

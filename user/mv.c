@@ -4,13 +4,7 @@
 #include "kernel/stat.h"
 #include "kernel/param.h"
 #include "user/user.h"
-
-static const char *last_part(const char *path) {
-    const char *name = path;
-    for (; *path; path++)
-        if (path[0] == '/' && path[1]) name = path + 1;
-    return name;
-}
+#include "user/pathname.h"
 
 static int refuse(const char *what, const char *name) {
     fprintf(2, "mv: %s %s\n", what, name);
@@ -24,17 +18,10 @@ int main(int argc, char **argv) {
         fprintf(2, "usage: mv from to\n");
         return 1;
     }
-    const char *name = argv[2];
     if (stat(argv[1], &from) < 0) return refuse("no file", argv[1]);
     if (from.type == T_DIR) return refuse("cannot move the directory", argv[1]);
-    if (stat(name, &to) == 0 && to.type == T_DIR) {
-        const char *last = last_part(argv[1]);
-        if (strlen(name) + 1 + strlen(last) + 1 > sizeof(path)) return refuse("path too long:", name);
-        strcpy(path, name);
-        strcpy(path + strlen(path), "/");
-        strcpy(path + strlen(path), last);
-        name = path;
-    }
+    const char *name = target_of(argv[1], argv[2], path);
+    if (!name) return refuse("path too long:", argv[2]);
     if (stat(name, &to) == 0) {
         if (to.ino == from.ino) return refuse("the same file:", name);
         if (to.type == T_DIR || unlink(name) < 0) return refuse("cannot replace", name);
