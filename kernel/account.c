@@ -3,7 +3,6 @@
 // A quota is what an account uses and may still use or hand on: a child's part is taken out of its parent's,
 // and comes back when the child ends (sweep.c). Called with the kernel lock held.
 #include "kernel.h"
-#include <exo/trace.h>
 
 #define RECORDS_A_PAGE (EXO_PAGE / sizeof(struct exo_acct))
 struct exo_acct accts[(EXO_NACCT / RECORDS_A_PAGE + 1) * RECORDS_A_PAGE] __attribute__((aligned(EXO_PAGE)));

@@ -6,7 +6,6 @@
 // A libOS makes these calls more often than all others under the lock: bind.S has the usual case of the
 // single ones, do_batch that of many. Both go by what the checks in full have left in the hart's span.
 #include "kernel.h"
-#include <exo/trace.h>
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -1,9 +1,7 @@
 // From entry.S to a machine the rest of the kernel can use: the device tree's words, the kernel's half of
 // every address space, memory for its tables, the other harts. Runs once, on the boot hart, which is
 // harts[0].
-#include "console.h"
 #include "kernel.h"
-#include "sbi.h"
 
 struct machine machine;
 u64 kernel_root[512] __attribute__((aligned(EXO_PAGE)));

@@ -1,6 +1,5 @@
 // The console as a resource: one account owns it, reads what is typed and writes. Called with the kernel lock
 // held.
-#include "console.h"
 #include "kernel.h"
 
 void console_input(void) {

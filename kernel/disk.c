@@ -1,10 +1,7 @@
 // Disk requests: records that anyone may read, blocks of an extent on one side and pinned pages on the other,
 // served round robin by account, and the two ends of a request that the drivers stand between. Called with
 // the kernel lock held, by disk_submit and disk_done, by the disk's interrupt, and by ticks and idle harts.
-#include "boot.h"
-#include "console.h"
 #include "disk.h"
-#include <exo/trace.h>
 
 struct exo_req reqs[EXO_NACCT * EXO_NREQ] __attribute__((aligned(EXO_PAGE)));
 

@@ -2,8 +2,6 @@
 // state is changed on the home hart alone, so a call on an environment at home elsewhere leaves its wish in
 // `posted` and interrupts that hart (SOSP95, Processor Environments).
 #include "kernel.h"
-#include "sbi.h"
-#include <exo/trace.h>
 
 struct exo_env envs[EXO_EID_INDEX + 1] __attribute__((aligned(EXO_PAGE)));
 cap_t env_caps[EXO_EID_INDEX + 1];

@@ -9,7 +9,10 @@
 #define EXV6_KERNEL_H
 
 #include "boot.h"
+#include "console.h"
 #include "kernel_asm.h"
+#include "sbi.h"
+#include <exo/trace.h>
 
 // ---- results of calls: a0 is err, a1 val; a third result goes to this_hart->a2 ----
 
@@ -273,8 +276,8 @@ void fp_zero(void); // fp.S; FS is not Off
 void fp_save(struct exo_forced *f);
 void fp_load(const struct exo_forced *f);
 
-// Fast calls in C: what the assembly does, and what it leaves to C. Results go to this_hart->regs.
-// The fast calls: what became of it, E_OK if that is in the registers already.
+// Fast calls in C: what the assembly does, and what it leaves to C. Each returns the error that it is refused
+// with; E_OK if what became of it is in this_hart->regs.
 typedef enum exo_error twin_fn(struct regs *r);
 twin_fn twin_yield, twin_wait, twin_call, twin_send, twin_reply, twin_resume, twin_fp; // transfer.c
 void call_break(struct exo_env *e, enum exo_error why); // ends the calls e has part in

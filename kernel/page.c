@@ -8,7 +8,6 @@
 // each tick. A page may go to the free list before the fence that covers its last binding: nobody takes it
 // from there without the lock, and whoever broke the binding fences before the lock is released.
 #include "kernel.h"
-#include <exo/trace.h>
 
 struct exo_page *pages;
 struct caps *page_caps;

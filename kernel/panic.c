@@ -2,7 +2,6 @@
 // ends if nobody is there to read it. Nothing here follows a pointer it has not checked; were it to fault all
 // the same, entry.S comes straight back to panic_end().
 #include "kernel.h"
-#include "sbi.h"
 
 enum { MAX_FRAMES = 32 };
 

@@ -1,6 +1,5 @@
 // kprintf: the kernel's messages, on the console, as they are formatted. Nothing is stored, nothing can fail;
-// two harts may interleave. %c %s %p, and %d %u %x with or without l; a width, and a leading 0 (%08x).
-#include "console.h"
+// two harts may interleave. %s, and %d %u %x with or without l; a width, and a leading 0 (%08x).
 #include "kernel.h"
 
 // n characters, filled up on the left to the width.
@@ -14,10 +13,7 @@ static void put_number(u64 v, bool negative, u32 base, int width, char fill) {
     int n = sizeof(digits);
     do digits[--n] = "0123456789abcdef"[v % base];
     while (v /= base);
-    if (negative && fill == '0' && width--) // -007
-        console_putc('-');
-    else if (negative)
-        digits[--n] = '-';
+    if (negative) digits[--n] = '-';
     put(digits + n, (int)sizeof(digits) - n, width, fill);
 }
 
@@ -28,25 +24,20 @@ void kvprintf(const char *p, __builtin_va_list args) {
             continue;
         }
         char fill = *++p == '0' ? '0' : ' ';
-        int width = 0;
+        int width = 0, n = 0;
         for (; *p >= '0' && *p <= '9'; p++) width = width * 10 + *p - '0';
         bool is_long = *p == 'l';
         p += is_long;
         if (*p == 's') {
             const char *s = __builtin_va_arg(args, const char *);
-            int n = 0;
             while (s[n]) n++;
             put(s, n, width, fill);
-        } else if (*p == 'c') {
-            console_putc(__builtin_va_arg(args, int));
         } else if (*p == 'd') {
             long v = is_long ? __builtin_va_arg(args, long) : __builtin_va_arg(args, int);
             put_number(v < 0 ? -(u64)v : (u64)v, v < 0, 10, width, fill);
         } else if (*p == 'u' || *p == 'x') {
             u64 v = is_long ? __builtin_va_arg(args, u64) : __builtin_va_arg(args, u32);
             put_number(v, false, *p == 'u' ? 10 : 16, width, fill);
-        } else if (*p == 'p') {
-            put_number(__builtin_va_arg(args, u64), false, 16, 16, '0');
         } else if (*p) {
             console_putc(*p); // %%
         } else {

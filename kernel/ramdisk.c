@@ -1,7 +1,6 @@
 // A disk that lies in RAM, where the host has put the image: for runs that must repeat. It completes a
 // request at once or, with a seed, after 50 us to 5 ms drawn from it, so that requests overtake one another
 // as on a device.
-#include "boot.h"
 #include "disk.h"
 
 enum { DEPTH = 8 };

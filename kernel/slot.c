@@ -1,10 +1,7 @@
 // Slots and slices: which environment runs next on a hart, and what a hart does with none. A hart's slots
 // come round in order; a filled one begins a slice of its environment, or of whom that environment calls.
 // There is no policy here beyond "the next slot": who fills slots decides (SOSP95, Processor Time Slices).
-#include "console.h"
 #include "kernel.h"
-#include "sbi.h"
-#include <exo/trace.h>
 
 struct exo_slot slots[EXO_NHART * EXO_NSLOT] __attribute__((aligned(EXO_PAGE)));
 

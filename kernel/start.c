@@ -3,7 +3,6 @@
 // is bound here that a libOS could not have bound.
 #include "disk.h"
 #include "kernel.h"
-#include <exo/trace.h>
 
 struct exo_words *words;
 

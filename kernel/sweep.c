@@ -3,7 +3,6 @@
 // account did not give back by a deadline; ending accounts. The kernel lock is held during a step, and each
 // step ends with the fences it owes; between steps everything is consistent and anyone may make calls.
 #include "disk.h"
-#include <exo/trace.h>
 
 u32 work;
 

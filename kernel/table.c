@@ -4,7 +4,6 @@
 // one. Also here: who has to hear of a change (the harts where environments of the root are at home), and
 // telling them. All of it runs with the kernel lock held.
 #include "kernel.h"
-#include "sbi.h"
 
 struct root roots[ROOTS + 1];
 

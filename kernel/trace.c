@@ -1,8 +1,6 @@
 // The kernel's evidence: where its tables are, and a ring of records a hart. Each hart writes its own ring,
 // with interrupts off and no lock; the reader is a host program that looks at the guest's RAM, at any moment.
-#include "boot.h"
 #include "kernel.h"
-#include <exo/trace.h>
 
 struct evidence evidence; // entry.S points to it
 u32 trace_on;

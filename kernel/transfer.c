@@ -2,7 +2,6 @@
 // fast path; what it leaves, and all of it while tracing, comes here. No lock: all these touch only
 // environments at home here (SOSP95, Protected Control Transfers). Refusals change nothing.
 #include "kernel.h"
-#include <exo/trace.h>
 
 static bool past_end(void) { return this_hart->special & SPECIAL_PHASE; }
 

@@ -1,9 +1,6 @@
 // Traps that trap.S does not finish: interrupts, upcalls whose fast path missed, calls while tracing. All of
 // the user's registers are in this_hart->regs; whoever ends the slice puts another environment's there.
-#include "console.h"
 #include "kernel.h"
-#include "sbi.h"
-#include <exo/trace.h>
 
 void trap_c(void);
 extern char trap_fast[], trap_full[];

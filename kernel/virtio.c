@@ -2,7 +2,6 @@
 // requests in flight. The device is believed in nothing it can be caught at: one that names a descriptor it
 // was not given, completes twice or invents a status is reset and off, and its requests end in E_IO. Only
 // disk.c calls it.
-#include "boot.h"
 #include "disk.h"
 
 #ifndef mmio_read // a host test has its own device
