@@ -73,6 +73,8 @@ RUNS = [
     Run('usertests-1', 'testfs', talk=shell.usertests),
     Run('usertests-4', 'testfs', cpus=4, disk='virtio', talk=shell.usertests),
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
+    Run('deaths-1', 'testfs', disk='virtio', talk=shell.deaths),
+    Run('deaths-4', 'testfs', cpus=4, disk='virtio', talk=shell.deaths),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
     Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),

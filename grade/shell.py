@@ -1,7 +1,7 @@
 """Tests of the whole system, by typing at the Unix image's shell and reading what comes: for grade/run.py.
 
 A session is a list of tests. Each types lines and compares what they print; after each all pages and
-environments must have come back. session(), stress(), usertests() and what dies() makes are what run.py calls
+environments must have come back. session(), stress(), usertests(), deaths() and what dies() makes are what run.py calls
 as Run.talk: they get the run, its guest, when to give up, and a test's name if only that one is wanted; they return
 lines (passed, text), where passed is None for a remark.
 """
@@ -174,7 +174,7 @@ def programs(sh):
     sh.prints('tail README', ''.join(lines[-10:]))
     sh.prints('tail -3 nosuch', 'tail: cannot open nosuch\n')
     sh.prints('seq 11 | sort', ''.join(sorted(f'{i}\n' for i in range(1, 12))))
-    sh.prints('seq 11 | sort -n -r | head -2', '11\n10\n')
+    sh.prints('seq 11 | sort -n -r | tail -2', '2\n1\n')
     sh.prints('sort README', ''.join(sorted(lines)))
     sh.prints('sort nosuch', 'sort: cannot open nosuch\n')
     sh.prints('echo 0123456789abcdef | hexdump',
@@ -402,6 +402,35 @@ def usertests(run, guest, until, only):
     results = re.findall(r'^(ok|not ok) ', said, re.M)
     counted = [results.count('ok'), results.count('not ok')]
     lines.test('count', expect_match, 'usertests', rf'(?s).*\n{counted[0]} passed, {counted[1]} failed\n', said)
+    power_off(sh, run.status)
+    return lines.lines
+
+
+CHAOS = 30  # processes that are ended at some moment
+
+
+def one_death(sh, seed):
+    """Either nobody else notices, or the library OS begins again. Did it?"""
+    sh.guest.type(f'chaos {seed}\n')
+    said = sh.wait(r'(^chaos: 100 bytes\n|^init: starting sh\n)\$ ', limit=20)
+    again = 'starting sh' in said
+    if again:
+        expect_match('what it says', r'(?s).*\npid \d+ \(chaos\) died inside the library OS, which starts again\n.*', said)
+        time.sleep(1.1)  # the boot image gives up on one that never lives for a second
+    sh.prints('cat README | wc', wc(readme()))
+    return again
+
+
+def deaths(run, guest, until, only):
+    """Processes that die at any moment, holding what others need or not: the machine goes on, and files are whole."""
+    sh, lines = Shell(guest, until), Lines(run)
+    if not lines.test('start', start, sh):
+        return lines.lines
+    again = []
+    for seed in range(1, CHAOS + 1):
+        if not lines.test(f'seed_{seed}', lambda s: again.append(one_death(sh, s)), seed):
+            return lines.lines
+    lines.lines.append((None, f'# {run.name}: the library OS began again {sum(again)} times of {CHAOS}'))
     power_off(sh, run.status)
     return lines.lines
 

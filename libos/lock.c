@@ -5,6 +5,7 @@
 
 #include <exo/call.h>
 #include "proc.h"
+#include "robust.h"
 #include "upcall.h"
 
 #define SPINS 50 // looks at a lock whose holder is at home elsewhere, and so probably running
@@ -20,12 +21,14 @@ static bool take(struct lock *l) {
 // The holder clears the word before it looks for waiters, a waiter makes itself known before it looks at the
 // word: so one of them sees the other.
 static void sleep_on(struct lock *l) {
-    u64 seen = wake_read();
+    u64 seen = wake_read(), stops = EXO_WORDS->stops;
+    robust_look();
     __atomic_fetch_or(&l->waiters, 1UL << SELF->index, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST)) wake_sleep(seen);
+    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST)) wake_sleep(seen, stops);
 }
 
 void lock_acquire(struct lock *l) {
+    robust_enter();
     for (u32 tries = 0; !take(l); tries++) {
         eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
         if (holder == 0) continue;
@@ -39,6 +42,7 @@ void lock_acquire(struct lock *l) {
 
 void lock_release(struct lock *l) {
     __atomic_store_n(&l->holder, 0, __ATOMIC_SEQ_CST);
+    robust_leave();
     if (__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST) == 0) return;
     wake_all(__atomic_exchange_n(&l->waiters, 0, __ATOMIC_SEQ_CST));
 }

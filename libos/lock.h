@@ -2,7 +2,7 @@
 //
 // A lock whose bytes are all 0 is free. It may be held while its holder sleeps (waits for the disk, say), so
 // whoever waits for it sleeps too. It cannot be taken twice. A holder may be preempted, but does not end: a
-// killed process leaves the libOS first.
+// killed process leaves the libOS first. If one dies all the same, see robust.h.
 #ifndef EXV6_LOCK_H
 #define EXV6_LOCK_H
 

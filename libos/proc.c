@@ -7,6 +7,7 @@
 #include "file.h"
 #include "lib.h"
 #include "shared.h"
+#include "robust.h"
 #include "space.h"
 #include "tty.h"
 #include "upcall.h"
@@ -213,7 +214,10 @@ int sys_wait(int *status) {
         if (p) {
             int pid = p->pid;
             if (status) *status = p->status;
-            if (broken) put_down(p);
+            if (broken) {
+                robust_look();
+                put_down(p);
+            }
             reap(p);
             return pid;
         }

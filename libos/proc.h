@@ -31,7 +31,8 @@ struct proc {
     struct proc *parent;
     int status; // of a zombie
     u32 killed;
-    int group; // a number that processes share with their parents, until one of them says otherwise
+    u32 inside; // what it holds that others wait for (robust.h): its own to change
+    int group;  // a number that processes share with their parents, until one of them says otherwise
     eid_t eid;
     u32 hart;
     u32 slot;
@@ -60,8 +61,9 @@ void wake_all(u64 set); // a bit for each process, by index
 // once or after the sleep, if the process has been killed.
 bool wake_wait(u64 seen, u64 until);
 
-// Sleeps until the own counter is not `seen`; a kill matters only as it changes the counter.
-void wake_sleep(u64 seen);
+// Sleeps until the own counter is not `seen`, or EXO_WORDS->stops not `stops`; a kill matters only as it
+// changes the counter.
+void wake_sleep(u64 seen, u64 stops);
 
 // Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
 bool input_wait(u64 seen, u64 input);

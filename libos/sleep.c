@@ -30,7 +30,7 @@ static void sleep_event(u64 seen, u64 word, u64 word_seen) {
 
 bool killed(void) { return __atomic_load_n(&me()->killed, __ATOMIC_SEQ_CST); }
 
-void wake_sleep(u64 seen) { sleep_until(seen, ~0ul); }
+void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, offsetof(struct exo_words, stops), stops); }
 
 // Whoever kills sets the flag first, then counts up: so either the flag is seen here, or the sleep ends.
 bool wake_wait(u64 seen, u64 until) {

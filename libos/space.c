@@ -39,8 +39,8 @@ u64 space_pages(void) {
     return 1 + TABLES + 1 + data + STACK_PAGES;
 }
 
-// Frees the pages that n operations name. One may still be the disk's, if its process was ended in the middle of a
-// transfer: the others do not stay with it, and it goes when the request is over.
+// Frees the pages that n operations name. One may still be the disk's, if its process was ended in the middle
+// of a transfer: the others do not stay with it, and it goes when the request is over.
 static void free_named(struct exo_op *op, u32 n) {
     while (n) {
         struct exo_ret r = exo_batch(op, n);

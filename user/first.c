@@ -1,8 +1,8 @@
 // The boot image: the machine's policy, in environment 1 of account 1. It reads the manifest in the disk's
 // label and, for each line, makes an account, gives it what the line says, loads its image and starts it.
 // Then it sleeps until something stopped (a libOS all of whose environments are gone or stopped is started
-// again, a few times) or memory runs low (it asks back what an account holds above its reserve). A libOS ends
-// the machine through a door: see first.h.
+// again, but not if it lives for less than a second a few times in a row) or memory runs low (it asks back
+// what an account holds above its reserve). A libOS ends the machine through a door: see first.h.
 #include "rt/rt.h"
 
 #define WINDOW \
@@ -18,7 +18,8 @@ struct libos {
     const struct label_line *line;
     u32 slot, nslots; // of each hart
     u32 account;      // 0: not running
-    u32 starts;
+    u32 starts;       // one after another, each of which lived for less than a second
+    u64 started;      // the last, in `time`
 };
 
 static struct label label __attribute__((aligned(EXO_PAGE)));
@@ -292,6 +293,7 @@ static void start(struct libos *l) {
     eid_t eid = 0;
     i64 err = acct.err;
     l->starts++;
+    l->started = exo_time();
     if (!err) {
         l->account = (u32)acct.val;
         err = give(l);
@@ -315,7 +317,8 @@ static void look_after(struct libos *l) {
     u32 state = EXO_ACCTS[l->account].state;
     if (!l->account || (state == ACCT_RUN && lives(l->account))) return;
     if (state != ACCT_FREE) {
-        exo_acct_end(l->account); // E_STATE if it is ending already
+        i64 err = exo_acct_end(l->account); // E_STATE if it is ending already
+        if (!err && exo_time() - l->started > LOOK_MS * ms) l->starts = 0;
         return;
     }
     l->account = 0;
