@@ -3,8 +3,8 @@
 // The label names extents (runs of 4 KiB blocks) and carries the manifest: which libOS the boot image starts,
 // from which extent, with what. mkfs writes it; the kernel reads the extents, the boot image the manifest. An
 // image is what objcopy -O binary makes of a boot image or a libOS; its linker script and first .S source
-// emit the header. All fields are little-endian; spare bytes are 0. user/first/label.c checks both structures;
-// nothing else should.
+// emit the header. All fields are little-endian; spare bytes are 0. user/first/label.c checks both
+// structures; nothing else should.
 #ifndef EXV6_IMAGE_H
 #define EXV6_IMAGE_H
 
