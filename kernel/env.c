@@ -88,11 +88,14 @@ static void fp_forget(const struct exo_env *e) {
     if (this_hart->fp_owner == e->eid) this_hart->fp_owner = 0;
 }
 
-static void release(struct exo_env *e) {
+// What ran is kept, as after an abort: all but the record stays its account's, and another environment on the
+// same u-area may go on with it.
+static void release(struct exo_env *e, bool saved) {
     struct exo_env *client = e->state & ENV_SERVING ? env_get(e->client) : NULL;
     call_break(e, E_DEAD);
     if (client) call_break(client, E_DEAD);
     if (this_hart->cur == e) {
+        if (saved) (void)force_save(e);
         this_hart->cur = NULL;
         this_hart->resched = 1;
     }
@@ -143,8 +146,7 @@ static void hand_over(struct exo_env *e) // to the hart that is its home by now
     (void)sbi_send_ipi(1ul << h->id);
 }
 
-// `saved`: this_hart->regs are those of what runs. They are not when it stops itself: it comes back at
-// PROLOGUE.
+// They are not saved when it stops itself: it comes back at PROLOGUE.
 static void stop_by_call(struct exo_env *e, bool saved) {
     call_break(e, E_TIME);
     if (this_hart->cur == e) {
@@ -158,10 +160,11 @@ static void stop_by_call(struct exo_env *e, bool saved) {
     }
 }
 
+// `saved`: this_hart->regs are those of what runs.
 static void apply(struct exo_env *e, bool saved) {
     u32 what = e->posted;
     if (what & POST_END) {
-        release(e);
+        release(e, saved);
         return;
     }
     if (what & POST_SPACE) move_space(e);
@@ -192,9 +195,9 @@ void env_post(struct exo_env *e, u32 what) {
     if (what & POST_STOP) e->posted &= ~POST_RUN;
     if (what & POST_RUN) e->posted &= ~POST_STOP;
     e->posted |= what;
-    // A stop of the caller that came from elsewhere is left to its interrupt, when there are registers to
-    // save.
-    bool stops = this_hart->cur == e && e->posted & ~what & POST_STOP && !(what & POST_END);
+    // A stop or end of the caller that came from elsewhere is left to its interrupt, when there are registers
+    // to save.
+    bool stops = this_hart->cur == e && e->posted & ~what & (POST_STOP | POST_END) && !(what & POST_END);
     if (e->home == this_hart->index && !stops)
         apply(e, false);
     else

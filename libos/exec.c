@@ -180,7 +180,7 @@ static void become(struct build *b, const char *path) {
     struct proc *p = me();
     ppn_t old_root = SELF->root;
     u64 old_sz = p->sz, old_charged = p->charged;
-    SELF->root = p->root = b->root;
+    SELF->root = b->root;
     p->sz = b->sz;
     p->charged = b->charged;
     current = b->program;
@@ -196,10 +196,14 @@ int exec_file(const char *path, char **argv, bool user) {
     memset(&b, 0, sizeof(b));
     bool ok = load_file(&b, path) && push_args(&b, argv, user);
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    if (ok && exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
-        become(&b, path);
-        if (killed()) proc_exit(KILLED);
-        upcall_enter(b.entry, b.sp, b.argc, b.sp);
+    if (ok) {
+        me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
+        if (exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
+            become(&b, path);
+            if (killed()) proc_exit(KILLED);
+            upcall_enter(b.entry, b.sp, b.argc, b.sp);
+        }
+        me()->root = SELF->root;
     }
     if (b.root) space_free(b.root, b.tables);
     vm_charge(&b.charged, 0);

@@ -40,6 +40,7 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     struct exo_uarea *ua = (struct exo_uarea *)SCRATCH_VA;
     struct self *self = (struct self *)ua->libos;
     memcpy(ua->entry, upcall_entries, sizeof(ua->entry));
+    ua->mask = MASK_LIBOS; // as in a call that gave up the hart
     memcpy(self, SELF, sizeof(*self));
     memcpy(self->kept, kept, sizeof(self->kept));
     self->first.eid = 0; // not known yet

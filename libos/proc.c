@@ -158,15 +158,17 @@ void proc_exit(int status) {
 
 int sys_exit(int status) { proc_exit(status); }
 
-// A child that the kernel stopped, since its libOS did something that cannot be gone on from; or whose
-// environment somebody has ended, as every process of this account may.
+// A child that the kernel stopped, or whose environment somebody has ended.
 static bool broke_down(const struct proc *p) {
     const volatile struct exo_env *e = env(p->eid);
     if (p->state != PROC_LIVE) return false;
     return e->eid != p->eid || (e->state & ENV_STOPPED && e->stop != STOP_NEW && e->stop != STOP_CTL);
 }
 
+// One that cannot go on.
 static void put_down(struct proc *p) {
+    set_state(p, PROC_REAPED);
+    robust_look(); // it may hold something
     if (env(p->eid)->eid == p->eid) {
         crash_stopped(p);
         exo_env_end(p->eid);
@@ -186,19 +188,13 @@ static void reap(struct proc *p) {
     set_state(p, PROC_FREE);
 }
 
-// A child to reap, whose state becomes PROC_REAPED; or NULL. Whether it broke down, and whether there is any
-// child.
-static struct proc *find_ended(bool *broken, bool *any) {
+// A child that has ended or broken down, or NULL. Whether there is any child.
+static struct proc *find_ended(bool *any) {
     *any = false;
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if (p->parent != me() || (p->state != PROC_LIVE && p->state != PROC_ZOMBIE)) continue;
         *any = true;
-        *broken = broke_down(p);
-        if (*broken) p->status = KILLED;
-        if (*broken || p->state == PROC_ZOMBIE) {
-            p->state = PROC_REAPED;
-            return p;
-        }
+        if (p->state == PROC_ZOMBIE || broke_down(p)) return p;
     }
     return 0;
 }
@@ -207,17 +203,17 @@ int sys_wait(int *status) {
     if (status && !user_ok(status, sizeof(*status), true)) return -1;
     for (;;) {
         u64 seen = wake_read(), stops = EXO_WORDS->stops, input = EXO_WORDS->input;
-        bool broken, any, watches = tty_watch();
+        bool any, watches = tty_watch();
+        if (me() == INIT) robust_look_all();
         lock_acquire(&TABLE->lock);
-        struct proc *p = find_ended(&broken, &any);
+        struct proc *p = find_ended(&any);
+        bool broken = p && p->state == PROC_LIVE;
         lock_release(&TABLE->lock);
+        if (broken && robust_revive(p)) continue;
         if (p) {
             int pid = p->pid;
-            if (status) *status = p->status;
-            if (broken) {
-                robust_look();
-                put_down(p);
-            }
+            if (status) *status = broken ? KILLED : p->status;
+            if (broken) put_down(p);
             reap(p);
             return pid;
         }

@@ -1,20 +1,36 @@
-// See robust.h. Called where a process waits for a lock or for ops to end, and by a parent whose child broke
-// down.
+// See robust.h. Called where a process waits for a lock, for ops to end or for its children.
+//
+// One process at a time does this, whose eid is in `reviver`. Were it to die meanwhile, the libOS ends.
 #include "robust.h"
 
 #include <exo/call.h>
+#include "crash.h"
 #include "lib.h"
 #include "shared.h"
+#include "space.h"
 #include "upcall.h"
 
-static bool dead(eid_t eid) {
-    const volatile struct exo_env *e = &EXO_ENVS[eid & EXO_EID_INDEX];
-    return e->eid != eid || (e->state & ENV_STOPPED && e->stop != STOP_NEW && e->stop != STOP_CTL);
+#define MOST 8 // times that a process may go on
+
+static const volatile struct exo_env *env(eid_t eid) { return &EXO_ENVS[eid & EXO_EID_INDEX]; }
+
+static bool gone(eid_t eid) { return env(eid)->eid != eid; }
+
+static bool stopped(eid_t eid) {
+    u32 stop = env(eid)->stop;
+    return env(eid)->state & ENV_STOPPED && stop != STOP_NEW && stop != STOP_CTL;
 }
 
+static bool has_died(const struct proc *p) {
+    return p->state != PROC_FREE && p->state != PROC_NEW && (gone(p->eid) || stopped(p->eid));
+}
+
+static u32 inside(const struct proc *p) { return __atomic_load_n(&p->inside, __ATOMIC_RELAXED); }
+
 // Ends all environments of the account, this one last.
-static void end_all(void) __attribute__((noreturn));
-static void end_all(void) {
+static void end_all(const char *why) __attribute__((noreturn));
+static void end_all(const char *why) {
+    print("%s: the library OS starts again\n", why);
     for (u32 i = 0; i < EXO_NENV; i++) {
         eid_t eid = EXO_ENVS[i].eid;
         if (eid && EXO_ENVS[i].account == SHARED->account && eid != SELF->first.eid) exo_env_end(eid);
@@ -25,12 +41,71 @@ static void end_all(void) {
     }
 }
 
+static void take_turn(void) {
+    eid_t *word = &SHARED->procs.reviver, who = 0;
+    while (!__atomic_compare_exchange_n(word, &who, SELF->first.eid, false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+        if (who && gone(who)) end_all("a process died while it helped another");
+        who = 0;
+        lock_pause();
+    }
+}
+
+static void leave_turn(void) { __atomic_store_n(&SHARED->procs.reviver, 0, __ATOMIC_RELEASE); }
+
+// The kernel stopped it for keeping the hart too long: what it was doing then is in its forced frame.
+static bool run_again(struct proc *p) {
+    if (env(p->eid)->stop != STOP_OWES || p->killed) return false;
+    crash_stopped(p);
+    __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+    return exo_env_ctl(p->eid, ENV_RUN) == 0;
+}
+
+// One that was interrupted, taken by force or in a call of its own left a place to go on from (upcall.S).
+static bool has_place(const volatile struct exo_uarea *ua) {
+    return ua->mask & (MASK_LIBOS | MASK_EPILOGUE) || ua->pending & PENDING_FORCED;
+}
+
+// `ua` is p's u-area as it is bound here.
+static bool replace(struct proc *p, struct exo_uarea *ua, ppn_t uarea) {
+    if (p->revived == MOST || !has_place(ua)) return false;
+    struct exo_ret r = exo_env_new(p->hart, p->root, uarea, UA_VA);
+    if (r.err) return false;
+    if (inside(p)) print("pid %d (%s) lost its environment inside the library OS\n", p->pid, p->name);
+    ((struct self *)ua->libos)->first.eid = (eid_t)r.val;
+    if (p->parent) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->eid, (eid_t)r.val, __ATOMIC_SEQ_CST);
+    p->revived++;
+    exo_slot_set(p->hart, p->slot, p->eid);
+    exo_env_ctl(p->eid, ENV_RUN);
+    return true;
+}
+
+static bool give_environment(struct proc *p) {
+    struct exo_ret pte = exo_protect(p->root, UA_VA, 0, 0, 0);
+    if (pte.err || exo_bind(SELF->root, REVIVE_VA, PTE_PPN(pte.val), SPACE_RW, 0).err) return false;
+    bool ok = replace(p, (struct exo_uarea *)REVIVE_VA, PTE_PPN(pte.val));
+    exo_unbind(SELF->root, REVIVE_VA, 0);
+    return ok;
+}
+
+bool robust_revive(struct proc *p) {
+    take_turn();
+    bool ok = !has_died(p) || (gone(p->eid) ? give_environment(p) : run_again(p));
+    if (!ok) p->revived = MOST; // so nobody finds it otherwise later
+    leave_turn();
+    return ok;
+}
+
 void robust_look(void) {
     for (u32 i = 0; i < NPROC; i++) {
-        const struct proc *p = proc_at(i);
-        if (p->state != PROC_LIVE && p->state != PROC_REAPED) continue;
-        if (__atomic_load_n(&p->inside, __ATOMIC_RELAXED) == 0 || !dead(p->eid)) continue;
-        print("pid %d (%s) died inside the library OS, which starts again\n", p->pid, p->name);
-        end_all();
+        struct proc *p = proc_at(i);
+        if (inside(p) && has_died(p) && !robust_revive(p))
+            end_all("a process died inside the library OS and cannot go on");
     }
+}
+
+void robust_look_all(void) {
+    for (u32 i = 0; i < NPROC; i++)
+        if (proc_at(i)->state == PROC_LIVE && has_died(proc_at(i))) robust_revive(proc_at(i));
 }

@@ -213,7 +213,7 @@ void space_shrink(ppn_t root, u64 sz, u64 new_sz) {
 void space_free(ppn_t root, u64 sz) {
     space_shrink(root, sz, 0);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
-    unbind(root, UA_VA, SCRATCH_VA + EXO_PAGE);
+    unbind(root, REVIVE_VA, SCRATCH_VA + EXO_PAGE);
     unbind(root, SHARED_VA, SHARED_VA + (u64)SHARED->pages * EXO_PAGE);
     ppn_t page[TABLES + 1];
     u32 n = 0;

@@ -3,7 +3,7 @@
 //
 //     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
-//     UA_VA         the u-area, and after it two scratch pages
+//     REVIVE_VA     three scratch pages, the u-area (UA_VA) after the first
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h
 //
@@ -17,6 +17,7 @@
 #include "kernel/syscall.h"
 
 #define WINDOW_VA  0x40200000
+#define REVIVE_VA  0x401fc000 // another process's u-area (robust.h)
 #define SCRATCH_VA 0x401ff000 // fork and exec: a page that is being filled for another address space
 #define COPY_VA    0x401fe000 // a page that is being copied on write; not the same, as it may come between
 #define TABLE_SPAN 0x200000   // bytes that a level-0 table covers

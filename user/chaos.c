@@ -1,6 +1,6 @@
 // chaos seed : begins a process that works on files, and after a time drawn from the seed ends its
-// environment by a kernel call that the library OS knows nothing of. Says whether this process still lives
-// then; if the other held something, all are gone, and init begins again.
+// environment by a kernel call that the library OS knows nothing of. That process must end as a killed one
+// does, whatever it was doing; another, which works on files and pipes meanwhile, must not notice.
 #include <exo/call.h>
 
 #include "kernel/types.h"
@@ -29,6 +29,48 @@ static void work(void) {
     }
 }
 
+// Sends a byte through a child and back.
+static int through_child(char c) {
+    int to[2], from[2], status;
+    char got = 0;
+    if (pipe(to) < 0 || pipe(from) < 0) return -1;
+    if (fork() == 0) {
+        read(to[0], &got, 1);
+        write(from[1], &got, 1);
+        exit(7);
+    }
+    write(to[1], &c, 1);
+    read(from[0], &got, 1);
+    close(to[0]);
+    close(to[1]);
+    close(from[0]);
+    close(from[1]);
+    return wait(&status) > 0 && status == 7 && got == c ? 0 : -1;
+}
+
+static int through_file(char c) {
+    static const char name[] = "bystand";
+    int fd = open(name, O_CREATE | O_RDWR | O_TRUNC), ok = 1;
+    memset(buf, c, 5000);
+    ok &= write(fd, buf, 5000) == 5000;
+    close(fd);
+    memset(buf, 0, sizeof(buf));
+    fd = open(name, O_RDONLY);
+    ok &= read(fd, buf, sizeof(buf)) == 5000;
+    for (int i = 0; i < 5000; i++) ok &= buf[i] == c;
+    close(fd);
+    return ok && unlink(name) == 0 ? 0 : -1;
+}
+
+static int stand_by(uint64 until) {
+    int rounds = 0;
+    do {
+        if (through_child('a' + rounds % 26) < 0 || through_file('A' + rounds % 26) < 0) return 1;
+        rounds++;
+    } while (exo_time() < until);
+    return 0;
+}
+
 static eid_t eid_of(int pid) {
     struct procinfo p;
     for (int i = 0, used; (used = procinfo(i, &p)) >= 0; i++)
@@ -42,14 +84,21 @@ int main(int argc, char **argv) {
         fprintf(2, "usage: chaos seed\n");
         return 1;
     }
-    int pid = fork();
-    if (pid == 0) work();
-    eid_t eid = eid_of(pid);
-    uint64 until = exo_time() + 200000 + (x >> 40) % 300000; // 20 to 50 ms
-    while (exo_time() < until) continue;
+    uint64 at = exo_time() + 200000 + (x >> 40) % 300000; // in 20 to 50 ms
+    uint64 until = at + 200000;
+    int victim = fork();
+    if (victim == 0) work();
+    int bystander = fork();
+    if (bystander == 0) exit(stand_by(until));
+    eid_t eid = eid_of(victim);
+    while (exo_time() < at) continue;
     exo_env_end(eid);
-    wait(0);
-    int fd = open("README", O_RDONLY);
-    printf("chaos: %d bytes\n", read(fd, buf, 100));
+    for (int n = 0; n < 2; n++) {
+        int status, pid = wait(&status);
+        if (pid == victim && status != -1) printf("chaos: the victim's status is %d\n", status);
+        if (pid == bystander && status != 0) printf("chaos: the bystander's status is %d\n", status);
+        if (pid != victim && pid != bystander) printf("chaos: wait gives %d\n", pid);
+    }
+    printf("chaos: done\n");
     return 0;
 }

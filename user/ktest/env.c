@@ -219,6 +219,37 @@ static void end_self(void) {
     peer_end(&p);
 }
 
+static void holder(u64 unused) {
+    (void)unused;
+    sh->w[0] = 1;
+    sh->w[1] = 1 + hold_regs(&sh->w[10]);
+    for (;;) rt_yield(0);
+}
+
+// One that is ended while it runs leaves what it was in its forced frame; another environment on the same root
+// and u-area goes on with it, with all its registers.
+static void ended_running(void) {
+    struct peer p;
+    if (!peer_go(&p, 1, holder, 0)) return;
+    WAIT(sh->w[0]);
+    eid_t first = p.eid;
+    CHECK(exo_env_end(first), 0);
+    WAIT(!env_lives(first));
+    CHECK(p.ua->pending & PENDING_FORCED, PENDING_FORCED);
+    CHECK(p.ua->mask & MASK_FORCED ? 1 : 0, 1);
+    CHECK(sh->w[1], 0);
+    struct exo_ret r = exo_env_new(1, p.root, p.ua_ppn, (va_t)p.ua);
+    if (!CHECK(r.err, 0)) return;
+    p.eid = (eid_t)r.val;
+    rt_of(p.ua)->first.eid = p.eid;
+    CHECK(exo_slot_set(1, p.slot, p.eid), 0);
+    CHECK(exo_env_ctl(p.eid, ENV_RUN), 0);
+    sh->w[10] = 1;
+    WAIT(sh->w[1]);
+    CHECK(sh->w[1], 1);
+    peer_end(&p);
+}
+
 static void waker(u64 unused) {
     (void)unused;
     CHECK(rt_wait(kt_timer, ~0ul, 0, 0, 0), 0);
@@ -407,6 +438,7 @@ static const struct test env_tests[] = {
     T(stop_and_go),
     T(stop_self),
     T(end_self),
+    T_HARTS(ended_running, 2),
     T(wake),
     T(owner),
     T(space),

@@ -629,13 +629,20 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_PINNED; E_BUSY (u-area in use); E_STATE (account ending); E_FIXED; E_QUOTA.
  * env_ctl(eid, op)
  *     ENV_RUN: a stopped one runs, a waiting one wakes, at PROLOGUE. ENV_STOP: no longer
- *     entered; what it was running is in its forced frame, and a call it made is recalled. ENV_RECALL: its
- * call is broken (t6 = E_TIME there, E_TIME to the server's reply). E_ARG; E_EID; E_OWNER; E_STATE (run:
- * neither; recall: not calling). env_end(eid) The record is freed; pages, bindings and slots stay, the root
- * and u-area as they are. E_EID; E_OWNER. env_space(eid, root, va) Moves the environment to another root of
- * its account, its u-area seen at va. E_VA; E_EID; E_PPN; E_OWNER (environment, root); E_TYPE. env_home(eid,
- * hart) Moves it to another hart, once it is off this one. E_EID; E_HART; E_OWNER; E_STATE (calling or
- * serving).
+ *     entered; what it was running is in its forced frame, and a call it made is recalled.
+ *     ENV_RECALL: its call is broken (t6 = E_TIME there, E_TIME to the server's reply).
+ *     E_ARG; E_EID; E_OWNER; E_STATE (run: neither; recall: not calling).
+ * env_end(eid)
+ *     The record is freed; pages, bindings and slots stay, the root and u-area as they are.
+ *     If it was running, and did not end itself, what ran is in its forced frame: a new
+ *     environment on that root and u-area goes on with it at PROLOGUE, as after an abort.
+ *     E_EID; E_OWNER.
+ * env_space(eid, root, va)
+ *     Moves the environment to another root of its account, its u-area seen at va.
+ *     E_VA; E_EID; E_PPN; E_OWNER (environment, root); E_TYPE.
+ * env_home(eid, hart)
+ *     Moves it to another hart, once it is off this one.
+ *     E_EID; E_HART; E_OWNER; E_STATE (calling or serving).
  *
  * Accounts and memory revocation (SOSP95, Visible Resource Revocation; The Abort Protocol)
  *
