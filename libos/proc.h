@@ -31,9 +31,9 @@ struct proc {
     struct proc *parent;
     int status; // of a zombie
     u32 killed;
-    u32 inside; // what it holds that others wait for (robust.h): its own to change
+    u32 inside;  // what it holds that others wait for (robust.h): its own to change
     u32 revived; // how often another environment has taken its place
-    int group;  // a number that processes share with their parents, until one of them says otherwise
+    int group;   // a number that processes share with their parents, until one of them says otherwise
     eid_t eid;
     u32 hart;
     u32 slot;
@@ -46,7 +46,7 @@ struct proc {
 struct proc_table {
     struct lock lock;
     int last_pid;
-    eid_t reviver; // who is giving a process another environment (robust.h); 0: nobody
+    eid_t reviver;           // who is giving a process another environment (robust.h); 0: nobody
     struct proc proc[NPROC]; // [0] is process 1, init
 };
 

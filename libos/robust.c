@@ -21,11 +21,18 @@ static bool stopped(eid_t eid) {
     return env(eid)->state & ENV_STOPPED && stop != STOP_NEW && stop != STOP_CTL;
 }
 
-static bool has_died(const struct proc *p) {
-    return p->state != PROC_FREE && p->state != PROC_NEW && (gone(p->eid) || stopped(p->eid));
-}
+static u32 inside(const struct proc *p) { return __atomic_load_n(&p->inside, __ATOMIC_ACQUIRE); }
 
-static u32 inside(const struct proc *p) { return __atomic_load_n(&p->inside, __ATOMIC_RELAXED); }
+// What is read after its eid was found dead is final, until its parent has reaped it: PROC_LIVE if it did not
+// end as it should.
+static bool has_died(const struct proc *p) {
+    eid_t eid = __atomic_load_n(&p->eid, __ATOMIC_ACQUIRE);
+    if (eid == 0 || !(gone(eid) || stopped(eid))) return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+    bool last = state == PROC_LIVE || ((state == PROC_ZOMBIE || state == PROC_REAPED) && inside(p));
+    return last && __atomic_load_n(&p->eid, __ATOMIC_ACQUIRE) == eid;
+}
 
 // Ends all environments of the account, this one last.
 static void end_all(const char *why) __attribute__((noreturn));
@@ -100,12 +107,12 @@ bool robust_revive(struct proc *p) {
 void robust_look(void) {
     for (u32 i = 0; i < NPROC; i++) {
         struct proc *p = proc_at(i);
-        if (inside(p) && has_died(p) && !robust_revive(p))
+        if (has_died(p) && inside(p) && !robust_revive(p))
             end_all("a process died inside the library OS and cannot go on");
     }
 }
 
 void robust_look_all(void) {
     for (u32 i = 0; i < NPROC; i++)
-        if (proc_at(i)->state == PROC_LIVE && has_died(proc_at(i))) robust_revive(proc_at(i));
+        if (has_died(proc_at(i))) robust_revive(proc_at(i));
 }
