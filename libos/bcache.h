@@ -84,7 +84,7 @@ struct bstream {
     u32 window; // blocks
 };
 
-#define BCACHE_CHAINS  256
+#define BCACHE_CHAINS  1024
 #define BCACHE_STREAMS 8
 
 struct bcache {

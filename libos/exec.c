@@ -179,13 +179,15 @@ static void set_name(struct proc *p, const char *path) {
 static void become(struct build *b, const char *path) {
     struct proc *p = me();
     ppn_t old_root = SELF->root;
-    u64 old_sz = p->sz, old_charged = p->charged;
+    u64 old_sz = p->sz, old_charged = p->charged, frames[sizeof(p->frames) / 8];
+    memcpy(frames, p->frames, sizeof(frames));
     SELF->root = b->root;
+    memset(p->frames, 0, sizeof(p->frames));
     p->sz = b->sz;
     p->charged = b->charged;
     current = b->program;
     set_name(p, path);
-    space_free(old_root, old_sz);
+    space_free(old_root, old_sz, frames);
     vm_charge(&old_charged, 0);
     upcall_fp_save();
     memset(SELF->f, 0, sizeof(SELF->f));
@@ -205,7 +207,7 @@ int exec_file(const char *path, char **argv, bool user) {
         }
         me()->root = SELF->root;
     }
-    if (b.root) space_free(b.root, b.tables);
+    if (b.root) space_free(b.root, b.tables, 0);
     vm_charge(&b.charged, 0);
     return -1;
 }

@@ -66,7 +66,7 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
     if (!vm_charge(&child->charged, me()->charged)) return false;
     if (!space_new(&child->root, false)) return false;
     if (!space_grow(child->root, 0, me()->sz)) {
-        space_free(child->root, 0);
+        space_free(child->root, 0, 0);
         return false;
     }
     child->sz = me()->sz;
@@ -77,7 +77,7 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
         file_cancel(child);
         exo_page_free(uarea);
     }
-    space_free(child->root, child->sz);
+    space_free(child->root, child->sz, 0);
     return false;
 }
 

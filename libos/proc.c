@@ -183,7 +183,7 @@ static void put_down(struct proc *p) {
 static void reap(struct proc *p) {
     while (env(p->eid)->eid == p->eid) lock_pause();
     exo_slot_set(p->hart, p->slot, 0);
-    space_free(p->root, p->sz);
+    space_free(p->root, p->sz, p->frames);
     vm_charge(&p->charged, 0);
     set_state(p, PROC_FREE);
 }

@@ -41,6 +41,7 @@ struct proc {
     u64 sz;      // end of the program's part of the address space
     u64 charged; // pages it may use at most, taken from the commit count (vm.h)
     char name[16];
+    u64 frames[16]; // of the buffer cache, those bound in `root`: a bit for each (vm.c)
 };
 
 struct proc_table {

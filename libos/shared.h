@@ -3,7 +3,7 @@
 // are 0 when the first process starts.
 //
 // The first page is the wake words, alone because wakeup predicates pin it. The frames of the buffer cache
-// follow the structure.
+// have tables of their own, in which a process binds those that it comes to use (vm.c): few of many.
 #ifndef EXV6_SHARED_H
 #define EXV6_SHARED_H
 
@@ -20,7 +20,8 @@
 #define SHARED_VA 0x1800000000
 #define SHARED    ((struct shared *)SHARED_VA)
 
-#define CACHE_FRAMES (NPROC * BUF_HELD + 64)
+#define CACHE_FRAMES (NPROC * BUF_HELD + 64) // at least
+#define CACHE_MOST   1024
 #define LIBOS_PAGES  64 // pages of text and constants, at most
 
 struct shared {
@@ -34,8 +35,9 @@ struct shared {
     ppn_t code_event; // predicate: own counter or one of the kernel's words
     ppn_t code_watch; // predicate: own counter, or the kernel's words `stops` or `input`
     u32 account;
-    u32 pages;                   // bound from SHARED_VA
-    ppn_t page_ppn[512];         // which those are
+    ppn_t page_ppn[512];         // of this structure, SHARED_PAGES
+    u32 frames;                  // of the buffer cache: an eighth of the reserve, within bounds
+    ppn_t frame_ppn[CACHE_MOST]; // which those are
     ppn_t text_ppn[LIBOS_PAGES]; // the libOS's text and constants, from LIBOS_TABLE
 
     struct commit commit;
@@ -45,7 +47,7 @@ struct shared {
     struct tty tty;
     union {
         struct bcache cache;
-        u8 cache_memory[BCACHE_MEMORY(CACHE_FRAMES)];
+        u8 cache_memory[BCACHE_MEMORY(CACHE_MOST)];
     };
     union {
         struct fs fs;
@@ -54,8 +56,9 @@ struct shared {
 };
 
 #define SHARED_PAGES ((sizeof(struct shared) + EXO_PAGE - 1) / EXO_PAGE)
-#define CACHE_VA     (SHARED_VA + SHARED_PAGES * EXO_PAGE)
+#define CACHE_VA     (SHARED_VA + 512 * EXO_PAGE)
 
-_Static_assert(SHARED_PAGES + CACHE_FRAMES <= 512, "one level-0 table");
+_Static_assert(SHARED_PAGES <= 512, "one level-0 table");
+_Static_assert(CACHE_MOST == 64 * sizeof(((struct proc *)0)->frames) / 8, "a bit for each frame");
 
 #endif

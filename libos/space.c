@@ -12,7 +12,8 @@ static const struct {
     va_t va;
     u32 level;
 } tables[] = {
-    {0, 1}, {LIBOS_TABLE, 1}, {SHARED_VA, 1}, {LIBOS_TABLE, 0}, {WINDOW_VA, 0}, {SHARED_VA, 0},
+    {0, 1},         {LIBOS_TABLE, 1}, {SHARED_VA, 1}, {LIBOS_TABLE, 0},
+    {WINDOW_VA, 0}, {SHARED_VA, 0},   {CACHE_VA, 0},  {CACHE_VA + TABLE_SPAN, 0},
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -82,7 +83,7 @@ static bool make_tables(ppn_t *root) {
     for (u32 i = 0; i < TABLES; i++) {
         if (exo_pt_link(page[0], tables[i].va, tables[i].level, page[1 + i]) != 0) {
             free_pages(page + 1 + i, TABLES - i);
-            space_free(page[0], 0);
+            space_free(page[0], 0, 0);
             return false;
         }
     }
@@ -97,7 +98,7 @@ static bool bind_common(ppn_t root) {
         if (!batch_add(EXO_BIND, root, LIBOS_TABLE + i * EXO_PAGE, SHARED->text_ppn[i],
                        i < text ? PTE_R | PTE_X | PTE_A : PTE_R | PTE_A))
             return false;
-    for (u64 i = 0; i < SHARED->pages; i++)
+    for (u64 i = 0; i < SHARED_PAGES; i++)
         if (!batch_add(EXO_BIND, root, SHARED_VA + i * EXO_PAGE, SHARED->page_ppn[i], SPACE_RW)) return false;
     return batch_flush();
 }
@@ -138,7 +139,7 @@ bool space_new(ppn_t *root, bool own) {
     if (bind_common(*root) && bind_private(*root, own)) return true;
     batch.n = 0;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    space_free(*root, 0);
+    space_free(*root, 0, 0);
     return false;
 }
 
@@ -210,11 +211,22 @@ void space_shrink(ppn_t root, u64 sz, u64 new_sz) {
     for (va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
 }
 
-void space_free(ppn_t root, u64 sz) {
+static void unbind_frames(ppn_t root, const u64 *frames) {
+    for (u32 i = 0; i < CACHE_MOST; i++) {
+        if (i % 64 == 0 && frames[i / 64] == 0)
+            i += 63;
+        else if (frames[i / 64] >> i % 64 & 1)
+            batch_add(EXO_UNBIND, root, CACHE_VA + (u64)i * EXO_PAGE, 0, 0);
+    }
+    batch_flush();
+}
+
+void space_free(ppn_t root, u64 sz, const u64 *frames) {
     space_shrink(root, sz, 0);
+    if (frames) unbind_frames(root, frames);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, REVIVE_VA, SCRATCH_VA + EXO_PAGE);
-    unbind(root, SHARED_VA, SHARED_VA + (u64)SHARED->pages * EXO_PAGE);
+    unbind(root, SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE);
     ppn_t page[TABLES + 1];
     u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)

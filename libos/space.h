@@ -6,9 +6,11 @@
 //     REVIVE_VA     three scratch pages, the u-area (UA_VA) after the first
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h
+//     CACHE_VA      frames of the buffer cache, bound when they are first used
 //
 // The image's text, its constants and the shared pages are the same pages in every process. Whoever takes
-// away the last binding of a page frees it; so it makes no difference here who ends first.
+// away the last binding of a page frees it; so it makes no difference here who ends first. But the cache's
+// frames are never freed.
 #ifndef EXV6_SPACE_H
 #define EXV6_SPACE_H
 
@@ -30,7 +32,7 @@
 // The image's parts (unix.ld).
 extern char image_load[], rodata_start[], data_start[], bss_end[], stack_bottom[], stack_top[];
 
-// Pages that a process has for itself beside its program: the root, 6 tables, the u-area, data and bss,
+// Pages that a process has for itself beside its program: the root, 8 tables, the u-area, data and bss,
 // stack.
 u64 space_pages(void);
 
@@ -38,8 +40,9 @@ u64 space_pages(void);
 // own ones if `own`, along with its u-area. False if something ran out; then nothing is left behind.
 bool space_new(ppn_t *root, bool own);
 
-// Takes it apart, the program's [0, sz) included. No environment runs on it any more.
-void space_free(ppn_t root, u64 sz);
+// Takes it apart, the program's [0, sz) and the cache's frames (struct proc; 0: none) included. No
+// environment runs on it any more.
+void space_free(ppn_t root, u64 sz, const u64 *frames);
 
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
 // needs, pages included. Growing fails with nothing done.

@@ -51,21 +51,26 @@ static void link_table(va_t va, u32 level) {
     if (exo_pt_link(own_root(), va, level, new_page()) != 0) fail("no table for the shared pages");
 }
 
+// The structure's pages; until all are bound there is no place to note which they are.
 static void make_shared(void) {
     link_table(SHARED_VA, 1);
     link_table(SHARED_VA, 0);
-    ppn_t root = own_root(), first[SHARED_PAGES];
-    for (u64 i = 0; i < SHARED_PAGES + CACHE_FRAMES; i++) {
-        ppn_t ppn = new_page();
-        exo_bind(root, SHARED_VA + i * EXO_PAGE, ppn, SPACE_RW, 0);
-        if (i < SHARED_PAGES)
-            first[i] = ppn; // the table that this belongs into is not all there yet
-        else
-            SHARED->page_ppn[i] = ppn;
+    link_table(CACHE_VA, 0);
+    link_table(CACHE_VA + TABLE_SPAN, 0);
+    ppn_t ppn[SHARED_PAGES];
+    for (u64 i = 0; i < SHARED_PAGES; i++) {
+        ppn[i] = new_page();
+        exo_bind(own_root(), SHARED_VA + i * EXO_PAGE, ppn[i], SPACE_RW, 0);
     }
-    memcpy(SHARED->page_ppn, first, sizeof(first));
-    SHARED->pages = SHARED_PAGES + CACHE_FRAMES;
+    memcpy(SHARED->page_ppn, ppn, sizeof(ppn));
     SHARED->account = EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].account;
+}
+
+static void make_frames(void) {
+    u32 n = EXO_ACCTS[SHARED->account].reserve / 8;
+    n = n < CACHE_FRAMES ? CACHE_FRAMES : n > CACHE_MOST ? CACHE_MOST : n;
+    for (u32 i = 0; i < n; i++) SHARED->frame_ppn[i] = new_page();
+    SHARED->frames = n;
 }
 
 static void find_text(void) {
@@ -121,7 +126,7 @@ static void mount(void) {
         if (e->count == 0 || e->account != SHARED->account || e->name[0] != name[0] ||
             e->name[1] != name[1] || e->name[2])
             continue;
-        bcache_setup(&SHARED->cache, i, CACHE_FRAMES, (u8 *)CACHE_VA, SHARED->page_ppn + SHARED_PAGES);
+        bcache_setup(&SHARED->cache, i, SHARED->frames, (u8 *)CACHE_VA, SHARED->frame_ppn);
         struct inode *root;
         if (fs_mount(&SHARED->fs, sizeof(SHARED->fs_memory), &SHARED->cache) ||
             inode_get(&SHARED->fs, FS_ROOT, &root))
@@ -150,6 +155,7 @@ void start(struct exo_uarea *ua) {
     move_uarea(ua);
     upcall_unmask();
     make_shared();
+    make_frames();
     proc_start();
     find_text();
     SHARED->code_wake = load_code(until_wake, sizeof(until_wake) / sizeof(until_wake[0]));

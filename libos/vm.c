@@ -41,8 +41,16 @@ static bool demand_zero(va_t va) {
     return true;
 }
 
+// A process binds each frame of the buffer cache that it comes to use, once.
+static bool bind_frame(u64 i) {
+    me()->frames[i / 64] |= 1UL << i % 64;
+    return exo_bind(SELF->root, CACHE_VA + i * EXO_PAGE, SHARED->frame_ppn[i], SPACE_RW, 0).err == 0;
+}
+
 bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
+    u64 frame = (va - CACHE_VA) / EXO_PAGE;
+    if (frame < SHARED->frames && cause != CAUSE_FETCH_PAGE) return bind_frame(frame);
     if (va >= me()->sz || va == program()->guard) return false;
     u64 pte = PTE_OF(va);
     if (!(pte & PTE_V)) return cause != CAUSE_FETCH_PAGE && demand_zero(va);

@@ -114,14 +114,16 @@ static void full(int times) {
 
 // ---- replacement in the buffer cache ----
 
-// Requests for reading a file of 1.5 MiB once more.
+#define BEYOND 160 // chunks: 5 MiB
+
+// Requests for reading a file of a quarter more than the cache holds, once more.
 static int requests_of(int policy) {
     uint64 before = 0;
     cachepolicy(policy);
     for (int pass = 0; pass < 3; pass++) {
         int fd = open("policy", O_RDONLY);
         before = EXO_WORDS->completions;
-        for (int i = 0; i < 48; i++) {
+        for (int i = 0; i < BEYOND; i++) {
             if (read(fd, words, CHUNK) != CHUNK) fail("cannot read chunk", i);
             check_chunk(0, i, CHUNK);
         }
@@ -133,7 +135,7 @@ static int requests_of(int policy) {
 static void policy(void) {
     int fd = open("policy", O_CREATE | O_TRUNC | O_WRONLY);
     words++; // no whole pages: all goes through the cache
-    for (int i = 0; i < 48; i++) {
+    for (int i = 0; i < BEYOND; i++) {
         make_chunk(0, i);
         if (write(fd, words, CHUNK) != CHUNK) fail("cannot write chunk", i);
     }
