@@ -26,6 +26,7 @@ import shell
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ICOUNT = ['-icount', 'shift=0,sleep=off']
+NO_SSTC = ['-cpu', 'rv64,sstc=off']  # the timer is the firmware's
 
 
 class Run:
@@ -51,6 +52,8 @@ RUNS = [
     Run('ktest-1-twin', 'ktest', args='twin'),
     Run('ktest-4-twin', 'ktest', cpus=4, args='twin'),
     Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
+    Run('ktest-4-timer', 'ktest', cpus=4, extra=NO_SSTC),
+    Run('shell-4-timer', 'testfs', cpus=4, disk='virtio', extra=NO_SSTC, talk=shell.session),
     Run('ktest-1-trace', 'ktest', args='trace=ring'),
     Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
     Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',

@@ -12,7 +12,6 @@ static volatile u8 *const uart = (volatile u8 *)(UART_PA + KERNEL_BASE);
 static u8 ring[RING];
 static u32 head, tail;
 static u64 patience = PATIENCE; // 1 after the line has once not become ready
-u64 console_dropped;
 
 void console_init(void) {
     uart[IER] = 0;
@@ -39,17 +38,16 @@ void console_putc(int c) {
 
 u32 console_interrupt(void) {
     u32 n = 0;
-    for (; n < BURST && uart[LSR] & LSR_READY; n++) { // the rest, if any, interrupts again
-        u8 c = uart[RBR];
-        if (tail - head < RING)
-            ring[tail++ % RING] = c;
-        else
-            console_dropped++;
-    }
-    return n;
+    for (; n < BURST && tail - head < RING && uart[LSR] & LSR_READY; n++) ring[tail++ % RING] = uart[RBR];
+    if (tail - head == RING) uart[IER] = 0; // the rest waits on the line
+    return n;                               // or, if any, interrupts again
 }
 
-int console_getc(void) { return head == tail ? -1 : ring[head++ % RING]; }
+int console_getc(void) {
+    if (head == tail) return -1;
+    if (tail - head == RING) uart[IER] = 0x01;
+    return ring[head++ % RING];
+}
 
 // The PLIC's registers, in words: a priority for each interrupt, then per context enable bits, and a
 // threshold with the claim register after it. Context 2h + 1 is hart h in S-mode.

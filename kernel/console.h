@@ -17,12 +17,11 @@ void console_listen(void);
 // Waits for the line, but not for ever: a character is dropped rather than the kernel hung.
 void console_putc(int c);
 
-// From the line into the ring of 256; what does not fit is dropped and counted. Returns the bytes received.
+// From the line into the ring of 256; what does not fit waits on the line. Returns the bytes received.
 u32 console_interrupt(void);
 
 // The oldest character typed, or -1. Called, like console_interrupt, by one hart at a time.
 int console_getc(void);
-extern u64 console_dropped;
 
 // All devices interrupt one hart's S-mode.
 void plic_init(u64 hart);
