@@ -42,6 +42,13 @@ ROWS = [
     ('page-alloc', 'a page, zeroed', 0, '', '', ''),
     ('page-alloc-unzeroed', 'a page taken back, not zeroed', 0, '', '', ''),
     ('page-free', 'a page given back', 0, '', '', ''),
+    ('dirty', 'Appel and Li: is a page dirty?', 0, '', '', ''),
+    ('prot1', 'Appel and Li: a page less writable', 0, '', '', ''),
+    ('prot100', 'Appel and Li: 100 pages less writable', 0, '', '', ''),
+    ('unprot100', 'Appel and Li: 100 pages writable again', 0, '', '', ''),
+    ('trap', 'Appel and Li: a store refused, C handler', 0, '', '', ''),
+    ('appel1', 'Appel and Li: trap, unprotect it, protect another', 0, '', '', ''),
+    ('appel2', 'Appel and Li: trap, unprotect it, of 100 protected', 0, '', '', ''),
     ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
 ]
 

@@ -96,6 +96,7 @@ static void release(struct exo_env *e, bool saved) {
     if (client) call_break(client, E_DEAD);
     if (this_hart->cur == e) {
         if (saved) (void)force_save(e);
+        if (this_hart->special & SPECIAL_HELD) epilogue_unhold();
         this_hart->cur = NULL;
         this_hart->resched = 1;
     }

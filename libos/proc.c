@@ -158,13 +158,6 @@ void proc_exit(int status) {
 
 int sys_exit(int status) { proc_exit(status); }
 
-// A child that the kernel stopped, or whose environment somebody has ended.
-static bool broke_down(const struct proc *p) {
-    const volatile struct exo_env *e = env(p->eid);
-    if (p->state != PROC_LIVE) return false;
-    return e->eid != p->eid || (e->state & ENV_STOPPED && e->stop != STOP_NEW && e->stop != STOP_CTL);
-}
-
 // One that cannot go on.
 static void put_down(struct proc *p) {
     set_state(p, PROC_REAPED);
@@ -194,7 +187,7 @@ static struct proc *find_ended(bool *any) {
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if (p->parent != me() || (p->state != PROC_LIVE && p->state != PROC_ZOMBIE)) continue;
         *any = true;
-        if (p->state == PROC_ZOMBIE || broke_down(p)) return p;
+        if (p->state == PROC_ZOMBIE || robust_died(p)) return p;
     }
     return 0;
 }

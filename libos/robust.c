@@ -25,7 +25,7 @@ static u32 inside(const struct proc *p) { return __atomic_load_n(&p->inside, __A
 
 // What is read after its eid was found dead is final, until its parent has reaped it: PROC_LIVE if it did not
 // end as it should.
-static bool has_died(const struct proc *p) {
+bool robust_died(const struct proc *p) {
     eid_t eid = __atomic_load_n(&p->eid, __ATOMIC_ACQUIRE);
     if (eid == 0 || !(gone(eid) || stopped(eid))) return false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -73,32 +73,34 @@ static bool has_place(const volatile struct exo_uarea *ua) {
     return ua->mask & (MASK_LIBOS | MASK_EPILOGUE) || ua->pending & PENDING_FORCED;
 }
 
-// `ua` is p's u-area as it is bound here.
-static bool replace(struct proc *p, struct exo_uarea *ua, ppn_t uarea) {
-    if (p->revived == MOST || !has_place(ua)) return false;
+// A new environment for p, stopped; 0: it cannot have one. `ua` is its u-area as it is bound here.
+static eid_t replace(const struct proc *p, struct exo_uarea *ua, ppn_t uarea) {
+    if (p->revived == MOST || !has_place(ua)) return 0;
     struct exo_ret r = exo_env_new(p->hart, p->root, uarea, UA_VA);
-    if (r.err) return false;
-    if (inside(p)) print("pid %d (%s) lost its environment inside the library OS\n", p->pid, p->name);
+    if (r.err) return 0;
     ((struct self *)ua->libos)->first.eid = (eid_t)r.val;
-    if (p->parent) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&p->eid, (eid_t)r.val, __ATOMIC_SEQ_CST);
-    p->revived++;
-    exo_slot_set(p->hart, p->slot, p->eid);
-    exo_env_ctl(p->eid, ENV_RUN);
-    return true;
+    return (eid_t)r.val;
 }
 
+// Once p runs it may end, and whoever takes its address space apart frees the u-area if nobody else binds it.
 static bool give_environment(struct proc *p) {
     struct exo_ret pte = exo_protect(p->root, UA_VA, 0, 0, 0);
     if (pte.err || exo_bind(SELF->root, REVIVE_VA, PTE_PPN(pte.val), SPACE_RW, 0).err) return false;
-    bool ok = replace(p, (struct exo_uarea *)REVIVE_VA, PTE_PPN(pte.val));
+    eid_t eid = replace(p, (struct exo_uarea *)REVIVE_VA, PTE_PPN(pte.val));
     exo_unbind(SELF->root, REVIVE_VA, 0);
-    return ok;
+    if (eid == 0) return false;
+    if (inside(p)) print("pid %d (%s) lost its environment inside the library OS\n", p->pid, p->name);
+    if (p->parent) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+    p->revived++;
+    __atomic_store_n(&p->eid, eid, __ATOMIC_SEQ_CST);
+    exo_slot_set(p->hart, p->slot, eid);
+    exo_env_ctl(eid, ENV_RUN);
+    return true;
 }
 
 bool robust_revive(struct proc *p) {
     take_turn();
-    bool ok = !has_died(p) || (gone(p->eid) ? give_environment(p) : run_again(p));
+    bool ok = !robust_died(p) || (gone(p->eid) ? give_environment(p) : run_again(p));
     if (!ok) p->revived = MOST; // so nobody finds it otherwise later
     leave_turn();
     return ok;
@@ -107,12 +109,12 @@ bool robust_revive(struct proc *p) {
 void robust_look(void) {
     for (u32 i = 0; i < NPROC; i++) {
         struct proc *p = proc_at(i);
-        if (has_died(p) && inside(p) && !robust_revive(p))
+        if (robust_died(p) && inside(p) && !robust_revive(p))
             end_all("a process died inside the library OS and cannot go on");
     }
 }
 
 void robust_look_all(void) {
     for (u32 i = 0; i < NPROC; i++)
-        if (has_died(proc_at(i))) robust_revive(proc_at(i));
+        if (robust_died(proc_at(i))) robust_revive(proc_at(i));
 }

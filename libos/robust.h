@@ -24,7 +24,10 @@
 static inline void robust_enter(void) { me()->inside++; }
 static inline void robust_leave(void) { me()->inside--; }
 
-// p has lost its environment, or did a moment ago: false if it cannot go on, now or later.
+// Has p lost its environment, without having ended? Or has it one that the kernel stopped?
+bool robust_died(const struct proc *p);
+
+// p died, or did a moment ago: false if it cannot go on, now or later.
 bool robust_revive(struct proc *p);
 
 // The same for all that hold something: if one cannot go on, this does not return. Before a sleep that

@@ -101,6 +101,107 @@ static void pages(void) {
     ROW("page-free", 1, u64 ppn = exo_page_alloc(0, 1).val, bench_free(ppn), );
 }
 
+// ---- what Appel and Li asked of virtual memory (ASPLOS 1991; SOSP95, Application-level Virtual Memory) ----
+
+static va_t guarded[BATCH];
+static va_t guard_next; // 0, or a page that the handler protects in turn
+static struct exo_op guards[BATCH] __attribute__((aligned(EXO_PAGE)));
+
+static u64 cycles(void) {
+    u64 v;
+    __asm__ volatile("rdcycle %0" : "=r"(v)::"memory");
+    return v;
+}
+
+static bool let_write(struct exo_uarea *ua) {
+    exo_protect(kt_root, ua->fault.tval & -(u64)EXO_PAGE, 0, PTE_W, 0);
+    if (guard_next) exo_protect(kt_root, guard_next, PTE_W, 0, 0);
+    return true;
+}
+
+static bool step_over(struct exo_uarea *ua) {
+    ua->fault.epc += 4;
+    return true;
+}
+
+static void store(va_t va) {
+    __asm__ volatile(".option push\n .option norvc\n sd zero, 0(%0)\n .option pop" ::"r"(va) : "memory");
+}
+
+static i64 timed_store(va_t va) {
+    u64 t = cycles();
+    store(va);
+    return (i64)(cycles() - t);
+}
+
+static i64 protect_one(va_t va, u64 clear, u64 set) {
+    u64 t = cycles();
+    exo_protect(kt_root, va, clear, set, 0);
+    return (i64)(cycles() - t);
+}
+
+static i64 protect_all(u32 clear, u32 set) {
+    for (u32 i = 0; i < BATCH; i++)
+        guards[i] =
+            (struct exo_op){.op = EXO_PROTECT, .root = kt_root, .va = guarded[i], .bits = clear << 16 | set};
+    u64 t = cycles();
+    CHECK(exo_batch(guards, BATCH).val, BATCH);
+    return (i64)(cycles() - t);
+}
+
+// A store to each of the pages, in an order that neither goes up nor down.
+static i64 store_all(void) {
+    u64 t = cycles();
+    for (u32 i = 0; i < BATCH; i++) store(guarded[i * 37 % BATCH]);
+    return (i64)(cycles() - t);
+}
+
+// One after another: each page was protected when the one before was let go.
+static i64 store_in_turn(void) {
+    u64 t = cycles();
+    for (u32 i = 0; i < BATCH; i++) {
+        guard_next = guarded[(i + 1) * 37 % BATCH];
+        store(guarded[i * 37 % BATCH]);
+    }
+    guard_next = 0;
+    return (i64)(cycles() - t);
+}
+
+// The page's entry, read where the libOS has its own table bound.
+static i64 dirty(const volatile u64 *table, va_t va) {
+    u64 t = cycles(), pte = table[va / EXO_PAGE % 512];
+    i64 n = (i64)(cycles() - t);
+    return pte & PTE_D ? n : -1;
+}
+
+static void appel_li(void) {
+    ppn_t page[BATCH];
+    for (u32 i = 0; i < BATCH; i++) {
+        guarded[i] = (va_t)map(page[i] = page_new(), RW);
+        store(guarded[i]);
+    }
+    const volatile u64 *table[3]; // root, level 1, level 0
+    for (u32 i = 0; i < 3; i++)
+        table[i] = map(i ? PTE_PPN(table[i - 1][guarded[0] >> (48 - 9 * (i + 1)) & 511]) : kt_root, PTE_R);
+    ROW("dirty", 1, , dirty(table[2], guarded[0]), );
+    ROW("prot1", 1, , protect_one(guarded[0], PTE_W, 0), protect_one(guarded[0], 0, PTE_W));
+    ROW("prot100", 1, , protect_all(PTE_W, 0), protect_all(0, PTE_W));
+    ROW("unprot100", 1, protect_all(PTE_W, 0), protect_all(0, PTE_W), );
+    rt()->on_fault = step_over;
+    protect_one(guarded[0], PTE_W, 0);
+    ROW("trap", 1, , timed_store(guarded[0]), );
+    rt()->on_fault = let_write;
+    protect_all(PTE_W, 0);
+    ROW("appel1", BATCH, protect_one(guarded[0], PTE_W, 0), store_in_turn(), );
+    ROW("appel2", BATCH, protect_all(PTE_W, 0), store_all(), );
+    rt()->on_fault = NULL;
+    for (u32 i = 0; i < 3; i++) win_end((void *)table[i]);
+    for (u32 i = 0; i < BATCH; i++) {
+        win_end((void *)guarded[i]);
+        page_end(page[i]);
+    }
+}
+
 static void never(u64 unused) {
     (void)unused;
     for (;;) rt_yield(0);
@@ -191,6 +292,6 @@ static void strangers(void) {
 }
 
 static const struct test bench_tests[] = {
-    T(null_call), T(faults), T(bindings), T(pages), T(transfers), T(yields), T(strangers),
+    T(null_call), T(faults), T(bindings), T(pages), T(appel_li), T(transfers), T(yields), T(strangers),
 };
 AREA(bench);
