@@ -226,8 +226,8 @@ static void holder(u64 unused) {
     for (;;) rt_yield(0);
 }
 
-// One that is ended while it runs leaves what it was in its forced frame; another environment on the same root
-// and u-area goes on with it, with all its registers.
+// One that is ended while it runs leaves what it was in its forced frame; another environment on the same
+// root and u-area goes on with it, with all its registers.
 static void ended_running(void) {
     struct peer p;
     if (!peer_go(&p, 1, holder, 0)) return;
@@ -248,6 +248,30 @@ static void ended_running(void) {
     WAIT(sh->w[1]);
     CHECK(sh->w[1], 1);
     peer_end(&p);
+}
+
+static void keeper(u64 unused) {
+    struct exo_uarea *ua = uarea();
+    (void)unused;
+    __atomic_fetch_or(&ua->mask, (u64)MASK_LIBOS, __ATOMIC_SEQ_CST);
+    while (!(*(volatile u64 *)&ua->pending & PENDING_EPILOGUE)) continue;
+    sh->w[0] = 1;
+    for (;;) continue;
+}
+
+// One that is ended when its slice is over and `mask` holds the upcall back: whoever goes on with it begins a
+// slice, and finds none that is over.
+static void ended_late(void) {
+    for (u32 i = 0; i < 3; i++) {
+        struct peer p;
+        sh->w[0] = 0;
+        if (!peer_go(&p, 1, keeper, 0)) return;
+        WAIT(*(volatile u64 *)&sh->w[0]);
+        CHECK(exo_env_end(p.eid), 0);
+        WAIT(!env_lives(p.eid));
+        CHECK(p.ua->pending & (PENDING_FORCED | PENDING_EPILOGUE), PENDING_FORCED);
+        peer_end(&p);
+    }
 }
 
 static void waker(u64 unused) {
@@ -439,6 +463,7 @@ static const struct test env_tests[] = {
     T(stop_self),
     T(end_self),
     T_HARTS(ended_running, 2),
+    T_HARTS(ended_late, 2),
     T(wake),
     T(owner),
     T(space),
