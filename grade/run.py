@@ -53,7 +53,6 @@ RUNS = [
     Run('ktest-4-twin', 'ktest', cpus=4, args='twin'),
     Run('ktest-1-seed', 'ktest', args='seed=5 twin'),
     Run('ktest-4-timer', 'ktest', cpus=4, args='only=smp', extra=NO_SSTC),
-    Run('shell-4-timer', 'testfs', cpus=4, disk='virtio', extra=NO_SSTC, talk=shell.session),
     Run('ktest-1-trace', 'ktest', args='trace=ring'),
     Run('ktest-1-icount', 'ktest', args='budget=100', extra=ICOUNT),
     Run('ktest-1-repeat', 'ktest', args='nowfi budget=100 seed=3 disk=4 trace=ring trace_kb=98304', mem='256M',

@@ -17,6 +17,7 @@ extern const char bench_fault_entry[], bench_return_entry[], bench_bind_entry[],
     bench_serve_time[], bench_turn[], bench_epilogue[], bench_prologue[];
 
 static i64 sample[ROUNDS];
+static struct exo_op ops[BATCH] __attribute__((aligned(EXO_PAGE)));
 static i64 empty; // what two reads of the counter cost
 
 static void report_row(const char *row, u64 each) {
@@ -67,7 +68,6 @@ static void faults(void) {
 }
 
 static void bindings(void) {
-    static struct exo_op ops[BATCH] __attribute__((aligned(EXO_PAGE)));
     ppn_t root = my_root(), page = page_new();
     va_t va[BATCH];
     for (u32 i = 0; i < BATCH; i++) va[i] = (va_t)win_new();
@@ -105,7 +105,6 @@ static void pages(void) {
 
 static va_t guarded[BATCH];
 static va_t guard_next; // 0, or a page that the handler protects in turn
-static struct exo_op guards[BATCH] __attribute__((aligned(EXO_PAGE)));
 
 static u64 cycles(void) {
     u64 v;
@@ -142,10 +141,10 @@ static i64 protect_one(va_t va, u64 clear, u64 set) {
 
 static i64 protect_all(u32 clear, u32 set) {
     for (u32 i = 0; i < BATCH; i++)
-        guards[i] =
+        ops[i] =
             (struct exo_op){.op = EXO_PROTECT, .root = kt_root, .va = guarded[i], .bits = clear << 16 | set};
     u64 t = cycles();
-    CHECK(exo_batch(guards, BATCH).val, BATCH);
+    CHECK(exo_batch(ops, BATCH).val, BATCH);
     return (i64)(cycles() - t);
 }
 
