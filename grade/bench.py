@@ -47,8 +47,8 @@ ROWS = [
     ('prot100', 'Appel and Li: 100 pages less writable', 0, '', '', ''),
     ('unprot100', 'Appel and Li: 100 pages writable again', 0, '', '', ''),
     ('trap', 'Appel and Li: a store refused, C handler', 0, '', '', ''),
-    ('appel1', 'Appel and Li: trap, unprotect it, protect another', 0, '', '', ''),
-    ('appel2', 'Appel and Li: trap, unprotect it, of 100 protected', 0, '', '', ''),
+    ('appel1', 'Appel and Li: a page: trap, let it go, protect another', 0, '', '', ''),
+    ('appel2', 'Appel and Li: a page of prot100: trap, let it go', 0, '', '', ''),
     ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
 ]
 

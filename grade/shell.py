@@ -419,6 +419,21 @@ def one_death(sh, seed):
     return 'inside' in said
 
 
+def without_chaos(sh):
+    """Free pages, what those that were ended have left in files put away."""
+    sh.run('rm ' + ' '.join(f'chaos.{i}' for i in range(5)))
+    return sh.run('freemem')
+
+
+def begins_again(sh):
+    """Who holds something and has no place to go on from takes the library OS along; it comes back, files whole."""
+    sh.guest.type('chaos end\n')
+    said = sh.wait(r'^init: starting sh\n\$ ', limit=20)
+    expect_match('what it says', r'(?s).*\npid \d+ \(chaos\) died inside the library OS and cannot go on\n'
+                                 r'the library OS starts again\n.*', said)
+    sh.prints('cat README | wc', wc(readme()))
+
+
 def deaths(run, guest, until, only):
     """Processes that die at any moment, holding what others need or not: all others go on, and nothing is lost."""
     sh, lines = Shell(guest, until), Lines(run)
@@ -426,15 +441,14 @@ def deaths(run, guest, until, only):
         return lines.lines
     inside = []
     sh.run('chaos 1')
-    sh.run('rm chaos.0 chaos.1 chaos.2 chaos.3 chaos.4')
-    before = sh.run('freemem')
+    before = without_chaos(sh)
     while sum(inside) < CHAOS and len(inside) < CHAOS_MOST:
         seed = len(inside) + 1
         if not lines.test(f'seed_{seed}', lambda s: inside.append(one_death(sh, s)), seed):
             return lines.lines
     lines.test('inside', expect, f'of {len(inside)} that died, inside the library OS', CHAOS, sum(inside))
-    sh.run('rm chaos.0 chaos.1 chaos.2 chaos.3 chaos.4')
-    lines.test('pages', expect, 'free pages', before, sh.run('freemem'))
+    lines.test('pages', expect, 'free pages', before, without_chaos(sh))
+    lines.test('begins_again', begins_again, sh)
     power_off(sh, run.status)
     return lines.lines
 

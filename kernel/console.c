@@ -3,7 +3,7 @@
 #include "console.h"
 
 enum { RBR = 0, THR = 0, IER = 1, FCR = 2, LCR = 3, LSR = 5 };
-enum { LSR_READY = 0x01, LSR_THR_EMPTY = 0x20 };
+enum { IER_RECEIVED = 0x01, LSR_READY = 0x01, LSR_THR_EMPTY = 0x20 };
 enum { RING = 256, BURST = 64, PATIENCE = 100000 };
 
 static volatile u8 *const uart = (volatile u8 *)(UART_PA + KERNEL_BASE);
@@ -21,7 +21,7 @@ void console_init(void) {
 
 void console_listen(void) {
     plic_enable(UART_IRQ);
-    uart[IER] = 0x01;
+    uart[IER] = IER_RECEIVED;
 }
 
 void console_putc(int c) {
@@ -39,13 +39,13 @@ void console_putc(int c) {
 u32 console_interrupt(void) {
     u32 n = 0;
     for (; n < BURST && tail - head < RING && uart[LSR] & LSR_READY; n++) ring[tail++ % RING] = uart[RBR];
-    if (tail - head == RING) uart[IER] = 0; // the rest waits on the line
-    return n;                               // or, if any, interrupts again
+    if (tail - head == RING) uart[IER] = 0; // what is left waits on the line; else it interrupts again
+    return n;
 }
 
 int console_getc(void) {
     if (head == tail) return -1;
-    if (tail - head == RING) uart[IER] = 0x01;
+    if (tail - head == RING) uart[IER] = IER_RECEIVED;
     return ring[head++ % RING];
 }
 

@@ -147,7 +147,7 @@ static void hand_over(struct exo_env *e) // to the hart that is its home by now
     (void)sbi_send_ipi(1ul << h->id);
 }
 
-// They are not saved when it stops itself: it comes back at PROLOGUE.
+// What ran is not saved when it stops itself: it comes back at PROLOGUE.
 static void stop_by_call(struct exo_env *e, bool saved) {
     call_break(e, E_TIME);
     if (this_hart->cur == e) {
@@ -198,8 +198,8 @@ void env_post(struct exo_env *e, u32 what) {
     e->posted |= what;
     // A stop or end of the caller that came from elsewhere is left to its interrupt, when there are registers
     // to save.
-    bool stops = this_hart->cur == e && e->posted & ~what & (POST_STOP | POST_END) && !(what & POST_END);
-    if (e->home == this_hart->index && !stops)
+    bool later = this_hart->cur == e && e->posted & ~what & (POST_STOP | POST_END) && !(what & POST_END);
+    if (e->home == this_hart->index && !later)
         apply(e, false);
     else
         hand_over(e);

@@ -158,7 +158,7 @@ void proc_exit(int status) {
 
 int sys_exit(int status) { proc_exit(status); }
 
-// One that cannot go on.
+// A child that broke down and cannot go on.
 static void put_down(struct proc *p) {
     set_state(p, PROC_REAPED);
     robust_look(); // it may hold something

@@ -35,9 +35,9 @@ bool robust_died(const struct proc *p) {
 }
 
 // Ends all environments of the account, this one last.
-static void end_all(const char *why) __attribute__((noreturn));
-static void end_all(const char *why) {
-    print("%s: the library OS starts again\n", why);
+static void end_all(void) __attribute__((noreturn));
+static void end_all(void) {
+    print("the library OS starts again\n");
     for (u32 i = 0; i < EXO_NENV; i++) {
         eid_t eid = EXO_ENVS[i].eid;
         if (eid && EXO_ENVS[i].account == SHARED->account && eid != SELF->first.eid) exo_env_end(eid);
@@ -52,7 +52,10 @@ static void take_turn(void) {
     eid_t *word = &SHARED->procs.reviver, who = 0;
     while (!__atomic_compare_exchange_n(word, &who, SELF->first.eid, false, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
-        if (who && gone(who)) end_all("a process died while it helped another");
+        if (who && gone(who)) {
+            print("eid %d died while it helped a process that had died\n", who);
+            end_all();
+        }
         who = 0;
         lock_pause();
     }
@@ -109,8 +112,9 @@ bool robust_revive(struct proc *p) {
 void robust_look(void) {
     for (u32 i = 0; i < NPROC; i++) {
         struct proc *p = proc_at(i);
-        if (robust_died(p) && inside(p) && !robust_revive(p))
-            end_all("a process died inside the library OS and cannot go on");
+        if (!robust_died(p) || !inside(p) || robust_revive(p)) continue;
+        print("pid %d (%s) died inside the library OS and cannot go on\n", p->pid, p->name);
+        end_all();
     }
 }
 

@@ -20,9 +20,9 @@
 #define SHARED_VA 0x1800000000
 #define SHARED    ((struct shared *)SHARED_VA)
 
-#define CACHE_FRAMES (NPROC * BUF_HELD + 64) // at least
-#define CACHE_MOST   1024
-#define LIBOS_PAGES  64 // pages of text and constants, at most
+#define CACHE_LEAST (NPROC * BUF_HELD + 64) // frames of the buffer cache
+#define CACHE_MOST  1024
+#define LIBOS_PAGES 64 // pages of text and constants, at most
 
 struct shared {
     union {
@@ -36,7 +36,7 @@ struct shared {
     ppn_t code_watch; // predicate: own counter, or the kernel's words `stops` or `input`
     u32 account;
     ppn_t page_ppn[512];         // of this structure, SHARED_PAGES
-    u32 frames;                  // of the buffer cache: an eighth of the reserve, within bounds
+    u32 frames;                  // of the buffer cache: an eighth of the reserve, CACHE_LEAST to CACHE_MOST
     ppn_t frame_ppn[CACHE_MOST]; // which those are
     ppn_t text_ppn[LIBOS_PAGES]; // the libOS's text and constants, from LIBOS_TABLE
 

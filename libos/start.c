@@ -68,7 +68,7 @@ static void make_shared(void) {
 
 static void make_frames(void) {
     u32 n = EXO_ACCTS[SHARED->account].reserve / 8;
-    n = n < CACHE_FRAMES ? CACHE_FRAMES : n > CACHE_MOST ? CACHE_MOST : n;
+    n = n < CACHE_LEAST ? CACHE_LEAST : n > CACHE_MOST ? CACHE_MOST : n;
     for (u32 i = 0; i < n; i++) SHARED->frame_ppn[i] = new_page();
     SHARED->frames = n;
 }

@@ -168,7 +168,7 @@ static int disk_step(void) {
 
 // A disk of nblocks, all zero, and a cache of nbufs over it.
 static void disk_new(u32 nblocks, u32 nbufs) {
-    ppn_t ppn[CACHE_FRAMES];
+    ppn_t ppn[CACHE_LEAST];
     free(bad);
     free(in_flight);
     if (nblocks != exts[EXTENT].count) { // fresh memory takes the host long

@@ -136,7 +136,7 @@ static void first_process(void *arg) {
 static void on_new_disk(u32 nblocks, void (*body)(void *), void *arg) {
     struct fs_super s;
     struct life l = {body, arg};
-    disk_new(nblocks, CACHE_FRAMES);
+    disk_new(nblocks, CACHE_LEAST);
     if (fs_layout(&s, nblocks, 0, 1) > nblocks) abort();
     fs_format(media, &s);
     screen_used = ring_used = typed_left = 0;

@@ -281,7 +281,7 @@ int main(int argc, char **argv) {
     suite = "bcache";
     disk_filled(100, 20);
     as_process(one_block);
-    disk_filled(1000, CACHE_FRAMES);
+    disk_filled(1000, CACHE_LEAST);
     as_process(sequences);
     disk_filled(100, 4);
     as_process(replacement);

@@ -294,7 +294,7 @@ static void remount(void *arg) {
 
 // A machine with the disk after a power cut.
 static void start_after(const struct tape *t, u32 time, enum loss loss) {
-    disk_new(t->nblocks, CACHE_FRAMES);
+    disk_new(t->nblocks, CACHE_LEAST);
     tape_cut(t, media, time, loss);
 }
 
@@ -393,7 +393,7 @@ static void workload(u64 seed, u32 step) {
     u32 nblocks = 560 + draw(400);
     disk_pace = 1 + draw(20);
     memset(workers, 0, sizeof workers);
-    disk_new(nblocks, CACHE_FRAMES);
+    disk_new(nblocks, CACHE_LEAST);
     if (fs_layout(&s, nblocks, 64, seed) > nblocks) abort();
     s.log_blocks = 19 + draw(120);
     place(&s);
@@ -418,7 +418,7 @@ int main(int argc, char **argv) {
     suite = "crash";
     for (u64 i = seed; i < seed + n; i++) workload(i, step);
     crowd(NPROC + 2 * (BUF_HELD - 1) + 17);
-    crowd(CACHE_FRAMES);
+    crowd(CACHE_LEAST);
     printf("# %u power cuts and %u more while mounting; %u transactions replayed, %u inodes without names\n",
            points, again, replayed, nameless);
     check("no change fails", 0, errors);

@@ -85,7 +85,7 @@ static void remount(void *arg) {
 }
 
 static void mount_after(const struct tape *t, u32 time, enum loss loss, struct tape *mounting) {
-    disk_new(nblocks, CACHE_FRAMES);
+    disk_new(nblocks, CACHE_LEAST);
     tape_cut(t, media, time, loss);
     if (mounting) tape_begin(mounting, nblocks);
     tape = mounting;
@@ -142,18 +142,18 @@ static int opened(u32 nbufs) {
 }
 
 static void test_open(void) {
-    check("the log opens", 0, opened(CACHE_FRAMES));
+    check("the log opens", 0, opened(CACHE_LEAST));
     u32 least_frames = NPROC + BUF_HELD - 1 + FS_OP_BLOCKS(super) + BUF_HELD - 1; // of one op at a time
     check("not with a cache too small", LOG_E_MEMORY, opened(least_frames - 1));
     check("but with one just large enough", 0, opened(least_frames));
     anchor()->generation++;
-    check("not with an anchor of another file system", LOG_E_CORRUPT, opened(CACHE_FRAMES));
+    check("not with an anchor of another file system", LOG_E_CORRUPT, opened(CACHE_LEAST));
     anchor()->generation--;
     struct log_record *r =
         (struct log_record *)(media + (u64)(super->log_start + 1 + anchor()->tail) * EXO_PAGE);
     *r = (struct log_record){LOG_RECORD_MAGIC, super->id, super->generation, .sequence = anchor()->sequence};
     u64 sequence = anchor()->sequence;
-    check("a record that was cut off is none", 0, opened(CACHE_FRAMES));
+    check("a record that was cut off is none", 0, opened(CACHE_LEAST));
     check("its number is not used again", sequence + 1, anchor()->sequence);
     r = (struct log_record *)(media + (u64)(super->log_start + 1 + anchor()->tail) * EXO_PAGE);
     *r = (struct log_record){LOG_RECORD_MAGIC, super->id, super->generation, .sequence = sequence + 1,
@@ -163,7 +163,7 @@ static void test_open(void) {
                        media + (u64)(super->log_start + 1 + (anchor()->tail + 1) % (super->log_blocks - 1)) *
                                    EXO_PAGE,
                        EXO_PAGE);
-    check("nor with a record of the log's own blocks", LOG_E_CORRUPT, opened(CACHE_FRAMES));
+    check("nor with a record of the log's own blocks", LOG_E_CORRUPT, opened(CACHE_LEAST));
 }
 
 // ---- blocks that may be written past the log ----
@@ -243,7 +243,7 @@ static void format(u64 id, u32 log_blocks) {
 }
 
 static void new_log(u32 log_blocks) {
-    disk_new(200, CACHE_FRAMES);
+    disk_new(200, CACHE_LEAST);
     format(1, log_blocks);
 }
 
@@ -252,7 +252,7 @@ static void workload(u64 seed) {
     chance = seed;
     disk_pace = 1 + draw(10);
     memset(ops, 0, sizeof ops);
-    disk_new(200, CACHE_FRAMES);
+    disk_new(200, CACHE_LEAST);
     format(seed, 19 + draw(30));
     spawn(begin, 0);
     run();

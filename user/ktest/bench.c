@@ -155,7 +155,7 @@ static i64 store_all(void) {
     return (i64)(cycles() - t);
 }
 
-// One after another: each page was protected when the one before was let go.
+// The same, but each page is protected only as the one before is let go.
 static i64 store_in_turn(void) {
     u64 t = cycles();
     for (u32 i = 0; i < BATCH; i++) {
