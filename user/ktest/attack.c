@@ -637,6 +637,7 @@ static void leaver(u64 way) {
         hold_regs(&sh->w[10]);
         break;
     default:
+        uarea()->entry[ENTRY_PROLOGUE] = (va_t)yield_entry; // does not go on with what was not saved
         uarea()->entry[ENTRY_EPILOGUE] = (va_t)yield_entry; // saves nothing
         hold_regs(&sh->w[10]);
     }
