@@ -64,6 +64,7 @@ struct ret do_ext_join(u64 ext_a, u64 ext_b, u64 a2, u64 a3, u64 a4) {
     return done(0);
 }
 
+// A gift to the caller's parent brings its place in the quota along.
 struct ret do_ext_give(u64 ext, u64 account, u64 a2, u64 a3, u64 a4) {
     struct exo_ext *e = ext_get(ext);
     struct exo_acct *to = acct_get(account);
@@ -73,9 +74,13 @@ struct ret do_ext_give(u64 ext, u64 account, u64 a2, u64 a3, u64 a4) {
     if (!kin(caller(), (u32)account)) return fail(E_KIN);
     if (to->state == ACCT_ENDING) return fail(E_STATE);
     if (e->requests) return fail(E_BUSY);
-    if (to->exts_used >= to->exts) return fail(E_QUOTA);
+    struct exo_acct *from = &accts[e->account];
+    bool gift = account == accts[caller()].parent;
+    if (!gift && to->exts_used >= to->exts) return fail(E_QUOTA);
 
-    accts[e->account].exts_used--;
+    from->exts -= gift;
+    to->exts += gift;
+    from->exts_used--;
     to->exts_used++;
     e->account = (u8)account;
     ext_caps[ext] = (struct caps){0};

@@ -1435,8 +1435,9 @@ static u32 exts_take(u64 e, u64 *ext) // splits until refused
 static void exts_child(u64 e) {
     u64 ext[EXO_NEXT];
     CHECK(exts_take(e, ext), 3);
+    CHECK(exo_ext_give(ext[0], 1), 0); // which does not cost account 1 one of its own
     REFUSED({EXO_ACCT_NEW, {0, 0, 0, 1}, E_QUOTA},
-            {EXO_ACCT_SET, {self_account(), EXO_ACCTS[self_account()].reserve, 4, 4, 5}, E_QUOTA});
+            {EXO_ACCT_SET, {self_account(), EXO_ACCTS[self_account()].reserve, 4, 4, 4}, E_QUOTA});
     sh->w[0] = 1;
     park(0);
 }
@@ -1460,6 +1461,48 @@ static void use_up_extents(void) {
     }
     CHECK(exo_ext_join(e, f), 0);
     give_up(aside);
+}
+
+static void giver(u64 to) {
+    const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
+    u64 n = 0;
+    i64 err = 0;
+    for (ppn_t p; (p = page_new()) && !(err = exo_page_give(p, to));) n++;
+    CHECK(err, E_RESERVE);
+    CHECK(a->reserve, a->fixed);
+    sh->w[2] = n;
+    park(0);
+}
+
+static void givers_parent(u64 unused) {
+    struct child c;
+    (void)unused;
+    if (!child_new(&c, CHILD_PAGES + 8, 2, 0, 0, 0, giver, self_account())) return;
+    sh->w[0] = 1;
+    WAIT(sh->w[1]);
+    child_run(&c);
+    park(0);
+}
+
+// A child's gifts take nothing of what its parent may still have, nor of what a revocation leaves it.
+static void use_up_parent(void) {
+    struct child c;
+    pool_open(2 * CHILD_PAGES);
+    if (!child_new(&c, 2 * CHILD_PAGES + 24, 4, 1, 0, 0, givers_parent, 0)) return;
+    const volatile struct exo_acct *a = &EXO_ACCTS[c.acct];
+    if (CHECK(exo_slot_give(0, free_slot(0), 1, c.acct), 0) && child_run(&c) && WAIT(sh->w[0])) {
+        u32 held = a->held, reserve = a->reserve;
+        CHECK(exo_revoke(c.acct, 1, exo_time() + 10000 * kt_ms), 0);
+        sh->w[1] = 1;
+        WAIT(sh->w[2]);
+        u32 n = (u32)sh->w[2];
+        TRUE(n > 8);
+        CHECK(a->held, held + n);
+        CHECK(a->reserve, reserve + n);
+        CHECK(a->revoke_target, held - 1 + n);
+    }
+    child_end(&c);
+    pool_close();
 }
 
 static void roots_child(u64 unused) {
@@ -1943,6 +1986,7 @@ static const struct test attack_tests[] = {
     {"use_up_envs", envs_used_up, 1, 0},
     T(use_up_accounts),
     T_DISK(use_up_extents),
+    T(use_up_parent),
     T(use_up_roots),
     T_DISK(use_up_requests),
     T(double_free),

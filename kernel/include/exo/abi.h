@@ -584,9 +584,11 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     kept while a revocation of the account is overdue).
  * page_give(ppn, account)
  *     Hands an unbound, unpinned data page, contents and tag included, to a child or the
- *     parent of its owner. Its capabilities and `keep` become 0.
+ *     parent of its owner. Its capabilities and `keep` become 0. A gift to the parent, if it
+ *     is not the caller's own, brings one page of reserve along: nobody's room is used up by
+ *     another's will.
  *     E_PPN; E_ACCT; E_OWNER; E_KIN; E_TYPE; E_BOUND; E_PINNED; E_STATE (account ending);
- *     E_RESERVE.
+ *     E_RESERVE (no room; or no reserve, beyond fixed pages, to bring along).
  * cap_new() -> a1 a capability value no other has. Unguessable; never 0.
  *
  * Tables and bindings (SOSP95, Secure Bindings; Address Translations)
@@ -682,7 +684,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     E_EXT; E_OWNER (either, or two accounts); E_ARG (not adjacent, or over 2^32 - 1 blocks);
  *     E_CAP (capabilities differ); E_BUSY.
  * ext_give(ext, account)
- *     To a child or the parent; capabilities become 0.
+ *     To a child or the parent; capabilities become 0. A gift to the parent brings its place
+ *     in the giver's quota along.
  *     E_EXT; E_ACCT; E_OWNER; E_KIN; E_STATE (ending); E_BUSY; E_QUOTA (theirs).
  * ext_set(ext, rcap, wcap)
  *     E_EXT; E_OWNER.
