@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_procinfo + 1
+    .rept   SYS_thread_wake + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -59,6 +59,13 @@ calls:
     entry   SYS_setgroup, sys_setgroup
     entry   SYS_front, sys_front
     entry   SYS_procinfo, sys_procinfo
+    entry   SYS_thread_new, sys_thread_new
+    entry   SYS_thread_exit, sys_thread_exit
+    entry   SYS_thread_self, sys_thread_self
+    entry   SYS_thread_yield, sys_thread_yield
+    entry   SYS_thread_tickets, sys_thread_tickets
+    entry   SYS_thread_wait, sys_thread_wait
+    entry   SYS_thread_wake, sys_thread_wake
 
     .text
 sys_none:
@@ -67,7 +74,8 @@ sys_none:
 
 // a7 = number, a0-a5 = arguments. The program's sp may be anything: it is not followed, only given back.
 gate:
-    lla     t0, stack_top
+    li      t0, UA_VA
+    ld      t0, SELF_STACK(t0)
     sd      sp, -16(t0)
     sd      ra, -8(t0)
     addi    sp, t0, -16
@@ -77,8 +85,8 @@ gate:
     ld      t1, (t1)
     jalr    t1
     li      t0, UA_VA
-    ld      t1, SELF_PROC(t0)
-    lw      t1, PROC_KILLED(t1)
+    ld      t1, SELF_ENDS(t0)
+    lw      t1, (t1)
     bnez    t1, 1f
     ld      ra, 8(sp)
     ld      sp, (sp)

@@ -103,7 +103,8 @@ static bool load_segment(struct build *b, struct inode *ip, const struct elf_seg
 }
 
 static bool load(struct build *b, struct inode *ip) {
-    if (!read_headers(b, ip) || !vm_charge(&b->charged, vm_cost(b->sz))) return false;
+    if (!read_headers(b, ip) || !vm_charge(&b->charged, vm_cost(b->sz) + (thread_slot() ? THREAD_STACK : 0)))
+        return false;
     if (!space_new(&b->root, true)) return false;
     if (!space_grow(b->root, 0, b->sz)) return false;
     b->tables = b->sz;
@@ -187,10 +188,11 @@ static void become(struct build *b, const char *path) {
     p->charged = b->charged;
     current = b->program;
     set_name(p, path);
-    space_free(old_root, old_sz, frames);
+    thread_forget();
+    space_free(old_root, old_sz, frames, p->threads);
     vm_charge(&old_charged, 0);
     upcall_fp_save();
-    memset(SELF->f, 0, sizeof(SELF->f));
+    memset(SELF->save->f, 0, sizeof(SELF->save->f));
 }
 
 int exec_file(const char *path, char **argv, bool user) {
@@ -199,6 +201,7 @@ int exec_file(const char *path, char **argv, bool user) {
     bool ok = load_file(&b, path) && push_args(&b, argv, user);
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     if (ok) {
+        thread_alone();
         me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
         if (exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
             become(&b, path);
@@ -207,12 +210,15 @@ int exec_file(const char *path, char **argv, bool user) {
         }
         me()->root = SELF->root;
     }
-    if (b.root) space_free(b.root, b.tables, 0);
+    if (b.root) space_free(b.root, b.tables, 0, me()->threads);
     vm_charge(&b.charged, 0);
     return -1;
 }
 
 int sys_exec(const char *path, char **argv) {
     char name[MAXPATH];
-    return user_str(path, name, sizeof(name)) < 0 ? -1 : exec_file(name, argv, true);
+    if (user_str(path, name, sizeof(name)) < 0 || !thread_space_enter()) return -1;
+    int err = exec_file(name, argv, true);
+    thread_space_leave();
+    return err;
 }

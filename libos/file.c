@@ -4,6 +4,7 @@
 #include "kernel/stat.h"
 #include "pages.h"
 #include "shared.h"
+#include "thread.h"
 #include "tty.h"
 
 // What stands behind a device's major number.
@@ -51,7 +52,7 @@ static void inode_close(struct inode *ip) {
 }
 
 // The last reference goes after what it leads to has been copied: from then on the entry is another's.
-void file_close(struct file *f) {
+static void file_close(struct file *f) {
     struct file was = *f;
     lock_acquire(&SHARED->files.lock);
     bool last = --f->refs == 0;
@@ -65,38 +66,52 @@ void file_close(struct file *f) {
 
 // ---- descriptors ----
 
-struct file *fd_get(int fd) {
-    return fd >= 0 && fd < NOFILE ? table_of(me())->fd[fd] : 0;
+// One that another thread is still opening is not there yet.
+static struct file *look(int fd) {
+    struct file *f = fd >= 0 && fd < NOFILE ? table_of(me())->fd[fd] : 0;
+    return f && f->kind != FILE_NONE ? f : 0;
 }
 
-void fd_put(int fd, struct file *f) { table_of(me())->fd[fd] = f; }
+struct file *fd_get(int fd) {
+    struct file *f = look(fd);
+    return f && thread_any() ? file_dup(f) : f;
+}
 
-static int fd_free(void) {
-    for (int fd = 0; fd < NOFILE; fd++)
-        if (!fd_get(fd)) return fd;
+void file_put(struct file *f) {
+    if (f && thread_any()) file_close(f);
+}
+
+// The lowest free one for f, whose reference goes there, or is dropped: -1.
+static int fd_place(struct file *f) {
+    struct fdtable *t = table_of(me());
+    for (int fd = 0; fd < NOFILE; fd++) {
+        if (t->fd[fd]) continue;
+        t->fd[fd] = f;
+        return fd;
+    }
+    file_close(f);
     return -1;
 }
 
 int fd_new(struct file **f) {
-    int fd = fd_free();
-    if (fd < 0) return -1;
     *f = file_new();
-    return *f ? fd : -1;
+    return *f ? fd_place(*f) : -1;
+}
+
+void fd_drop(int fd) {
+    struct file *f = table_of(me())->fd[fd];
+    table_of(me())->fd[fd] = 0;
+    file_close(f);
 }
 
 int sys_dup(int fd) {
-    struct file *f = fd_get(fd);
-    int copy = fd_free();
-    if (!f || copy < 0) return -1;
-    fd_put(copy, file_dup(f));
-    return copy;
+    struct file *f = look(fd);
+    return f ? fd_place(file_dup(f)) : -1;
 }
 
 int sys_close(int fd) {
-    struct file *f = fd_get(fd);
-    if (!f) return -1;
-    fd_put(fd, 0);
-    file_close(f);
+    if (!look(fd)) return -1;
+    fd_drop(fd);
     return 0;
 }
 
@@ -133,11 +148,10 @@ static int fd_pipe(struct pipe *p, bool write_end) {
         pipe_close(p, write_end);
         return -1;
     }
-    f->kind = FILE_PIPE;
     f->pipe = p;
     f->readable = !write_end;
     f->writable = write_end;
-    fd_put(fd, f);
+    f->kind = FILE_PIPE;
     return fd;
 }
 
@@ -178,12 +192,18 @@ static int read_inode(struct file *f, void *to, int n) {
     return got < 0 ? -1 : (int)got;
 }
 
-int sys_read(int fd, void *to, int n) {
-    struct file *f = fd_get(fd);
+static int read(struct file *f, void *to, int n) {
     if (!f || !f->readable || n < 0) return -1;
     if (f->kind == FILE_PIPE) return pipe_read(f->pipe, to, n);
     if (f->kind == FILE_INODE) return read_inode(f, to, n);
     return devices[f->major].read ? devices[f->major].read(to, n) : -1;
+}
+
+int sys_read(int fd, void *to, int n) {
+    struct file *f = fd_get(fd);
+    int got = read(f, to, n);
+    file_put(f);
+    return got;
 }
 
 // One op's share.
@@ -210,16 +230,21 @@ static int write_inode(struct file *f, const void *from, int n) {
     return n;
 }
 
-int sys_write(int fd, const void *from, int n) {
-    struct file *f = fd_get(fd);
+static int write(struct file *f, const void *from, int n) {
     if (!f || !f->writable || n < 0) return -1;
     if (f->kind == FILE_PIPE) return pipe_write(f->pipe, from, n);
     if (f->kind == FILE_INODE) return write_inode(f, from, n);
     return devices[f->major].write ? devices[f->major].write(from, n) : -1;
 }
 
-int sys_fstat(int fd, struct stat *to) {
+int sys_write(int fd, const void *from, int n) {
     struct file *f = fd_get(fd);
+    int done = write(f, from, n);
+    file_put(f);
+    return done;
+}
+
+static int get_stat(const struct file *f, struct stat *to) {
     if (!f || f->kind == FILE_PIPE || inode_lock(the_fs(), f->ip)) return -1;
     struct fs_stat st = inode_stat(f->ip);
     inode_unlock(the_fs(), f->ip);
@@ -227,7 +252,14 @@ int sys_fstat(int fd, struct stat *to) {
     return copy_out(to, &out, sizeof out);
 }
 
-int sys_fsync(int fd) {
+int sys_fstat(int fd, struct stat *to) {
     struct file *f = fd_get(fd);
+    int err = get_stat(f, to);
+    file_put(f);
+    return err;
+}
+
+int sys_fsync(int fd) {
+    const struct file *f = look(fd);
     return f && f->kind == FILE_INODE && fs_sync(the_fs()) == 0 ? 0 : -1;
 }

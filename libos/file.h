@@ -54,14 +54,14 @@ struct inode *file_cwd(void);
 
 // ---- between file.c and namecall.c ----
 
-// The lowest free descriptor, and a file with one reference for it; -1 if there is no one or no other. The
-// file is the caller's to fill in before fd_put(), or to close.
+// The lowest free descriptor, and a file for it, FILE_NONE yet; -1 if there is no one or no other. The caller
+// fills it in, its kind last, or drops both.
 int fd_new(struct file **);
-void fd_put(int fd, struct file *);
-void file_close(struct file *);
+void fd_drop(int fd);
 
-// The file behind a descriptor, or 0.
+// The file behind a descriptor, or 0: for file_put(), as another thread may close the descriptor meanwhile.
 struct file *fd_get(int fd);
+void file_put(struct file *);
 
 struct fs *the_fs(void);
 

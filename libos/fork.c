@@ -48,6 +48,10 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     self->proc = child;
     self->index = proc_index(child);
     self->root = child->root;
+    self->ends = &child->killed;
+    memcpy(self->context.f, SELF->save->f,
+           sizeof(self->context.f)); // it has one thread, and no slot but for its stack
+    self->save = &SELF->context;
     self->result = 1;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     return (ppn_t)page.val;
@@ -64,9 +68,10 @@ static bool make_env(struct proc *child, ppn_t uarea) {
 
 static bool make_child(struct proc *child, const u64 kept[16]) {
     if (!vm_charge(&child->charged, me()->charged)) return false;
+    child->threads = me()->threads;
     if (!space_new(&child->root, false)) return false;
     if (!space_grow(child->root, 0, me()->sz)) {
-        space_free(child->root, 0, 0);
+        space_free(child->root, 0, 0, child->threads);
         return false;
     }
     child->sz = me()->sz;
@@ -77,15 +82,16 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
         file_cancel(child);
         exo_page_free(uarea);
     }
-    space_free(child->root, child->sz, 0);
+    space_free(child->root, child->sz, 0, child->threads);
     return false;
 }
 
-int sys_fork(void) {
+static int fork(void) {
     u64 kept[16];
     upcall_fp_save(); // both go on with what floating point was; neither has it on
     if (upcall_fork(kept)) {
         first_self(&SELF->first);
+        thread_forget();
         return 0;
     }
     struct proc *child = proc_new();
@@ -95,4 +101,11 @@ int sys_fork(void) {
         return -1;
     }
     return proc_run(child);
+}
+
+int sys_fork(void) {
+    if (!thread_space_enter()) return -1;
+    int pid = fork();
+    thread_space_leave();
+    return pid;
 }

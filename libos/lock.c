@@ -32,7 +32,9 @@ void lock_acquire(struct lock *l) {
     for (u32 tries = 0; !take(l); tries++) {
         eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
         if (holder == 0) continue;
-        if (home(holder) == home(SELF->first.eid)) {
+        if (holder == SELF->first.eid) { // another thread of this process
+            sleep_on(l);
+        } else if (home(holder) == home(SELF->first.eid)) {
             if (upcall_yield(holder) != 0) sleep_on(l);
         } else if (tries >= SPINS) {
             sleep_on(l);

@@ -42,12 +42,12 @@ static int open_inode(const char *path, int mode, struct file *f) {
         inode_drop(fs, ip);
         return err;
     }
-    f->kind = ip->d.type == FS_DEVICE ? FILE_DEVICE : FILE_INODE;
     f->major = ip->d.major;
     f->ip = ip;
     f->readable = !(mode & O_WRONLY);
     f->writable = (mode & (O_WRONLY | O_RDWR)) != 0;
     f->append = (mode & O_APPEND) != 0;
+    f->kind = ip->d.type == FS_DEVICE ? FILE_DEVICE : FILE_INODE;
     inode_unlock(fs, ip);
     return 0;
 }
@@ -58,10 +58,9 @@ int sys_open(const char *path, int mode) {
     int fd = fd_new(&f);
     if (fd < 0) return -1;
     if (begin(path, name) < 0 || end(open_inode(name, mode, f)) < 0) {
-        file_close(f);
+        fd_drop(fd);
         return -1;
     }
-    fd_put(fd, f);
     return fd;
 }
 

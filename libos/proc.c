@@ -97,6 +97,7 @@ void proc_cancel(struct proc *p) {
 
 void proc_start(void) {
     SELF->proc = INIT;
+    SELF->ends = &INIT->killed;
     SELF->index = 0;
     SELF->root = env(SELF->first.eid)->root;
     *INIT = (struct proc){.state = PROC_LIVE, .pid = 1, .eid = SELF->first.eid, .root = SELF->root};
@@ -131,6 +132,7 @@ static void give_children(const struct proc *from) {
 void proc_exit(int status) {
     static bool ending; // a fault in here comes back here: what it came from is left out
     struct proc *p = me();
+    thread_alone();
     if (!ending) {
         ending = true;
         file_exit();
@@ -176,7 +178,7 @@ static void put_down(struct proc *p) {
 static void reap(struct proc *p) {
     while (env(p->eid)->eid == p->eid) lock_pause();
     exo_slot_set(p->hart, p->slot, 0);
-    space_free(p->root, p->sz, p->frames);
+    space_free(p->root, p->sz, p->frames, p->threads);
     vm_charge(&p->charged, 0);
     set_state(p, PROC_FREE);
 }
@@ -201,6 +203,7 @@ int sys_wait(int *status) {
         lock_acquire(&TABLE->lock);
         struct proc *p = find_ended(&any);
         bool broken = p && p->state == PROC_LIVE;
+        if (p && !broken) p->state = PROC_REAPED; // to one of several threads that wait
         lock_release(&TABLE->lock);
         if (broken && robust_revive(p)) continue;
         if (p) {

@@ -38,8 +38,9 @@ struct proc {
     u32 hart;
     u32 slot;
     ppn_t root;
-    u64 sz;      // end of the program's part of the address space
-    u64 charged; // pages it may use at most, taken from the commit count (vm.h)
+    u64 sz;       // end of the program's part of the address space
+    u64 charged;  // pages it may use at most, taken from the commit count (vm.h)
+    va_t threads; // end of its threads' slots (thread.h); 0: none
     char name[16];
     u64 frames[16]; // of the buffer cache, those bound in `root`: a bit for each (vm.c)
 };
@@ -77,6 +78,14 @@ bool stop_or_input_wait(u64 seen, u64 stops, u64 input);
 
 // Sleeps until EXO_WORDS->completions is not `completions`. May come back early; a kill does not matter.
 void disk_wait(u64 completions);
+
+// For threads, of which each sleeps for an event of its own (thread.h): whether that has come; the sum of all
+// that any of them may sleep for, which only grows; and a sleep until that is not `seen` any more, or time is
+// `until`.
+struct event;
+bool event_happened(const struct event *);
+u64 event_all(void);
+void event_wait(u64 seen, u64 until);
 
 // A set of sleeping processes, guarded by the lock of what they wait for.
 struct waitq {

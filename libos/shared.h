@@ -34,6 +34,7 @@ struct shared {
     ppn_t code_wake;  // predicate: own counter or time
     ppn_t code_event; // predicate: own counter or one of the kernel's words
     ppn_t code_watch; // predicate: own counter, or the kernel's words `stops` or `input`
+    ppn_t code_any;   // predicate: the sum of all of these, or time
     u32 account;
     ppn_t page_ppn[512];         // of this structure, SHARED_PAGES
     u32 frames;                  // of the buffer cache: an eighth of the reserve, CACHE_LEAST to CACHE_MOST

@@ -4,6 +4,8 @@
 #include "shared.h"
 #include "upcall.h"
 
+#define WORD(name) ((u32)offsetof(struct exo_words, name))
+
 static u64 *counter(u32 index) { return &SHARED->wake[index]; }
 
 u64 wake_read(void) { return __atomic_load_n(counter(SELF->index), __ATOMIC_SEQ_CST); }
@@ -19,18 +21,28 @@ void wake_all(u64 set) {
         if (set & 1) wake(proc_at(i));
 }
 
+static i64 wait(ppn_t code, u64 w1, u64 w2) {
+    return upcall_wait(code, (va_t)counter(SELF->index) % EXO_PAGE, w1, w2, 0);
+}
+
 static void sleep_until(u64 seen, u64 until) {
-    upcall_wait(SHARED->code_wake, (va_t)counter(SELF->index) % EXO_PAGE, seen, until, 0);
+    if (thread_any())
+        thread_sleep(&(struct event){.sum = seen, .until = until, .word = {NO_WORD, NO_WORD}});
+    else
+        wait(SHARED->code_wake, seen, until);
 }
 
 // Both counters only grow, so their sum tells whether one did.
-static void sleep_event(u64 seen, u64 word, u64 word_seen) {
-    upcall_wait(SHARED->code_event, (va_t)counter(SELF->index) % EXO_PAGE, seen + word_seen, word, 0);
+static void sleep_event(u64 seen, u32 word, u64 word_seen) {
+    if (thread_any())
+        thread_sleep(&(struct event){.sum = seen + word_seen, .until = ~0ul, .word = {word, NO_WORD}});
+    else
+        wait(SHARED->code_event, seen + word_seen, word);
 }
 
-bool killed(void) { return __atomic_load_n(&me()->killed, __ATOMIC_SEQ_CST); }
+bool killed(void) { return __atomic_load_n(SELF->ends, __ATOMIC_SEQ_CST); }
 
-void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, offsetof(struct exo_words, stops), stops); }
+void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, WORD(stops), stops); }
 
 // Whoever kills sets the flag first, then counts up: so either the flag is seen here, or the sleep ends.
 bool wake_wait(u64 seen, u64 until) {
@@ -39,24 +51,40 @@ bool wake_wait(u64 seen, u64 until) {
 }
 
 bool input_wait(u64 seen, u64 input) {
-    if (!killed()) sleep_event(seen, offsetof(struct exo_words, input), input);
+    if (!killed()) sleep_event(seen, WORD(input), input);
     return !killed();
 }
 
 bool stop_wait(u64 seen, u64 stops) {
-    if (!killed()) sleep_event(seen, offsetof(struct exo_words, stops), stops);
+    if (!killed()) sleep_event(seen, WORD(stops), stops);
     return !killed();
 }
 
 bool stop_or_input_wait(u64 seen, u64 stops, u64 input) {
-    if (!killed())
-        upcall_wait(SHARED->code_watch, (va_t)counter(SELF->index) % EXO_PAGE, seen + stops + input, 0, 0);
+    u64 sum = seen + stops + input;
+    if (killed()) return false;
+    if (thread_any())
+        thread_sleep(&(struct event){.sum = sum, .until = ~0ul, .word = {WORD(stops), WORD(input)}});
+    else
+        wait(SHARED->code_watch, sum, 0);
     return !killed();
 }
 
-void disk_wait(u64 completions) {
-    sleep_event(wake_read(), offsetof(struct exo_words, completions), completions);
+// ---- what threads sleep for ----
+
+static u64 word_at(u32 offset) {
+    return offset == NO_WORD ? 0 : *(const volatile u64 *)((const volatile u8 *)EXO_WORDS + offset);
 }
+
+bool event_happened(const struct event *e) {
+    return wake_read() + word_at(e->word[0]) + word_at(e->word[1]) != e->sum || exo_time() >= e->until;
+}
+
+u64 event_all(void) { return wake_read() + EXO_WORDS->stops + EXO_WORDS->input + EXO_WORDS->completions; }
+
+void event_wait(u64 seen, u64 until) { wait(SHARED->code_any, seen, until); }
+
+void disk_wait(u64 completions) { sleep_event(wake_read(), WORD(completions), completions); }
 
 void waitq_sleep(struct waitq *q, struct lock *l) {
     u64 seen = wake_read();

@@ -83,7 +83,7 @@ static bool make_tables(ppn_t *root) {
     for (u32 i = 0; i < TABLES; i++) {
         if (exo_pt_link(page[0], tables[i].va, tables[i].level, page[1 + i]) != 0) {
             free_pages(page + 1 + i, TABLES - i);
-            space_free(page[0], 0, 0);
+            space_free(page[0], 0, 0, 0);
             return false;
         }
     }
@@ -120,16 +120,23 @@ static ppn_t own_page(va_t va) {
     return r.err ? 0 : PTE_PPN(r.val);
 }
 
-static bool bind_private(ppn_t root, bool own) {
-    for (va_t va = (va_t)data_start; va < (va_t)stack_top; va += EXO_PAGE) {
-        if (va >= (va_t)bss_end && va < (va_t)stack_bottom) continue;
-        ppn_t ppn = own ? own_page(va) : copy_page(va);
-        if (ppn == 0) return false;
+static bool bind_range(ppn_t root, va_t va, va_t end, bool own) {
+    for (; va < end; va += EXO_PAGE) {
+        ppn_t ppn = own_page(va);
+        if (ppn == 0) continue; // below a stack
+        if (!own && (ppn = copy_page(va)) == 0) return false;
         if (exo_bind(root, va, ppn, SPACE_RW, 0).err) {
             if (!own) exo_page_free(ppn);
             return false;
         }
     }
+    return true;
+}
+
+static bool bind_private(ppn_t root, bool own) {
+    va_t slot = thread_slot();
+    if (!bind_range(root, (va_t)data_start, (va_t)stack_top, own)) return false;
+    if (slot && !bind_range(root, slot, slot + THREAD_SLOT, own)) return false;
     if (own) return exo_bind(root, UA_VA, own_page(UA_VA), SPACE_RW, 0).err == 0;
     return exo_unbind(SELF->root, SCRATCH_VA, 0).err == 0;
 }
@@ -139,7 +146,7 @@ bool space_new(ppn_t *root, bool own) {
     if (bind_common(*root) && bind_private(*root, own)) return true;
     batch.n = 0;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    space_free(*root, 0, 0);
+    space_free(*root, 0, 0, me()->threads);
     return false;
 }
 
@@ -221,10 +228,11 @@ static void unbind_frames(ppn_t root, const u64 *frames) {
     batch_flush();
 }
 
-void space_free(ppn_t root, u64 sz, const u64 *frames) {
+void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads) {
     space_shrink(root, sz, 0);
     if (frames) unbind_frames(root, frames);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
+    unbind(root, THREADS_VA, threads);
     unbind(root, REVIVE_VA, SCRATCH_VA + EXO_PAGE);
     unbind(root, SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE);
     ppn_t page[TABLES + 1];

@@ -3,6 +3,7 @@
 //
 //     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
+//     THREADS_VA    stacks of the process's threads (thread.h)
 //     REVIVE_VA     three scratch pages, the u-area (UA_VA) after the first
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h
@@ -37,12 +38,13 @@ extern char image_load[], rodata_start[], data_start[], bss_end[], stack_bottom[
 u64 space_pages(void);
 
 // A new address space of this libOS without a program. The libOS's private pages are copies, or the caller's
-// own ones if `own`, along with its u-area. False if something ran out; then nothing is left behind.
+// own ones if `own`, along with its u-area; of threads' slots that of the calling thread is taken along.
+// False if something ran out; then nothing is left behind.
 bool space_new(ppn_t *root, bool own);
 
-// Takes it apart, the program's [0, sz) and the cache's frames (struct proc; 0: none) included. No
-// environment runs on it any more.
-void space_free(ppn_t root, u64 sz, const u64 *frames);
+// Takes it apart, the program's [0, sz), the cache's frames (struct proc; 0: none) and the threads' slots up
+// to `threads` included. No environment runs on it any more.
+void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads);
 
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
 // needs, pages included. Growing fails with nothing done.

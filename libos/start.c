@@ -35,6 +35,8 @@ static void move_uarea(struct exo_uarea *ua) {
     eid_t eid = first_self(first);
     ppn_t root = EXO_ENVS[eid & EXO_EID_INDEX].root;
     exo_bind(root, UA_VA, first->uarea, SPACE_RW, 0);
+    SELF->stack = (va_t)stack_top;
+    SELF->save = &SELF->context;
     exo_env_space(eid, root, UA_VA);
     exo_unbind(root, old, 0);
     drop_table(old & ~(u64)(TABLE_SPAN - 1), 0);
@@ -104,6 +106,16 @@ static const struct pred_insn until_watched[] = {
     {PRED_RET, 0, 5, 0, 0},
 };
 
+// r1 and r2 as above, r3 = a time.
+static const struct pred_insn until_any[] = {
+    {PRED_LD, 5, 1, 1, 0},   {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
+    {PRED_ADD, 5, 5, 6, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, input)},
+    {PRED_ADD, 5, 5, 6, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, completions)},
+    {PRED_ADD, 5, 5, 6, 0},  {PRED_BNE, 0, 5, 2, 1},
+    {PRED_BLTU, 0, 4, 3, 2}, {PRED_LI, 6, 0, 0, 1},
+    {PRED_RET, 0, 6, 0, 0},  {PRED_RET, 0, 0, 0, 0},
+};
+
 static ppn_t load_code(const struct pred_insn *insn, u32 n) {
     ppn_t ppn = new_page();
     struct pred_code *code = (struct pred_code *)SCRATCH_VA;
@@ -161,6 +173,7 @@ void start(struct exo_uarea *ua) {
     SHARED->code_wake = load_code(until_wake, sizeof(until_wake) / sizeof(until_wake[0]));
     SHARED->code_event = load_code(until_event, sizeof(until_event) / sizeof(until_event[0]));
     SHARED->code_watch = load_code(until_watched, sizeof(until_watched) / sizeof(until_watched[0]));
+    SHARED->code_any = load_code(until_any, sizeof(until_any) / sizeof(until_any[0]));
     mount();
     drop_header();
     open_account();

@@ -8,14 +8,25 @@
 #include "kernel/syscall.h"
 #include "upcall.h"
 
-    // x1 to x31 without t0-t2
+    // x1 to x31 without t0-t2, of the context t1
     .macro  each_reg op
     .irp    r, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
-    \op     x\r, SELF_REGS + 8 * \r(t0)
+    \op     x\r, 8 * \r(t1)
     .endr
     .irp    r, 28, 29, 30, 31
-    \op     x\r, SELF_REGS + 8 * \r(t0)
+    \op     x\r, 8 * \r(t1)
     .endr
+    .endm
+
+    // t1 = the context for what the epilogue frame interrupted
+    .macro  context
+    ld      t2, UA_EPILOGUE + FRAME_EPC(t0)
+    li      t1, LIBOS_TABLE
+    bltu    t2, t1, 1f
+    addi    t1, t0, SELF_REGS
+    j       2f
+1:  ld      t1, SELF_SAVE(t0)
+2:
     .endm
 
     // what a C function keeps
@@ -38,10 +49,10 @@
 
     .macro  each_f op
     .irp    r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    \op     f\r, SELF_F + 8 * \r(t0)
+    \op     f\r, CONTEXT_F + 8 * \r(t0)
     .endr
     .irp    r, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    \op     f\r, SELF_F + 8 * \r(t0)
+    \op     f\r, CONTEXT_F + 8 * \r(t0)
     .endr
     .endm
 
@@ -61,6 +72,12 @@ prologue:
     amoand.d t1, t2, (t1)
     andi    t1, t1, PENDING_FORCED
     bnez    t1, upcall_forced
+    rdtime  t1
+    ld      t2, SELF_LEFT(t0)
+    sub     t1, t1, t2
+    ld      t2, SELF_OFF(t0)
+    add     t1, t1, t2
+    sd      t1, SELF_OFF(t0)
     lbu     t1, UA_MASK + 1(t0)
     bnez    t1, interrupted
     each_kept ld, t0, SELF_KEPT
@@ -89,26 +106,27 @@ upcall_unmask:
 
 // If it was the program that was interrupted, the libOS's stack is free, and this is the place to look
 // whether the process was killed.
-    .macro  check_program pc
+    .macro  check_program pc, how
     ld      t1, \pc(t0)
     li      t2, LIBOS_TABLE
     bgeu    t1, t2, 1f
-    lla     sp, stack_top
-    call    upcall_resumed
+    ld      sp, SELF_STACK(t0)
+    call    \how
     li      t0, UA_VA
 1:
     .endm
 
 // Taken by force once more before this is over, it begins again.
 upcall_forced:
-    check_program UA_FORCED
+    check_program UA_FORCED, upcall_forced_on
     li      a0, FRAME_FORCED
     li      a7, EXO_RESUME
     ecall
     ebreak
 
 interrupted:
-    check_program (UA_EPILOGUE + FRAME_EPC)
+    check_program (UA_EPILOGUE + FRAME_EPC), upcall_resumed
+    context
     each_reg ld
     mv      t1, a0
     mv      t2, a7
@@ -119,7 +137,10 @@ interrupted:
 
 // End of a slice.
 epilogue:
+    context
     each_reg sd
+    rdtime  t1
+    sd      t1, SELF_LEFT(t0)
     jal     t1, fp_leave
 1:  li      a0, 0
     li      a7, EXO_YIELD
@@ -130,9 +151,11 @@ epilogue:
 fp_leave:
     ld      t2, SELF_FP_ON(t0)
     beqz    t2, 1f
+    ld      t0, SELF_SAVE(t0)
     each_f  fsd
     frcsr   t2
-    sd      t2, SELF_F + 8 * 32(t0)
+    sd      t2, CONTEXT_F + 8 * 32(t0)
+    li      t0, UA_VA
     sd      zero, SELF_FP_ON(t0)
 1:  jr      t1
 
@@ -140,13 +163,12 @@ fp_leave:
 // back needs no kernel, but a register: gp, which neither programs nor the libOS use.
 fault:
     mv      t1, sp
-    lla     t2, stack_bottom
-    sub     t2, sp, t2
-    addi    t2, t2, -1
+    ld      t2, SELF_STACK(t0)
+    sub     t2, t2, sp
     srli    t2, t2, 12
     sltiu   t2, t2, STACK_PAGES
     bnez    t2, 1f
-    lla     sp, stack_top
+    ld      sp, SELF_STACK(t0)
 1:  addi    sp, sp, -TRAP_SIZE
     sd      t1, TRAP_SP(sp)
     sd      s0, TRAP_S0(sp)
@@ -180,6 +202,8 @@ leave:
     sd      zero, SELF_RESULT(t0)
     ld      t1, SELF_FP_ON(t0)
     sd      t1, SELF_FP_WAS(t0)
+    rdtime  t1
+    sd      t1, SELF_LEFT(t0)
     jal     t1, fp_leave
     ecall
     li      t0, UA_VA // refused: floating point is still on
@@ -233,9 +257,11 @@ upcall_fp_load:
     li      a7, EXO_FP
     ecall
     li      t0, UA_VA
+    ld      t0, SELF_SAVE(t0)
     each_f  fld
-    ld      t1, SELF_F + 8 * 32(t0)
+    ld      t1, CONTEXT_F + 8 * 32(t0)
     fscsr   t1
+    li      t0, UA_VA
     li      t1, 1
     sd      t1, SELF_FP_ON(t0)
     j       upcall_unmask

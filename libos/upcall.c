@@ -10,9 +10,8 @@
 #define CAUSE_LOAD_PAGE  13
 #define CAUSE_STORE_PAGE 15
 
-_Static_assert(offsetof(struct proc, killed) == PROC_KILLED, "struct proc");
-
 void upcall_fault(struct trap *);
+void upcall_forced_on(void);
 void upcall_resumed(void);
 
 // An exception of the program, or of libOS code that follows one of the program's pointers. May come while
@@ -36,9 +35,15 @@ void upcall_fault(struct trap *t) {
 }
 
 // A program that was interrupted is about to go on. If it is not to, neither are its frames needed.
-void upcall_resumed(void) {
+void upcall_forced_on(void) {
     if (!killed()) return;
     __atomic_fetch_and(&UAREA->pending, ~(u64)PENDING_FORCED, __ATOMIC_RELAXED);
     __atomic_store_n(&UAREA->mask, 0, __ATOMIC_RELAXED);
     proc_exit(KILLED);
+}
+
+// The same after an epilogue: another of its threads may go on instead.
+void upcall_resumed(void) {
+    upcall_forced_on();
+    if (thread_any()) thread_interrupted();
 }

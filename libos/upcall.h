@@ -2,11 +2,13 @@
 // give up the processor. upcall.S is the code; offsets that it uses stand here, beside the structure.
 //
 // One rule keeps it simple: a process has one stack of the libOS's, in use while it is in the libOS. Upcalls
-// from the program start at its top, those from libOS code go on below what is there.
+// from the program start at its top, those from libOS code go on below what is there. (A process of several
+// threads has one for each, and `stack` and `save` are those of the one that runs: thread.h.)
 #ifndef EXV6_UPCALL_H
 #define EXV6_UPCALL_H
 
 #include <exo/abi.h>
+#include "thread.h"
 #include "user/first.h"
 
 // Of the u-area, in every process: beside the libOS, so that it needs no table of its own.
@@ -17,16 +19,20 @@
 #define SELF_FP_WAS 0x4b8
 #define SELF_PROC   0x4c0
 #define SELF_RESULT 0x4d0
+#define SELF_SAVE   0x4d8
+#define SELF_STACK  0x4e0
+#define SELF_ENDS   0x4e8
+#define SELF_LEFT   0x4f0
+#define SELF_OFF    0x4f8
 #define SELF_KEPT   0x500
 #define SELF_REGS   0x580
-#define SELF_F      0x680
-// Offsets in struct proc, struct trap, and the size of the latter.
-#define PROC_KILLED 20
-#define TRAP_FRAME  0
-#define TRAP_SP     48
-#define TRAP_S0     56
-#define TRAP_REGS   64
-#define TRAP_SIZE   192
+// Offset in struct context; offsets in struct trap, and its size.
+#define CONTEXT_F  256
+#define TRAP_FRAME 0
+#define TRAP_SP    48
+#define TRAP_S0    56
+#define TRAP_REGS  64
+#define TRAP_SIZE  192
 
 #define STACK_PAGES 3 // as in unix.ld
 
@@ -42,11 +48,14 @@ struct self {
     struct proc *proc;
     u32 index; // in the process table
     ppn_t root;
-    u64 result; // what the call that gave up the hart returns
-    u64 spare[5];
-    u64 kept[16]; // ra, sp, gp, tp, s0-s11: where that call returns to
-    u64 regs[32]; // x1-x31 at an epilogue; but t0-t2 and pc are in the kernel's frame
-    u64 f[33];    // f0-f31, fcsr
+    u64 result;           // what the call that gave up the hart returns
+    struct context *save; // what an epilogue saves of the program: below
+    va_t stack;           // top of the libOS's stack
+    const u32 *ends;      // not 0: the way out of the libOS leads to proc_exit()
+    u64 left, off;        // `time` when the hart was last given up, and how long it was not had, all told
+    u64 kept[16];         // ra, sp, gp, tp, s0-s11: where that call returns to
+    // At an epilogue; but t0-t2 and pc are in the kernel's frame. Of libOS code always here.
+    struct context context;
 };
 
 // What a fault upcall leaves on the stack.
@@ -71,7 +80,7 @@ i64 upcall_call(eid_t to, cap_t cap, u64 a0, u64 a1, u64 *answer);
 // Stores in kept what a process needs to return from this call a second time: 0 now, `result` then.
 u64 upcall_fork(u64 kept[16]) __attribute__((returns_twice));
 
-// Floating point off, the program's registers in SELF->f; and back.
+// Floating point off, the program's registers in SELF->save->f; and back.
 void upcall_fp_save(void);
 void upcall_fp_load(void);
 
@@ -89,8 +98,10 @@ _Static_assert(UA_LIBOS + offsetof(struct self, fp_was) == SELF_FP_WAS, "struct 
 _Static_assert(UA_LIBOS + offsetof(struct self, proc) == SELF_PROC, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, result) == SELF_RESULT, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, kept) == SELF_KEPT, "struct self");
-_Static_assert(UA_LIBOS + offsetof(struct self, regs) == SELF_REGS, "struct self");
-_Static_assert(UA_LIBOS + offsetof(struct self, f) == SELF_F, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, context) == SELF_REGS, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, save) == SELF_SAVE, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, off) == SELF_OFF, "struct self");
+_Static_assert(offsetof(struct context, f) == CONTEXT_F, "struct context");
 _Static_assert(sizeof(struct self) <= EXO_PAGE - UA_LIBOS, "struct self");
 _Static_assert(offsetof(struct trap, sp) == TRAP_SP, "struct trap");
 _Static_assert(offsetof(struct trap, ra) == TRAP_REGS, "struct trap");

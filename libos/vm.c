@@ -102,22 +102,29 @@ bool vm_charge(u64 *charged, u64 pages) {
 }
 
 static bool grow(struct proc *p, u64 sz) {
-    u64 old = vm_cost(p->sz);
-    if (!vm_charge(&p->charged, vm_cost(sz))) return false;
+    u64 more = vm_cost(sz) - vm_cost(p->sz);
+    if (!vm_charge(&p->charged, p->charged + more)) return false;
     if (space_grow(p->root, p->sz, sz)) return true;
-    vm_charge(&p->charged, old);
+    vm_charge(&p->charged, p->charged - more);
     return false;
 }
 
-char *sys_sbrk(int n) {
+static char *change_size(int n) {
     struct proc *p = me();
     u64 old = p->sz, sz = old + (u64)(i64)n;
     if (n >= 0 ? sz > PROGRAM_END : sz > old) return (char *)-1;
     if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
         space_shrink(p->root, old, sz);
-        vm_charge(&p->charged, vm_cost(sz));
+        vm_charge(&p->charged, p->charged - (vm_cost(old) - vm_cost(sz)));
     }
     p->sz = sz;
     return (char *)old;
+}
+
+char *sys_sbrk(int n) {
+    if (!thread_space_enter()) return (char *)-1;
+    char *old = change_size(n);
+    thread_space_leave();
+    return old;
 }

@@ -36,5 +36,13 @@
 #define SYS_setgroup    25
 #define SYS_front       26
 #define SYS_procinfo    27
+#define SYS_thread_new  28
+#define SYS_thread_exit 29
+#define SYS_thread_self 30
+
+#define SYS_thread_yield   31
+#define SYS_thread_tickets 32
+#define SYS_thread_wait    33
+#define SYS_thread_wake    34
 
 #endif

@@ -18,8 +18,8 @@ struct test {
     void (*run)(void);
     int slow; // left out by usertests -q
 };
-extern const struct test memory_tests[], file_tests[], name_tests[], process_tests[],
-    pointer_tests[]; // up to name 0
+extern const struct test memory_tests[], file_tests[], name_tests[], process_tests[], pointer_tests[],
+    thread_tests[]; // up to name 0
 
 // main.c
 void fail(const char *what, long expected, long saw) __attribute__((noreturn)); // of this process's test
