@@ -11,8 +11,6 @@
 #define CAUSE_STORE_PAGE 15
 
 void upcall_fault(struct trap *);
-void upcall_forced_on(void);
-void upcall_resumed(void);
 
 // An exception of the program, or of libOS code that follows one of the program's pointers. May come while
 // another is served. Returning continues what was interrupted.

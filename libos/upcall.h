@@ -90,6 +90,10 @@ void upcall_unmask(void);
 // Leaves the libOS for a program that starts.
 void upcall_enter(va_t pc, va_t sp, u64 argc, va_t argv) __attribute__((noreturn));
 
+// For upcall.S: the program, interrupted by an abort or an epilogue, is about to go on.
+void upcall_forced_on(void);
+void upcall_resumed(void);
+
 // The entries for the u-area, in its order.
 extern const u64 upcall_entries[4];
 
