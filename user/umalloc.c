@@ -2,6 +2,7 @@
 // 16-byte header and the bytes handed out; neighbours that are free are always one block. A program may call
 // sbrk() itself in between: blocks that do not touch are simply not joined.
 #include "kernel/types.h"
+#include "user/thread.h"
 #include "user/user.h"
 
 struct block {
@@ -14,6 +15,7 @@ struct block {
 #define LIMIT 0x7fffffffUL // sbrk() takes an int
 
 static struct block *free_list;
+static struct mutex lock; // of the list
 
 static char *end_of(struct block *b) { return (char *)b + b->size; }
 
@@ -82,14 +84,19 @@ static struct block *take(uint64 need) {
 void *malloc(uint bytes) {
     uint64 need = (bytes + UNIT + UNIT - 1) / UNIT * UNIT;
     if (need < 2 * UNIT) need = 2 * UNIT;
+    mutex_lock(&lock);
     struct block *b = take(need);
     if (!b && grow(need)) b = take(need);
+    mutex_unlock(&lock);
     return b ? b + 1 : 0;
 }
 
 void free(void *p) {
     if (!p) return;
-    if (!insert((struct block *)p - 1)) {
+    mutex_lock(&lock);
+    int ok = insert((struct block *)p - 1);
+    mutex_unlock(&lock);
+    if (!ok) {
         fprintf(2, "free: %p is not an allocated block\n", p);
         exit(1);
     }

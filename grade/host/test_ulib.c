@@ -9,6 +9,10 @@
 #include "user/printf.c"
 #include "user/umalloc.c"
 
+static int locked, wrong; // of malloc's mutex
+void mutex_lock(struct mutex *m) { wrong += m != &lock || locked++; }
+void mutex_unlock(struct mutex *m) { wrong += m != &lock || --locked; }
+
 #define main   grep_main
 #define buf    grep_buf
 #define format grep_format
@@ -294,6 +298,7 @@ static void test_grep(void) {
 
 int main(void) {
     test_malloc(); // first: it looks at the size of the heap
+    check_int("malloc locks its list, once", 0, wrong + locked);
     test_strings();
     test_gets();
     test_stat();

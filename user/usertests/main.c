@@ -3,7 +3,8 @@
 
 #include "ut.h"
 
-static const struct test *const all[] = {memory_tests, file_tests, name_tests, process_tests, pointer_tests, thread_tests};
+static const struct test *const all[] = {memory_tests,  file_tests,    name_tests,
+                                         process_tests, pointer_tests, thread_tests};
 static const char *running = "usertests";
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
