@@ -149,9 +149,14 @@ static void test_give(void) {
     as(e1);
     REFUSED(E_RESERVE, give(b, 2));
     as(e2);
+    u32 r1_was = accts[1].reserve, r2_was = accts[2].reserve;
     DONE(give(last, 1));
+    expect("the parent's reserve", r1_was + 1, accts[1].reserve);
+    expect("the child's reserve", r2_was - 1, accts[2].reserve);
     a = (ppn_t)alloc(last, 0).err;
     as(e1);
+    REFUSED(E_RESERVE, give(last, 2)); // its place did not go back
+    DONE(do_acct_set(2, r2_was, accts[2].envs, accts[2].accts, accts[2].exts));
     DONE(give(last, 2));
     a = last;
     as(e2);
