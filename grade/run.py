@@ -75,6 +75,8 @@ RUNS = [
     Run('usertests-1', 'testfs', talk=shell.usertests),
     Run('usertests-4', 'testfs', cpus=4, disk='virtio', talk=shell.usertests),
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
+    Run('threads-icount', 'testfs', args='budget=100', extra=ICOUNT, talk=shell.threads),
+    Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
     Run('deaths-1', 'testfs', disk='virtio', talk=shell.deaths),
     Run('deaths-4', 'testfs', cpus=4, disk='virtio', talk=shell.deaths),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),

@@ -406,6 +406,12 @@ def usertests(run, guest, until, only):
     return lines.lines
 
 
+def threads(run, guest, until, only):
+    """Those of them that have threads."""
+    return usertests(run, guest, until, only or 'threads threadmutex threadcond threadstride threadwait threadwake '
+                                                'threadends threadfork threadall')
+
+
 CHAOS = 100  # processes that are ended while they hold something
 CHAOS_MOST = 600  # and all that are ended
 
