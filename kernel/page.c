@@ -204,11 +204,11 @@ struct ret do_page_set(u64 ppn, u64 rcap, u64 wcap, u64 tag, u64 keep) {
     return done(0);
 }
 
-// A child's gift must not use up what its parent has kept for itself: it brings a page of reserve along, and
-// what a revocation leaves the parent grows by as much.
+// A child's gift must not use up what its parent has kept for itself: it brings a page of reserve along. Nor
+// what a revocation leaves the parent: until that is over there are no gifts.
 struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4) {
     struct exo_page *p = page_get(ppn);
-    struct exo_acct *to = acct_get(account);
+    const struct exo_acct *to = acct_get(account);
     if (!p) return fail(E_PPN);
     if (!to) return fail(E_ACCT);
     if (!owns(caller(), p->account)) return fail(E_OWNER);
@@ -219,7 +219,7 @@ struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4) {
     if (to->state == ACCT_ENDING) return fail(E_STATE);
     struct exo_acct *from = &accts[p->account];
     bool gift = account == from->parent && account != caller();
-    if (gift ? from->fixed - page_fixed(p) >= from->reserve
+    if (gift ? to->revoke_deadline || from->fixed - page_fixed(p) >= from->reserve
              : !hold_room((u32)account, acct_promise(p->account, 0, -1)))
         return fail(E_RESERVE);
 
@@ -228,7 +228,6 @@ struct ret do_page_give(u64 ppn, u64 account, u64 a2, u64 a3, u64 a4) {
     page_caps[p - pages] = (struct caps){0, 0};
     acct_count(p->account, -gift, -1);
     acct_count((u32)account, gift, 1);
-    to->revoke_target += gift;
     p->account = (u8)account;
     return done(0);
 }

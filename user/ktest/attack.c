@@ -1467,17 +1467,22 @@ static void giver(u64 to) {
     const volatile struct exo_acct *a = &EXO_ACCTS[self_account()];
     u64 n = 0;
     i64 err = 0;
-    for (ppn_t p; (p = page_new()) && !(err = exo_page_give(p, to));) n++;
+    ppn_t p = page_new();
+    CHECK(exo_page_give(p, to), E_RESERVE); // it is to give back pages itself
+    sh->w[2] = 1;
+    WAIT(sh->w[3]);
+    for (; p && !(err = exo_page_give(p, to)); p = page_new()) n++;
     CHECK(err, E_RESERVE);
     CHECK(a->reserve, a->fixed);
-    sh->w[2] = n;
+    sh->w[4] = n;
     park(0);
 }
 
 static void givers_parent(u64 unused) {
     struct child c;
     (void)unused;
-    if (!child_new(&c, CHILD_PAGES + 8, 2, 0, 0, 0, giver, self_account())) return;
+    keep_self();
+    if (!child_new(&c, CHILD_PAGES + 8, 2, 0, 0, 0, giver, self_account()) || !page_new()) return;
     sh->w[0] = 1;
     WAIT(sh->w[1]);
     child_run(&c);
@@ -1491,15 +1496,19 @@ static void use_up_parent(void) {
     if (!child_new(&c, 2 * CHILD_PAGES + 24, 4, 1, 0, 0, givers_parent, 0)) return;
     const volatile struct exo_acct *a = &EXO_ACCTS[c.acct];
     if (CHECK(exo_slot_give(0, free_slot(0), 1, c.acct), 0) && child_run(&c) && WAIT(sh->w[0])) {
-        u32 held = a->held, reserve = a->reserve;
-        CHECK(exo_revoke(c.acct, 1, exo_time() + 10000 * kt_ms), 0);
+        CHECK(exo_revoke(c.acct, 1, exo_time() + 3600000 * kt_ms), 0);
         sh->w[1] = 1;
         WAIT(sh->w[2]);
-        u32 n = (u32)sh->w[2];
+        CHECK(exo_acct_set(c.acct, a->held - 1, a->envs, a->accts, a->exts), 0); // so that one can be taken
+        CHECK(exo_revoke(c.acct, 1, 0), 0);
+        WAIT(!a->revoke_deadline);
+        u32 held = a->held, reserve = a->reserve;
+        sh->w[3] = 1;
+        WAIT(sh->w[4]);
+        u32 n = (u32)sh->w[4];
         TRUE(n > 8);
         CHECK(a->held, held + n);
         CHECK(a->reserve, reserve + n);
-        CHECK(a->revoke_target, held - 1 + n);
     }
     child_end(&c);
     pool_close();

@@ -588,7 +588,8 @@ _Static_assert(sizeof(struct exo_op) * EXO_BATCH_MAX <= EXO_PAGE, "a batch fits 
  *     is not the caller's own, brings one page of reserve along: nobody's room is used up by
  *     another's will.
  *     E_PPN; E_ACCT; E_OWNER; E_KIN; E_TYPE; E_BOUND; E_PINNED; E_STATE (account ending);
- *     E_RESERVE (no room; or no reserve, beyond fixed pages, to bring along).
+ *     E_RESERVE (no room; of a gift: no reserve beyond fixed pages to bring along, or a
+ *     revocation of the parent is not over).
  * cap_new() -> a1 a capability value no other has. Unguessable; never 0.
  *
  * Tables and bindings (SOSP95, Secure Bindings; Address Translations)
