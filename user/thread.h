@@ -1,8 +1,8 @@
-// Threads of one process: its memory, its files, and a stack each. They take turns at the end of every slice, by
-// stride scheduling: whoever has twice the tickets has twice the processor. One that waits, in any call or for
-// another thread, leaves the processor to the others. exec() and exit() end the others. A child made by fork()
-// has the calling thread alone; of mutexes that others held, and malloc() has one, nobody will release its
-// copies: it should call exec() soon.
+// Threads of one process: its memory, its files, and a stack each. They take turns at the end of every slice,
+// by stride scheduling: whoever has twice the tickets has twice the processor. One that waits, in any call or
+// for another thread, leaves the processor to the others. exec() and exit() end the others. A child made by
+// fork() has the calling thread alone; of mutexes that others held, and malloc() has one, nobody will release
+// its copies: it should call exec() soon.
 //
 // The first group is the library OS; the rest, from thread.c, is made of it.
 #ifndef USER_THREAD_H
