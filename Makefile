@@ -32,7 +32,7 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    loop fill crash freemem filetest chaos))))
+    loop fill crash freemem filetest chaos threadbench))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread shparse lineedit pathname))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
@@ -267,7 +267,7 @@ guest-test: have-qemu all $(GUESTNEEDS)
 test: have-qemu all $(HTESTS) $(GUESTNEEDS)
 	@{ $(HOSTRUN); $(GUESTRUN); } | awk -f grade/count.awk
 
-bench: have-qemu all $(BUILD)/offsets.json
+bench: have-qemu all $(GUESTNEEDS)
 	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)
 
 # ---- the rest ------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 
     bench.py [--build DIR] [--test] [--accept]
 
-Boots the kernel's tests with only=bench, and the Unix libOS up to its prompt, under -icount with one hart and
-the disk in RAM, so that the counts repeat. Prints them beside the targets and what was measured elsewhere; fails
+Boots the kernel's tests with only=bench, the Unix libOS up to its prompt, and there threadbench, under -icount with
+one hart and the disk in RAM, so that the counts repeat. Prints them beside the targets and what was measured elsewhere; fails
 if one is over its target, or over 5 % above the count accepted before (grade/bench.accepted). --accept writes
 that file; --test prints `ok` and `not ok` lines instead of the table.
 """
@@ -18,6 +18,7 @@ import sys
 import time
 
 import run
+import shell
 
 TOP = run.TOP
 ACCEPTED = os.path.join(TOP, 'grade', 'bench.accepted')
@@ -49,6 +50,9 @@ ROWS = [
     ('trap', 'Appel and Li: a store refused, C handler', 0, '', '', ''),
     ('appel1', 'Appel and Li: a page: trap, let it go, protect another', 0, '', '', ''),
     ('appel2', 'Appel and Li: a page of prot100: trap, let it go', 0, '', '', ''),
+    ('thread-live', 'end of slice, change of threads: integer registers', 0, '', '', ''),
+    ('thread-all', 'the same, floating point saved and brought back', 0, '', '', ''),
+    ('thread-yield', 'thread_yield(), change of threads', 0, '', '', ''),
     ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
 ]
 
@@ -57,6 +61,12 @@ def kernel_rows(build):
     config = run.Run('bench', 'ktest', args='only=bench budget=100', extra=run.ICOUNT)
     text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
     return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}, text
+
+
+def thread_rows(build):
+    config = run.Run('bench-threads', 'testfs', args='budget=100', extra=run.ICOUNT, talk=shell.types('threadbench'))
+    text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
+    return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}
 
 
 class Debugger:
@@ -147,6 +157,7 @@ def main():
     os.chdir(TOP)
     try:
         saw, text = kernel_rows(options.build)
+        saw.update(thread_rows(options.build))
         saw['prompt'] = prompt_row(options.build)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f'not ok bench: {error}')

@@ -482,6 +482,17 @@ def dies(pattern):
     return talk_of
 
 
+def types(line):
+    """A run of one line typed at the prompt, and no more."""
+    def talk_of(run, guest, until, only):
+        sh, lines = Shell(guest, until), Lines(run)
+        if lines.test('start', start, sh):
+            lines.test(line, sh.run, line)
+            power_off(sh, run.status)
+        return lines.lines
+    return talk_of
+
+
 def says(pattern):
     """A run that is over when it has said this: it would go on for ever."""
     def talk_of(run, guest, until, only):
