@@ -99,6 +99,7 @@ class Guest:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.text = ''
+        self.ended = False
         self.started = time.monotonic()
 
     def read(self, until, pause=1):
@@ -107,7 +108,8 @@ class Guest:
             return time.monotonic() < until
         data = os.read(self.process.stdout.fileno(), 65536)
         self.text += data.decode('latin-1').replace('\r', '')
-        return bool(data)
+        self.ended = not data
+        return not self.ended
 
     def wait_for(self, pattern, start, until):
         """The end of the first match of pattern in what it says from `start` on; None if it does not come."""
@@ -126,9 +128,10 @@ class Guest:
             pass
 
     def close(self):
-        """Its exit status; None if it had to be killed."""
+        """Its exit status; None if it had to be killed. Whose output has ended is about to go: on a busy machine that
+        may take seconds."""
         try:
-            return self.process.wait(timeout=5) if self.process.stdout.closed else self.process.wait(timeout=0.5)
+            return self.process.wait(timeout=30 if self.ended else 0.5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -217,7 +217,7 @@ static void share(const int tickets[3], const char *what) {
         sum += tickets[i];
         t[i] = start(spin, (void *)&had[i], tickets[i]);
     }
-    sleep(40);
+    sleep(20);
     stop = 1;
     for (int i = 0; i < 3; i++) thread_join(t[i]);
     for (int i = 0; i < 3; i++) all += had[i];
