@@ -4,6 +4,9 @@
 #include "lib.h"
 #include "upcall.h"
 
+// The door serves another, it or this process has moved or been interrupted, or the slice is over.
+static bool may_yet(i64 err) { return err == E_STATE || err == E_HOME || err == E_MASKED || err == E_TIME; }
+
 int sys_poweroff(int code) {
     u64 answer;
     i64 err;
@@ -13,8 +16,9 @@ int sys_poweroff(int code) {
     do {
         u32 hart = EXO_ENVS[SELF->first.eid & EXO_EID_INDEX].home;
         err = upcall_call(SELF->first.door[hart], SELF->first.door_cap, FIRST_POWEROFF, code, &answer);
-        if (err) lock_pause(); // the door serves another, or the slice is over
-    } while (err == E_STATE || err == E_HOME || err == E_TIME);
+        if (err == 0) err = (i64)answer; // E_TIME: the slice was over in the middle
+        if (may_yet(err)) lock_pause();
+    } while (may_yet(err));
     upcall_fp_load();
     fs_thaw(the_fs());
     return -1;

@@ -51,7 +51,8 @@ __asm__(".text\n"
         "    li   a7, 0x101\n" // EXO_YIELD
         "    ecall\n"
         "door_prologue:\n"
-        "    sd   zero, (t0)\n" // the mask
+        "    sd   zero, (t0)\n"  // the mask
+        "    sd   zero, 8(t0)\n" // and pending: taken by force it has nothing to go on with
         "    mv   s0, t0\n"
         "    li   a0, -27\n"   // E_TIME: the caller may try again
         "    li   a7, 0x105\n" // EXO_REPLY: refused if nobody called
@@ -62,7 +63,7 @@ __asm__(".text\n"
         "    ecall\n"
         "    j    door_epilogue\n");
 _Static_assert(FIRST_POWEROFF == 1 && EXO_HALT == 0x12d && EXO_REPLY == 0x105 && EXO_YIELD == 0x101 &&
-                   EXO_WAIT == 0x102 && UA_LIBOS == 0x400 && E_ARG == -2 && E_TIME == -27,
+                   EXO_WAIT == 0x102 && UA_LIBOS == 0x400 && UA_PENDING == 8 && E_ARG == -2 && E_TIME == -27,
                "as written above");
 
 void rt_fault(struct exo_uarea *ua) {
