@@ -19,8 +19,8 @@ struct fs *the_fs(void) {
 
 static struct fdtable *table_of(const struct proc *p) { return &SHARED->files.table[proc_index(p)]; }
 
-struct inode *file_cwd(void) {
-    return table_of(me())->cwd;
+struct inode *const *file_cwd(void) {
+    return &table_of(me())->cwd;
 }
 
 // ---- references ----
@@ -38,9 +38,15 @@ static struct file *file_new(void) {
     return f;
 }
 
-static struct file *file_dup(struct file *f) {
+// One that another thread is still opening is not there yet.
+static bool is_open(const struct file *f) { return f && f->kind != FILE_NONE; }
+
+// A reference to the file at *slot, or 0. Looks when it has the lock: while it waits for that, another thread
+// may close it.
+static struct file *file_dup(struct file *const *slot) {
     lock_acquire(&SHARED->files.lock);
-    f->refs++;
+    struct file *f = is_open(*slot) ? *slot : 0;
+    if (f) f->refs++;
     lock_release(&SHARED->files.lock);
     return f;
 }
@@ -66,15 +72,16 @@ static void file_close(struct file *f) {
 
 // ---- descriptors ----
 
-// One that another thread is still opening is not there yet.
-static struct file *look(int fd) {
-    struct file *f = fd >= 0 && fd < NOFILE ? table_of(me())->fd[fd] : 0;
-    return f && f->kind != FILE_NONE ? f : 0;
+// Where fd's file is; 0: it has none.
+static struct file *const *look(int fd) {
+    struct file *const *fds = table_of(me())->fd;
+    return fd >= 0 && fd < NOFILE && is_open(fds[fd]) ? &fds[fd] : 0;
 }
 
 struct file *fd_get(int fd) {
-    struct file *f = look(fd);
-    return f && thread_any() ? file_dup(f) : f;
+    struct file *const *slot = look(fd);
+    if (!slot) return 0;
+    return thread_any() ? file_dup(slot) : *slot;
 }
 
 void file_put(struct file *f) {
@@ -105,8 +112,9 @@ void fd_drop(int fd) {
 }
 
 int sys_dup(int fd) {
-    struct file *f = look(fd);
-    return f ? fd_place(file_dup(f)) : -1;
+    struct file *const *slot = look(fd);
+    struct file *f = slot ? file_dup(slot) : 0;
+    return f ? fd_place(f) : -1;
 }
 
 int sys_close(int fd) {
@@ -122,8 +130,8 @@ void file_start(struct inode *root) {
 
 void file_fork(struct proc *child) {
     struct fdtable *from = table_of(me()), *to = table_of(child);
-    for (int fd = 0; fd < NOFILE; fd++) to->fd[fd] = from->fd[fd] ? file_dup(from->fd[fd]) : 0;
-    to->cwd = inode_dup(the_fs(), from->cwd);
+    for (int fd = 0; fd < NOFILE; fd++) to->fd[fd] = from->fd[fd] ? file_dup(&from->fd[fd]) : 0;
+    to->cwd = inode_dup(the_fs(), &from->cwd);
 }
 
 static void close_all(struct fdtable *t) {
@@ -260,6 +268,6 @@ int sys_fstat(int fd, struct stat *to) {
 }
 
 int sys_fsync(int fd) {
-    const struct file *f = look(fd);
-    return f && f->kind == FILE_INODE && fs_sync(the_fs()) == 0 ? 0 : -1;
+    struct file *const *slot = look(fd);
+    return slot && (*slot)->kind == FILE_INODE && fs_sync(the_fs()) == 0 ? 0 : -1;
 }

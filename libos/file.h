@@ -50,7 +50,8 @@ void file_cancel(struct proc *child);
 // Closes all that this process has.
 void file_exit(void);
 
-struct inode *file_cwd(void);
+// Where the working directory is kept: another thread may change it during any wait.
+struct inode *const *file_cwd(void);
 
 // ---- between file.c and namecall.c ----
 

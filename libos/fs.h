@@ -92,9 +92,9 @@ void fs_thaw(struct fs *);
 
 // ---- inodes (inode.c) ----
 
-// A reference to inode inum; one more; one less [op].
+// A reference to inode inum; one more, to what *from leads to when it is taken; one less [op].
 int inode_get(struct fs *, u32 inum, struct inode **);
-struct inode *inode_dup(struct fs *, struct inode *);
+struct inode *inode_dup(struct fs *, struct inode *const *from);
 void inode_put(struct fs *, struct inode *);
 
 // 0 and locked; or not locked and FS_E_IO, FS_E_CORRUPT, or FS_E_NONE (it is free: a damaged directory's
@@ -119,23 +119,24 @@ struct fs_stat inode_stat(const struct inode *); // [locked]
 
 // ---- names (dir.c, path.c) ----
 
-// Paths begin at the root if with '/', else at cwd. Names past 14 characters are cut. In a directory that was
-// removed while in use, only "." is found, and nothing can be made.
+// Paths begin at the root if with '/', else at *cwd, which may become another at any time. Names past 14
+// characters are cut. In a directory that was removed while in use, only "." is found, and nothing can be
+// made.
 
 // A reference to what path names, not locked [op]. "" names cwd.
-int path_find(struct fs *, struct inode *cwd, const char *path, struct inode **);
+int path_find(struct fs *, struct inode *const *cwd, const char *path, struct inode **);
 
 // What open(O_CREATE), mkdir and mknod do [op]: makes an inode of the given type, and returns it locked. If
 // path is there and type is FS_FILE, returns that, provided it is a file or a device.
-int path_create(struct fs *, struct inode *cwd, const char *path, enum fs_type type, u16 major, u16 minor,
-                struct inode **);
+int path_create(struct fs *, struct inode *const *cwd, const char *path, enum fs_type type, u16 major,
+                u16 minor, struct inode **);
 
 // Another name for the file or device `old` [op].
-int path_link(struct fs *, struct inode *cwd, const char *old, const char *name);
+int path_link(struct fs *, struct inode *const *cwd, const char *old, const char *name);
 
 // Removes a name [op]; of a directory, only when it is empty. What it named goes when nobody uses it any
 // more.
-int path_unlink(struct fs *, struct inode *cwd, const char *path);
+int path_unlink(struct fs *, struct inode *const *cwd, const char *path);
 
 // ---- between these files only ----
 

@@ -34,8 +34,9 @@ int inode_get(struct fs *fs, u32 inum, struct inode **out) {
     return slot ? 0 : FS_E_TABLE;
 }
 
-struct inode *inode_dup(struct fs *fs, struct inode *ip) {
+struct inode *inode_dup(struct fs *fs, struct inode *const *from) {
     lock_acquire(&fs->table);
+    struct inode *ip = *from;
     ip->refs++;
     lock_release(&fs->table);
     return ip;

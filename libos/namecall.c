@@ -98,7 +98,7 @@ int sys_chdir(const char *path) {
         bool dir = inode_stat(ip).type == FS_DIR;
         inode_unlock(the_fs(), ip);
         if (dir) {
-            struct inode *was = file_cwd();
+            struct inode *was = *file_cwd();
             file_start(ip);
             ip = was;
         } else {

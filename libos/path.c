@@ -18,7 +18,7 @@ static const char *next_name(const char *path, char name[FS_NAME]) {
 }
 
 // A reference to what path names; or, with `parent`, to the directory of its last name, which goes to `name`.
-static int walk(struct fs *fs, struct inode *cwd, const char *path, int parent, char name[FS_NAME],
+static int walk(struct fs *fs, struct inode *const *cwd, const char *path, int parent, char name[FS_NAME],
                 struct inode **out) {
     struct inode *ip, *next = 0;
     int err;
@@ -51,13 +51,13 @@ static int walk(struct fs *fs, struct inode *cwd, const char *path, int parent, 
     return 0;
 }
 
-int path_find(struct fs *fs, struct inode *cwd, const char *path, struct inode **out) {
+int path_find(struct fs *fs, struct inode *const *cwd, const char *path, struct inode **out) {
     char name[FS_NAME];
     return walk(fs, cwd, path, 0, name, out);
 }
 
 // The locked directory of path's last name.
-static int lock_parent(struct fs *fs, struct inode *cwd, const char *path, char name[FS_NAME],
+static int lock_parent(struct fs *fs, struct inode *const *cwd, const char *path, char name[FS_NAME],
                        struct inode **dp) {
     int err = walk(fs, cwd, path, 1, name, dp);
     if (err == 0 && (err = inode_lock(fs, *dp))) inode_put(fs, *dp);
@@ -97,8 +97,8 @@ static int name_new(struct fs *fs, struct inode *dp, const char *name, struct in
     return err;
 }
 
-int path_create(struct fs *fs, struct inode *cwd, const char *path, enum fs_type type, u16 major, u16 minor,
-                struct inode **out) {
+int path_create(struct fs *fs, struct inode *const *cwd, const char *path, enum fs_type type, u16 major,
+                u16 minor, struct inode **out) {
     char name[FS_NAME];
     struct inode *dp, *ip;
     u32 inum;
@@ -143,7 +143,7 @@ static int add_links(struct fs *fs, struct inode *ip, int n) {
 
 // The link is counted before it is made: between the two, another's unlink must not free the inode, nor a
 // failing disk leave a name that is not counted.
-int path_link(struct fs *fs, struct inode *cwd, const char *old, const char *new) {
+int path_link(struct fs *fs, struct inode *const *cwd, const char *old, const char *new) {
     struct inode *ip, *dp;
     int err = path_find(fs, cwd, old, &ip);
     if (err) return err;
@@ -176,7 +176,7 @@ static int remove_entry(struct fs *fs, struct inode *dp, u64 off, struct inode *
     return err;
 }
 
-int path_unlink(struct fs *fs, struct inode *cwd, const char *path) {
+int path_unlink(struct fs *fs, struct inode *const *cwd, const char *path) {
     char name[FS_NAME];
     struct inode *dp, *ip;
     u32 inum;

@@ -327,7 +327,7 @@ static void write_file(struct fs *fs, struct inode *root, const struct file *f) 
     char name[FS_NAME + 1] = "";
     strncpy(name, f->name, FS_NAME);
     op_begin(&fs->log);
-    i64 err = path_create(fs, root, name, FS_FILE, 0, 0, &ip);
+    i64 err = path_create(fs, &root, name, FS_FILE, 0, 0, &ip);
     if (err) die("%s: error %lld of the file system", f->name, (long long)err);
     inode_unlock(fs, ip);
     op_end(&fs->log);

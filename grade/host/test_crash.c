@@ -108,12 +108,12 @@ static u64 state_found(u32 w) {
     u32 inums[NAMES] = {0};
     sprintf(path, "/p%u/dir", w);
     op_begin(&fs->log);
-    int has_dir = path_find(fs, root, path, &ip) == 0;
+    int has_dir = path_find(fs, &root, path, &ip) == 0;
     if (has_dir) inode_put(fs, ip);
     u64 sum = mix(1, has_dir);
     for (u32 i = 0; i < NAMES; i++) {
         path_of(w, i, path);
-        if (path_find(fs, root, path, &ip)) continue;
+        if (path_find(fs, &root, path, &ip)) continue;
         u32 same = 0;
         inums[i] = ip->inum;
         while (inums[same] != ip->inum) same++;
@@ -170,7 +170,7 @@ static int write_file(struct worker *w, u32 name, struct inode *ip) {
 
 static int change_file(struct worker *w, u32 name, const char *path, int empty) {
     struct inode *ip;
-    int err = path_find(fs, root, path, &ip);
+    int err = path_find(fs, &root, path, &ip);
     if (err) return err;
     if ((err = inode_lock(fs, ip)) == 0) {
         if (empty) {
@@ -195,8 +195,8 @@ static int change_dir(struct worker *w, u32 index) {
     sprintf(path, "/p%u/dir", index);
     if (w->has_dir && (w->name[NAMES - 1] || w->name[NAMES - 2])) return 0;
     w->has_dir ^= 1;
-    if (!w->has_dir) return path_unlink(fs, root, path);
-    int err = path_create(fs, root, path, FS_DIR, 0, 0, &ip);
+    if (!w->has_dir) return path_unlink(fs, &root, path);
+    int err = path_create(fs, &root, path, FS_DIR, 0, 0, &ip);
     if (err == 0) inode_drop(fs, ip);
     return err;
 }
@@ -212,18 +212,18 @@ static int change(struct worker *w, u32 index) {
     if (what == 0) return change_dir(w, index);
     if (!w->name[name]) {
         w->name[name] = new_node(w);
-        int err = path_create(fs, root, path, FS_FILE, 0, 0, &ip);
+        int err = path_create(fs, &root, path, FS_FILE, 0, 0, &ip);
         if (err == 0) inode_drop(fs, ip);
         return err;
     }
     if (what == 1 && !w->name[other]) {
         w->name[other] = w->name[name];
         w->name[name]->nlink++;
-        return path_link(fs, root, path, to);
+        return path_link(fs, &root, path, to);
     }
     if (what < 4) {
         unname(w, name);
-        return path_unlink(fs, root, path);
+        return path_unlink(fs, &root, path);
     }
     return change_file(w, name, path, what == 4);
 }
@@ -261,7 +261,7 @@ static void prepare(void *arg) {
     for (u32 i = 0; i < PROCS; i++) {
         sprintf(path, "/p%u", i);
         op_begin(&fs->log);
-        if (path_create(fs, root, path, FS_DIR, 0, 0, &ip)) abort();
+        if (path_create(fs, &root, path, FS_DIR, 0, 0, &ip)) abort();
         inode_drop(fs, ip);
         op_end(&fs->log);
         workers[i].state[0] = state_of(&workers[i]);
@@ -351,7 +351,7 @@ static void crowd_one(void *arg) {
     (void)arg;
     sprintf(path, "/c%u", self);
     op_begin(&fs->log);
-    int err = path_create(fs, root, path, FS_FILE, 0, 0, &ip);
+    int err = path_create(fs, &root, path, FS_FILE, 0, 0, &ip);
     if (err == 0) inode_unlock(fs, ip);
     op_end(&fs->log);
     errors += err != 0;
@@ -367,7 +367,7 @@ static void crowd_one(void *arg) {
         if (draw(8) == 0) errors += fs_sync(fs) != 0;
     }
     op_begin(&fs->log);
-    path_unlink(fs, root, path);
+    path_unlink(fs, &root, path);
     if (err == 0) inode_put(fs, ip);
     op_end(&fs->log);
 }

@@ -321,6 +321,48 @@ static void rummagers(void *arg) {
     for (u32 i = 1; i <= 5; i++) wait_(i);
 }
 
+// ---- while a thread waits for a lock, another takes away what it was about to use ----
+
+static int lent;
+static struct inode *next_cwd;
+
+static void close_lent(const struct lock *l) {
+    if (l != &shared.files.lock) return;
+    at_lock = 0;
+    check("close", 0, sys_close(lent));
+}
+
+static void move_on(const struct lock *l) {
+    if (l != &the_fs()->table) return;
+    at_lock = 0;
+    struct inode *was = *file_cwd();
+    file_start(next_cwd);
+    inode_put(the_fs(), was);
+}
+
+static void siblings(void *arg) {
+    (void)arg;
+    u32 before = used_files();
+    lent = open_("f", O_CREATE | O_RDWR);
+    at_lock = close_lent;
+    check("dup of what is closed meanwhile", -1, sys_dup(lent));
+    lent = open_("f", O_RDONLY);
+    at_lock = close_lent;
+    check("read of what is closed meanwhile", -1, sys_read(lent, data(), 1));
+    check("no file left", before, used_files());
+
+    sys_mkdir(name("a"));
+    sys_mkdir(name("b"));
+    write_(open_("a/here", O_CREATE | O_WRONLY), "a");
+    write_(open_("b/here", O_CREATE | O_WRONLY), "b");
+    sys_chdir(name("b"));
+    next_cwd = inode_dup(the_fs(), file_cwd());
+    sys_chdir(name("../a"));
+    at_lock = move_on;
+    check("a name looked up in what is the working directory then", 1,
+          reads(open_("here", O_RDONLY), 2, "b"));
+}
+
 int main(int argc, char **argv) {
     u32 seeds = argc > 1 ? strtoul(argv[1], 0, 10) : 8, wrong = 0;
     suite = "file";
@@ -330,6 +372,7 @@ int main(int argc, char **argv) {
     on_new_disk(300, bad_pointers, 0);
     on_new_disk(300, limits, 0);
     on_new_disk(300, all_files, 0);
+    on_new_disk(300, siblings, 0);
     on_new_disk(600, large, 0);
     on_new_disk(300, devices_, 0);
     for (u32 seed = 1; seed <= seeds; seed++) {

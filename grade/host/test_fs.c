@@ -19,7 +19,7 @@
 static int make(const char *path, enum fs_type type) {
     struct inode *ip;
     op_begin(&fs->log);
-    int err = path_create(fs, root, path, type, 1, 2, &ip);
+    int err = path_create(fs, &root, path, type, 1, 2, &ip);
     if (err == 0) inode_drop(fs, ip);
     op_end(&fs->log);
     return err;
@@ -27,14 +27,14 @@ static int make(const char *path, enum fs_type type) {
 
 static int remove_path(const char *path) {
     op_begin(&fs->log);
-    int err = path_unlink(fs, root, path);
+    int err = path_unlink(fs, &root, path);
     op_end(&fs->log);
     return err;
 }
 
 static int link_path(const char *old, const char *name) {
     op_begin(&fs->log);
-    int err = path_link(fs, root, old, name);
+    int err = path_link(fs, &root, old, name);
     op_end(&fs->log);
     return err;
 }
@@ -42,7 +42,7 @@ static int link_path(const char *old, const char *name) {
 static struct inode *find(const char *path) {
     struct inode *ip;
     op_begin(&fs->log);
-    int err = path_find(fs, root, path, &ip);
+    int err = path_find(fs, &root, path, &ip);
     op_end(&fs->log);
     if (err == 0 && inode_lock(fs, ip) == 0) inode_unlock(fs, ip); // has read it
     return err ? 0 : ip;
@@ -51,7 +51,7 @@ static struct inode *find(const char *path) {
 static int find_error(const char *path) {
     struct inode *ip;
     op_begin(&fs->log);
-    int err = path_find(fs, root, path, &ip);
+    int err = path_find(fs, &root, path, &ip);
     if (err == 0) inode_put(fs, ip);
     op_end(&fs->log);
     return err;

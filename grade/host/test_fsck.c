@@ -36,7 +36,7 @@ static struct inode *create(const char *path, enum fs_type type, u64 size) {
     static u8 data[FS_WRITE_MAX];
     struct inode *ip;
     op_begin(&fs->log);
-    if (path_create(fs, root, path, type, 0, 0, &ip)) abort();
+    if (path_create(fs, &root, path, type, 0, 0, &ip)) abort();
     inode_unlock(fs, ip);
     op_end(&fs->log);
     while (ip->d.size < size) {
@@ -236,15 +236,15 @@ static void use(void) {
         op_begin(&fs->log);
         switch (below(6)) {
         case 0:
-            if (path_create(fs, root, path, below(3) ? FS_FILE : FS_DIR, 0, 0, &ip) == 0) {
+            if (path_create(fs, &root, path, below(3) ? FS_FILE : FS_DIR, 0, 0, &ip) == 0) {
                 inode_write(fs, ip, ip->d.size, data, sizeof data, 0);
                 inode_drop(fs, ip);
             }
             break;
-        case 1: path_link(fs, root, path, paths[below(10)]); break;
-        case 2: path_unlink(fs, root, path); break;
+        case 1: path_link(fs, &root, path, paths[below(10)]); break;
+        case 2: path_unlink(fs, &root, path); break;
         default:
-            if (path_find(fs, root, path, &ip)) break;
+            if (path_find(fs, &root, path, &ip)) break;
             if (inode_lock(fs, ip) == 0) {
                 if (below(4) == 0)
                     inode_trunc(fs, ip);

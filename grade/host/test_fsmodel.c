@@ -182,7 +182,7 @@ static const char *random_path(void) {
 static int do_create(const char *path, int type) {
     struct inode *ip;
     op_begin(&fs->log);
-    int err = path_create(fs, fs_cwd, path, type, 3, 4, &ip);
+    int err = path_create(fs, &fs_cwd, path, type, 3, 4, &ip);
     if (err == 0) inode_drop(fs, ip);
     op_end(&fs->log);
     return err;
@@ -190,7 +190,7 @@ static int do_create(const char *path, int type) {
 
 static int do_find(const char *path, struct inode **ip) {
     op_begin(&fs->log);
-    int err = path_find(fs, fs_cwd, path, ip);
+    int err = path_find(fs, &fs_cwd, path, ip);
     op_end(&fs->log);
     return err;
 }
@@ -251,14 +251,14 @@ static void step(void) {
         break;
     case 3:
         op_begin(&fs->log);
-        err = path_link(fs, fs_cwd, path, other);
+        err = path_link(fs, &fs_cwd, path, other);
         op_end(&fs->log);
         if (!no_room(err)) differ("link", other, m_link(path, other), err);
         break;
     case 4:
     case 5:
         op_begin(&fs->log);
-        err = path_unlink(fs, fs_cwd, path);
+        err = path_unlink(fs, &fs_cwd, path);
         op_end(&fs->log);
         differ("unlink", path, m_unlink(path), err);
         break;
@@ -351,7 +351,7 @@ static void close_all(void) {
     do_put(fs_cwd);
     nodes[cwd].handles--;
     m_drop(cwd);
-    fs_cwd = inode_dup(fs, root);
+    fs_cwd = inode_dup(fs, &root);
     cwd = 0;
     nodes[cwd].handles++;
 }
@@ -363,7 +363,7 @@ static void remove_tree(int n, char *path) {
         snprintf(path + len, 200 - len, "/%s", nodes[n].entry[0].name);
         if (nodes[child].type == FS_DIR) remove_tree(child, path);
         op_begin(&fs->log);
-        differ("remove", path, 0, path_unlink(fs, fs_cwd, path));
+        differ("remove", path, 0, path_unlink(fs, &fs_cwd, path));
         op_end(&fs->log);
         m_unlink(path);
         path[len] = 0;
@@ -376,7 +376,7 @@ static void run(u64 number) {
     disk_new(32 + below(70), 64);
     u32 nfree = fs->nfree;
     nodes[0] = (struct node){.type = FS_DIR, .nlink = 1, .handles = 1, .data = calloc(1, BIG)};
-    fs_cwd = inode_dup(fs, root);
+    fs_cwd = inode_dup(fs, &root);
     cwd = 0;
     for (int i = 0; i < 3000 && !wrong; i++) {
         step();
@@ -387,7 +387,7 @@ static void run(u64 number) {
     differ("fsck", "", 0, violations());
     differ("sync", "", 0, fs_sync(fs));
     differ("mount", "", 0, mount(50));
-    fs_cwd = inode_dup(fs, root);
+    fs_cwd = inode_dup(fs, &root);
     compare_tree(root, 0, 0);
     remove_tree(0, path);
     u64 blocks = (root->d.size + FS_BLOCK_SIZE - 1) / FS_BLOCK_SIZE;

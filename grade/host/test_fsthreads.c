@@ -26,16 +26,16 @@ static void *worker(void *arg) {
         u32 what = (random_u64(&state) >> 33) % 8;
         op_begin(&fs->log);
         if (what < 3) {
-            if (path_create(fs, root, path, what ? FS_FILE : FS_DIR, 0, 0, &ip) == 0) {
+            if (path_create(fs, &root, path, what ? FS_FILE : FS_DIR, 0, 0, &ip) == 0) {
                 if (ip->d.type == FS_FILE)
                     inode_write(fs, ip, ip->d.size, data, (random_u64(&state) >> 33) % sizeof data, 0);
                 inode_drop(fs, ip);
             }
         } else if (what < 5) {
-            path_unlink(fs, root, path);
+            path_unlink(fs, &root, path);
         } else if (what == 5) {
-            path_link(fs, root, path, to);
-        } else if (path_find(fs, root, path, &ip) == 0) {
+            path_link(fs, &root, path, to);
+        } else if (path_find(fs, &root, path, &ip) == 0) {
             u8 back[9000];
             if (inode_lock(fs, ip) == 0) {
                 if (what == 6)

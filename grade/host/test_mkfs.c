@@ -323,7 +323,7 @@ static int same_file(struct fs *fs, struct inode *root_dir, const char *path) {
     u64 size;
     struct inode *ip;
     u8 *want = load(path, &size), *saw = grab(size + 1, 1);
-    if (path_find(fs, root_dir, path, &ip)) return 0;
+    if (path_find(fs, &root_dir, path, &ip)) return 0;
     inode_lock(fs, ip);
     i64 n = inode_read(fs, ip, 0, saw, size + 1, 0);
     inode_unlock(fs, ip);
