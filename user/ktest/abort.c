@@ -138,7 +138,7 @@ static void park(u64 unused) {
 static void calls(u64 eid) {
     u64 m[MSG_WORDS] = {0};
     sh->w[0] = 1;
-    CHECK(rt_call((eid_t)eid, 0, m), 0);
+    CHECK(call_ready((eid_t)eid, 0, m), 0);
     sh->w[0] = 2;
     park(0);
 }

@@ -717,7 +717,7 @@ static void fp_child(u64 way) {
     CHECK(rt_fp(1), 0);
     CHECK(fp_hold(&now), 0);
     if (way == WAYS) {
-        CHECK(rt_call((eid_t)sh->w[1], sh->w[2], m), 0);
+        CHECK(call_ready((eid_t)sh->w[1], sh->w[2], m), 0);
         CHECK(m[0], 0);
         CHECK(m[1], 0);
         CHECK(rt_fp(1), 0);
@@ -1150,7 +1150,7 @@ static void server_child(u64 unused) {
 
 static void client(u64 eid) {
     u64 m[MSG_WORDS] = {0};
-    sh->w[3] = (u64)rt_call((eid_t)eid, sh->w[0], m);
+    sh->w[3] = (u64)call_ready((eid_t)eid, sh->w[0], m);
     if (!sh->w[3]) sh->w[3] = 1;
     park(0);
 }
@@ -1215,7 +1215,7 @@ static void client_stopped(void) {
         CHECK(env_of(c.eid)->state & ENV_STOPPED, ENV_STOPPED);
         sh->w[2] = 1;
         WAIT(!(env_of(s.eid)->state & ENV_SERVING));
-        CHECK(rt_call(s.eid, 0, m), 0);
+        CHECK(call_ready(s.eid, 0, m), 0);
         CHECK(sh->w[1], self());
         CHECK(sh->w[3], 0);
     }

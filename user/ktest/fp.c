@@ -105,7 +105,7 @@ static void transfer(void) {
     CHECK(exo_env_ctl(p.eid, ENV_RUN), 0);
     CHECK(rt_fp(1), 0);
     CHECK(fp_hold(&now), 0);
-    CHECK(rt_call(p.eid, 0, m), 0);
+    CHECK(call_ready(p.eid, 0, m), 0);
     CHECK(m[0], 0);
     CHECK(m[1], 0);
     TRUE(!on());

@@ -155,6 +155,10 @@ bool peer_slot(struct peer *p);  // gives it a free slot of this account on its 
 bool peer_start(struct peer *p); // a slot, and runs
 void peer_end(struct peer *p);   // ends it if it has not ended, waits until its hart has let go, frees all
 bool peer_go(struct peer *p, u32 hart, void (*fn)(u64), u64 arg); // new and start
+
+// rt_call of a server with slots of its own: one that the end of a slice of those interrupted takes no calls
+// before its next.
+i64 call_ready(eid_t eid, cap_t cap, u64 msg[MSG_WORDS]);
 u32 free_slot(u32 hart); // an empty one of this account; EXO_NSLOT if none
 
 // ---- address spaces, accounts ----

@@ -384,3 +384,9 @@ bool child_does(void (*fn)(u64), u64 arg) {
     child_end(&c);
     return ok;
 }
+
+i64 call_ready(eid_t eid, cap_t cap, u64 msg[MSG_WORDS]) {
+    i64 err;
+    while ((err = rt_call(eid, cap, msg)) == E_MASKED) rt_yield(0);
+    return err;
+}

@@ -23,13 +23,6 @@ static bool server_new(struct peer *p, ppn_t root, u32 hart, void (*on_call)(u64
     return CHECK(exo_env_ctl(p->eid, ENV_RUN), 0);
 }
 
-// One that the end of its slice interrupted takes no calls before its next.
-static i64 call_ready(eid_t eid, cap_t cap, u64 *m) {
-    i64 err;
-    while ((err = rt_call(eid, cap, m)) == E_MASKED) rt_yield(0);
-    return err;
-}
-
 static void call_and_check(eid_t eid, cap_t cap) {
     u64 m[MSG_WORDS];
     for (u32 i = 0; i < MSG_WORDS; i++) m[i] = 1000 + i;
@@ -130,7 +123,7 @@ static void depth(void) {
         memset(m, 0, sizeof m);
         for (u32 i = 0; i <= EXO_DEPTH + 1; i++) sh->w[i] = i < n ? p[i].eid : 0;
         kt_with = n;
-        CHECK(rt_call(p[0].eid, 0, m), 0);
+        CHECK(call_ready(p[0].eid, 0, m), 0);
         CHECK(m[1], n <= EXO_DEPTH ? E_OK : E_DEPTH);
         CHECK(m[2], n <= EXO_DEPTH ? n - 1 : EXO_DEPTH - 1);
     }
@@ -138,7 +131,7 @@ static void depth(void) {
     memset(m, 0, sizeof m);
     sh->w[1] = self();
     sh->w[2] = 0;
-    CHECK(rt_call(p[0].eid, 0, m), 0);
+    CHECK(call_ready(p[0].eid, 0, m), 0);
     CHECK(m[1], E_STATE);
     for (u32 i = 0; i <= EXO_DEPTH; i++) peer_end(&p[i]);
 }
@@ -183,7 +176,7 @@ static void long_call(void) {
     u64 m[MSG_WORDS] = {3};
     if (!server_new(&p, 0, 0, slow) || !peer_go(&other, 0, park, 0)) return;
     u64 mine = env_of(self())->slices, others = env_of(other.eid)->slices;
-    CHECK(rt_call(p.eid, 0, m), 0);
+    CHECK(call_ready(p.eid, 0, m), 0);
     TRUE(m[1] >= 3);
     CHECK(env_of(self())->slices, mine);
     TRUE(env_of(other.eid)->slices > others);
@@ -390,7 +383,7 @@ static void calls_main(u64 unused) {
     u64 m[MSG_WORDS];
     for (u32 i = 0; i < MSG_WORDS; i++) m[i] = REG_PATTERN + i;
     CHECK(rt_fp(1), 0);
-    sh->w[1] = (u64)rt_call((eid_t)sh->w[3], sh->w[2], m);
+    sh->w[1] = (u64)call_ready((eid_t)sh->w[3], sh->w[2], m);
     sh->w[0] = 1;
     park(0);
 }
