@@ -33,13 +33,13 @@ class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
     boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
-    the disk, if one is made for this run."""
+    the disk, if one is made for this run, and swap: of its extent of that name, if there is to be one."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, lines=(), size=None):
+                 damage=None, twice=False, lines=(), size=None, swap=None):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
+        self.talk, self.damage, self.lines, self.size, self.swap = talk, damage, lines, size, swap
 
 
 RUNS = [
@@ -77,6 +77,8 @@ RUNS = [
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
     Run('threads-icount', 'testfs', args='budget=100', extra=ICOUNT, talk=shell.threads),
     Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
+    Run('pager-1', 'testfs', disk='virtio', mem='16M', size='64M', swap='24M', talk=shell.paging),
+    Run('pager-4', 'testfs', cpus=4, disk='virtio', mem='20M', size='64M', swap='24M', talk=shell.paging),
     Run('deaths-1', 'testfs', disk='virtio', talk=shell.deaths),
     Run('deaths-4', 'testfs', cpus=4, disk='virtio', talk=shell.deaths),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
@@ -172,19 +174,20 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
-def make_unix_disk(build, path, size):
-    """A disk with the Unix image and all programs, and a file system that takes the rest."""
+def make_unix_disk(build, path, size, swap):
+    """A disk with the Unix image and all programs, swap if a size is given, and a file system that takes the rest."""
     programs = sorted(f'{build}/bin/{f}' for f in os.listdir(f'{build}/bin')
                       if '.' not in f and os.path.isfile(f'{build}/bin/{f}'))
     subprocess.run([f'{build}/mkfs', '-o', path, '-s', size, '--boot', f'{build}/first.img', '--libos',
-                    f'unix={build}/unix.img', '--line', 'name=unix envs=100 extents=fs console'] + programs, check=True)
+                    f'unix={build}/unix.img', '--line', f'name=unix envs=100 extents=fs{",swap" if swap else ""} console'] +
+                   (['--swap', swap] if swap else []) + programs, check=True)
 
 
 def make_disk(run, build):
     os.makedirs(f'{build}/test', exist_ok=True)
     disk = f'{build}/test/{run.name}.disk'
     if run.size:
-        make_unix_disk(build, disk, run.size)
+        make_unix_disk(build, disk, run.size, run.swap)
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:

@@ -251,9 +251,9 @@ def kill_loop(sh):
 
 
 def fill(sh):
-    free = int(re.search(r'\d+', sh.memory())[0])
+    free, swap = (int(re.search(what + r' (\d+)', sh.memory())[1]) for what in ('free', 'swap'))
     pages = int(expect_match('fill', r'fill: (\d+) pages\n', sh.run('fill'))[1])
-    if not free * 0.8 < pages < free:
+    if not free * 0.8 + swap < pages < free + swap:
         raise Wrong(f'of {free} free pages fill got {pages}')
     sh.prints('echo still here', 'still here\n')
 
@@ -410,6 +410,12 @@ def threads(run, guest, until, only):
     """Those of them that have threads, and do not take long where every instruction is counted."""
     return usertests(run, guest, until, only or 'threads threadmutex threadcond threadstride threadwait threadwake '
                                                 'threadfork threadall')
+
+
+def paging(run, guest, until, only):
+    """Those with more memory than there is."""
+    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pagecrowd pagekill '
+                                                'pageexec pagefile pagepipe pagethread pagegive')
 
 
 CHAOS = 100  # processes that are ended while they hold something

@@ -65,7 +65,7 @@ class Shell:
 
     def memory(self):
         said = self.run('freemem')
-        return expect_match('freemem', r'free (\d+) envs (\d+) doomed (\d+)\n', said).group(0)
+        return expect_match('freemem', r'free (\d+) envs (\d+) doomed (\d+) swap (\d+)\n', said).group(0)
 
     def settle(self, before, limit=10):
         """All is as it was; what ended behind the shell's back may take a moment."""

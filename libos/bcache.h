@@ -171,6 +171,9 @@ int bbarrier(struct bcache *);
 u32 bread_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
 u32 bwrite_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
 
+// Moves n blocks of another extent of this account, EXO_REQ_BLOCKS at most, and waits: 0 or BUF_E_IO.
+int bother(struct bcache *, u32 extent, enum disk_op, u32 block, const ppn_t *ppn, u32 n);
+
 // ---- between bcache.c and braw.c, with the cache's lock held ----
 
 // The buffer that has the block, or 0.

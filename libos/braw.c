@@ -10,9 +10,9 @@ struct pages {
 } __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS))); // so, in one page, as the kernel wants it
 
 // With the cache's lock, so that nobody sees the request before its starter is known.
-static struct exo_ret begin_own(struct bcache *c, enum disk_op op, u32 block, const struct pages *pages,
-                                u32 n) {
-    struct exo_ret r = exo_disk_submit(op, n, c->extent, block, pages->ppn, 0);
+static struct exo_ret begin_own(struct bcache *c, u32 extent, enum disk_op op, u32 block,
+                                const struct pages *pages, u32 n) {
+    struct exo_ret r = exo_disk_submit(op, n, extent, block, pages->ppn, 0);
     if (r.err == 0) c->starter[(r.val & 0xffff) % EXO_NREQ] = me()->eid; // an account's records are in a row
     return r;
 }
@@ -28,9 +28,9 @@ static int finish_own(u64 id) {
 }
 
 // Begins one, when there is a record for it, and waits for it. Lets go of the cache's lock.
-static int move(struct bcache *c, enum disk_op op, u32 block, const struct pages *pages, u32 n) {
+static int move(struct bcache *c, u32 extent, enum disk_op op, u32 block, const struct pages *pages, u32 n) {
     struct exo_ret r;
-    while ((r = begin_own(c, op, block, pages, n)).err == E_FULL) bawait(c);
+    while ((r = begin_own(c, extent, op, block, pages, n)).err == E_FULL) bawait(c);
     lock_release(&c->lock);
     return r.err ? BUF_E_IO : finish_own(r.val);
 }
@@ -38,7 +38,7 @@ static int move(struct bcache *c, enum disk_op op, u32 block, const struct pages
 int bbarrier(struct bcache *c) {
     struct pages none;
     lock_acquire(&c->lock);
-    return move(c, DISK_FLUSH, 0, &none, 0);
+    return move(c, c->extent, DISK_FLUSH, 0, &none, 0);
 }
 
 // ---- copies of kept blocks ----
@@ -46,7 +46,7 @@ int bbarrier(struct bcache *c) {
 static struct exo_ret write_copies(struct bcache *c, u32 to, const u32 *block, u32 n) {
     struct pages pages;
     for (u32 i = 0; i < n; i++) pages.ppn[i] = blookup(c, block[i])->ppn;
-    return begin_own(c, DISK_WRITE, to, &pages, n);
+    return begin_own(c, c->extent, DISK_WRITE, to, &pages, n);
 }
 
 // As many requests at once as there are records.
@@ -96,7 +96,7 @@ u32 bread_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
         if (b && (!bspare(b) || b->state == BUF_VALID)) break;
         pages.ppn[i] = ppn[i];
     }
-    if (i) return move(c, DISK_READ, block, &pages, i) ? 0 : i;
+    if (i) return move(c, c->extent, DISK_READ, block, &pages, i) ? 0 : i;
     lock_release(&c->lock);
     return 0;
 }
@@ -125,7 +125,16 @@ u32 bwrite_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
         lock_release(&c->lock);
         return 0;
     }
-    int err = move(c, DISK_WRITE, block, &pages, i);
+    int err = move(c, c->extent, DISK_WRITE, block, &pages, i);
     forget(c, block, i);
     return err ? 0 : i;
+}
+
+// ---- other extents ----
+
+int bother(struct bcache *c, u32 extent, enum disk_op op, u32 block, const ppn_t *ppn, u32 n) {
+    struct pages pages;
+    for (u32 i = 0; i < n; i++) pages.ppn[i] = ppn[i];
+    lock_acquire(&c->lock);
+    return move(c, extent, op, block, &pages, n);
 }

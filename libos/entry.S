@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_thread_wake + 1
+    .rept   SYS_pagerinfo + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -66,6 +66,7 @@ calls:
     entry   SYS_thread_tickets, sys_thread_tickets
     entry   SYS_thread_wait, sys_thread_wait
     entry   SYS_thread_wake, sys_thread_wake
+    entry   SYS_pagerinfo, sys_pagerinfo
 
     .text
 sys_none:

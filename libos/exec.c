@@ -6,6 +6,7 @@
 #include "elf.h"
 #include "file.h"
 #include "lib.h"
+#include "pager.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
@@ -20,6 +21,7 @@ struct build {
     u64 sz;     // as it will be
     u64 tables; // the size that has tables
     u64 charged;
+    u32 resident; // its pages
     va_t entry, sp;
     u64 argc;
     struct program program;
@@ -76,7 +78,7 @@ static bool read_headers(struct build *b, struct inode *ip) {
 
 // Binds a new page at SCRATCH_VA, to be filled there, and at va of the new program.
 static bool add_page(struct build *b, va_t va, u32 flags) {
-    struct exo_ret page = exo_page_alloc(0, 0);
+    struct exo_ret page = page_new(false);
     if (page.err) return false;
     u64 bits = PTE_R | PTE_A; // W needs R in a PTE
     bits |= flags & ELF_W ? PTE_W | PTE_D : 0;
@@ -85,6 +87,7 @@ static bool add_page(struct build *b, va_t va, u32 flags) {
         exo_page_free(page.val);
         return false;
     }
+    b->resident++;
     return exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err == 0;
 }
 
@@ -185,7 +188,9 @@ static void become(struct build *b, const char *path) {
     SELF->root = b->root;
     memset(p->frames, 0, sizeof(p->frames));
     p->sz = b->sz;
+    p->resident = b->resident;
     p->charged = b->charged;
+    pager_leave();
     current = b->program;
     set_name(p, path);
     thread_forget();
@@ -202,6 +207,7 @@ int exec_file(const char *path, char **argv, bool user) {
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     if (ok) {
         thread_alone();
+        pager_enter();       // which goes by root and sz
         me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
         if (exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
             become(&b, path);
@@ -209,6 +215,7 @@ int exec_file(const char *path, char **argv, bool user) {
             upcall_enter(b.entry, b.sp, b.argc, b.sp);
         }
         me()->root = SELF->root;
+        pager_leave();
     }
     if (b.root) space_free(b.root, b.tables, 0, me()->threads);
     vm_charge(&b.charged, 0);

@@ -196,6 +196,7 @@ static int read_inode(struct file *f, void *to, int n) {
     if (inode_lock(fs, f->ip)) return -1;
     i64 got = inode_read(fs, f->ip, f->off, to, n, copy_out);
     if (got > 0) f->off += got;
+    user_pages_done();
     inode_unlock(fs, f->ip);
     return got < 0 ? -1 : (int)got;
 }
@@ -223,6 +224,7 @@ static i64 write_some(struct file *f, const void *from, u64 n) {
         if (f->append) f->off = inode_stat(f->ip).size;
         got = inode_write(fs, f->ip, f->off, from, n, copy_in);
         if (got > 0) f->off += got;
+        user_pages_done();
         inode_unlock(fs, f->ip);
     }
     op_end(&fs->log);

@@ -6,6 +6,7 @@
 #include <exo/call.h>
 #include "file.h"
 #include "lib.h"
+#include "pager.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
@@ -14,24 +15,47 @@
 
 // Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and
 // is marked; either may then be first to write.
-static bool share_pages(ppn_t child, va_t va, va_t end) {
+static bool share_pages(struct proc *p, va_t va, va_t end) {
+    ppn_t child = p->root;
     for (; va < end; va += EXO_PAGE) {
         u64 pte = PTE_OF(va);
-        if (!(pte & PTE_V)) continue;
+        if (!(pte & PTE_V)) {
+            if (pte == 0) continue;
+            if (exo_unbind(child, va, pte).err) return false;
+            pager_share(pte);
+            continue;
+        }
         u32 bits = pte & (PTE_R | PTE_X | PTE_COW | PTE_A);
         if (pte & PTE_W) {
             bits |= PTE_COW;
+            if (pte & PTE_D) pager_changed(PTE_PPN(pte));
             if (!batch_add(EXO_PROTECT, SELF->root, va, 0, (PTE_W | PTE_D) << 16 | PTE_COW)) return false;
         }
         if (!batch_add(EXO_BIND, child, va, PTE_PPN(pte), bits)) return false;
+        p->resident++;
     }
     return batch_flush();
+}
+
+static bool share_program(struct proc *child) {
+    pager_enter();
+    child->sz = me()->sz;
+    bool ok = share_pages(child, 0, me()->sz);
+    pager_leave();
+    return ok;
+}
+
+// Back to before.
+static void unshare_program(struct proc *child) {
+    u64 sz = child->sz;
+    child->sz = 0;
+    space_free(child->root, sz, 0, child->threads);
 }
 
 // The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled
 // through a binding of our own.
 static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
-    struct exo_ret page = exo_page_alloc(0, 0);
+    struct exo_ret page = page_new(false);
     if (page.err) return 0;
     if (exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err) {
         exo_page_free(page.val);
@@ -74,15 +98,14 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
         space_free(child->root, 0, 0, child->threads);
         return false;
     }
-    child->sz = me()->sz;
-    ppn_t uarea = share_pages(child->root, 0, me()->sz) ? make_uarea(child, kept) : 0;
+    ppn_t uarea = share_program(child) ? make_uarea(child, kept) : 0;
     if (uarea) {
         file_fork(child);
         if (make_env(child, uarea)) return true;
         file_cancel(child);
         exo_page_free(uarea);
     }
-    space_free(child->root, child->sz, 0, child->threads);
+    unshare_program(child);
     return false;
 }
 

@@ -1,5 +1,7 @@
 // See pages.h.
 #include "pages.h"
+#include "pager.h"
+#include "proc.h"
 #include "space.h"
 #include "thread.h"
 #include "vm.h"
@@ -9,7 +11,16 @@ u32 user_pages(const void *at, u32 n, int write, ppn_t *ppn) {
     va_t va = (va_t)at;
     u32 i = 0;
     if (thread_any()) return 0;
+    pager_enter();
+    me()->io = va;
+    me()->io_end = va + (u64)n * EXO_PAGE;
+    pager_leave();
     for (; i < n && user_ok((const void *)va, EXO_PAGE, write); i++, va += EXO_PAGE)
         ppn[i] = PTE_PPN(PTE_OF(va));
+    pager_enter();
+    for (u32 k = 0; write && k < i; k++) pager_changed(ppn[k]); // the disk sets no D
+    pager_leave();
     return i;
 }
+
+void user_pages_done(void) { me()->io_end = 0; }

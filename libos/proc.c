@@ -178,7 +178,9 @@ static void put_down(struct proc *p) {
 static void reap(struct proc *p) {
     while (env(p->eid)->eid == p->eid) lock_pause();
     exo_slot_set(p->hart, p->slot, 0);
-    space_free(p->root, p->sz, p->frames, p->threads);
+    u64 sz = p->sz;
+    p->sz = 0; // before its tables go
+    space_free(p->root, sz, p->frames, p->threads);
     vm_charge(&p->charged, 0);
     set_state(p, PROC_FREE);
 }

@@ -40,6 +40,9 @@ struct proc {
     ppn_t root;
     u64 sz;       // end of the program's part of the address space
     u64 charged;  // pages it may use at most, taken from the commit count (vm.h)
+    u32 resident; // of the program's pages, those that are there (pager.h); [io, io_end) of them must stay
+    u32 lost;     // some were taken by force
+    va_t io, io_end;
     va_t threads; // end of its threads' slots (thread.h); 0: none
     char name[16];
     u64 frames[16]; // of the buffer cache, those bound in `root`: a bit for each (vm.c)

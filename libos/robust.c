@@ -6,6 +6,7 @@
 #include <exo/call.h>
 #include "crash.h"
 #include "lib.h"
+#include "pager.h"
 #include "shared.h"
 #include "space.h"
 #include "upcall.h"
@@ -97,6 +98,7 @@ static bool give_environment(struct proc *p) {
     p->revived++;
     __atomic_store_n(&p->eid, eid, __ATOMIC_SEQ_CST);
     exo_slot_set(p->hart, p->slot, eid);
+    if (!p->parent) pager_heard_by(eid);
     exo_env_ctl(eid, ENV_RUN);
     return true;
 }

@@ -12,6 +12,7 @@
 #include "file.h"
 #include "fs.h"
 #include "kernel/param.h"
+#include "pager.h"
 #include "pipe.h"
 #include "proc.h"
 #include "tty.h"
@@ -46,6 +47,7 @@ struct shared {
     struct files files;
     struct pipes pipes;
     struct tty tty;
+    struct pager pager;
     union {
         struct bcache cache;
         u8 cache_memory[BCACHE_MEMORY(CACHE_MOST)];

@@ -1,5 +1,6 @@
 // Sleeping and waking: see proc.h. The predicates that a sleep waits on are made in start.c.
 #include <exo/call.h>
+#include "pager.h"
 #include "proc.h"
 #include "shared.h"
 #include "upcall.h"
@@ -22,7 +23,9 @@ void wake_all(u64 set) {
 }
 
 static i64 wait(ppn_t code, u64 w1, u64 w2) {
-    return upcall_wait(code, (va_t)counter(SELF->index) % EXO_PAGE, w1, w2, 0);
+    i64 err = upcall_wait(code, (va_t)counter(SELF->index) % EXO_PAGE, w1, w2, 0);
+    pager_look();
+    return err;
 }
 
 static void sleep_until(u64 seen, u64 until) {

@@ -5,6 +5,7 @@
 #include <exo/call.h>
 #include "lib.h"
 #include "lock.h"
+#include "pager.h"
 #include "shared.h"
 #include "upcall.h"
 
@@ -62,8 +63,7 @@ static void free_pages(const ppn_t *ppn, u32 n) {
     free_named(batch.op, n);
 }
 
-// All of n pages, or none.
-static bool alloc_pages(ppn_t *ppn, u32 n) {
+static bool try_alloc(ppn_t *ppn, u32 n) {
     for (u32 i = 0; i < n; i++)
         batch.op[i] =
             (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
@@ -71,6 +71,13 @@ static bool alloc_pages(ppn_t *ppn, u32 n) {
     for (u32 i = 0; i < r.val; i++) ppn[i] = batch.op[i].ppn;
     if (r.err) free_pages(ppn, (u32)r.val);
     return r.err == 0;
+}
+
+// All of n pages, or none.
+static bool alloc_pages(ppn_t *ppn, u32 n) {
+    while (!try_alloc(ppn, n))
+        if (!pager_room(n)) return false;
+    return true;
 }
 
 static bool make_tables(ppn_t *root) {
@@ -105,9 +112,9 @@ static bool bind_common(ppn_t root) {
 
 // A new page with the contents of the caller's at va, or 0. It stays bound at SCRATCH_VA until another is.
 static ppn_t copy_page(va_t va) {
-    struct exo_ret r = exo_page_alloc(0, 1);
+    struct exo_ret r = page_new(true);
     if (r.err) return 0;
-    if (exo_bind(SELF->root, SCRATCH_VA, r.val, SPACE_RW, 0).err) {
+    if (!pager_keep((ppn_t)r.val) || exo_bind(SELF->root, SCRATCH_VA, r.val, SPACE_RW, 0).err) {
         exo_page_free(r.val);
         return 0;
     }
@@ -151,20 +158,25 @@ bool space_new(ppn_t *root, bool own) {
 }
 
 // Unbinds [from, to), which one table covers, and frees each page that nobody else binds. Stops where there
-// is no table, as there is nothing to unbind then.
-static void unbind(ppn_t root, va_t from, va_t to) {
+// is no table, as there is nothing to unbind then. How many were bound.
+static u32 unbind(ppn_t root, va_t from, va_t to) {
     struct exo_op *ops = batch.op;
+    u32 bound = 0;
     while (from < to) {
         u32 n = 0, nfree = 0;
         for (; from < to && n < EXO_BATCH_MAX; from += EXO_PAGE)
             ops[n++] = (struct exo_op){.op = EXO_UNBIND, .root = root, .va = from};
         u32 done = (u32)exo_batch(ops, n).val;
-        for (u32 i = 0; i < done; i++)
+        for (u32 i = 0; i < done; i++) {
+            bound += ops[i].word & PTE_V;
+            pager_forget(ops[i].word, ops[i].binds);
             if (ops[i].binds == 0)
                 ops[nfree++] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = PTE_PPN(ops[i].word)};
+        }
         free_named(ops, nfree);
-        if (done < n) return;
+        if (done < n) break;
     }
+    return bound;
 }
 
 // Back to an ordinary page, which is returned; 0 if there is no table.
@@ -208,14 +220,18 @@ bool space_grow(ppn_t root, u64 sz, u64 new_sz) {
     return true;
 }
 
-void space_shrink(ppn_t root, u64 sz, u64 new_sz) {
+u32 space_shrink(ppn_t root, u64 sz, u64 new_sz) {
+    u32 bound = 0;
+    pager_enter();
     va_t va = (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1);
     while (va < sz) {
         va_t end = (va | (TABLE_SPAN - 1)) + 1;
-        unbind(root, va, end < sz ? end : sz);
+        bound += unbind(root, va, end < sz ? end : sz);
         va = end;
     }
     for (va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
+    pager_leave();
+    return bound;
 }
 
 static void unbind_frames(ppn_t root, const u64 *frames) {
@@ -233,7 +249,7 @@ void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads) {
     if (frames) unbind_frames(root, frames);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, THREADS_VA, threads);
-    unbind(root, REVIVE_VA, SCRATCH_VA + EXO_PAGE);
+    unbind(root, PAGER_VA, SCRATCH_VA + EXO_PAGE);
     unbind(root, SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE);
     ppn_t page[TABLES + 1];
     u32 n = 0;

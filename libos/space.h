@@ -4,7 +4,7 @@
 //     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
 //     THREADS_VA    stacks of the process's threads (thread.h)
-//     REVIVE_VA     three scratch pages, the u-area (UA_VA) after the first
+//     PAGER_VA      four scratch pages and before the last two the u-area (UA_VA)
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h
 //     CACHE_VA      frames of the buffer cache, bound when they are first used
@@ -20,6 +20,7 @@
 #include "kernel/syscall.h"
 
 #define WINDOW_VA  0x40200000
+#define PAGER_VA   0x401fb000 // a table of another process (pager.c)
 #define REVIVE_VA  0x401fc000 // another process's u-area (robust.h)
 #define SCRATCH_VA 0x401ff000 // fork and exec: a page that is being filled for another address space
 #define COPY_VA    0x401fe000 // a page that is being copied on write; not the same, as it may come between
@@ -47,9 +48,9 @@ bool space_new(ppn_t *root, bool own);
 void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads);
 
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
-// needs, pages included. Growing fails with nothing done.
+// needs, pages included: how many were there. Growing fails with nothing done.
 bool space_grow(ppn_t root, u64 sz, u64 new_sz);
-void space_shrink(ppn_t root, u64 sz, u64 new_sz);
+u32 space_shrink(ppn_t root, u64 sz, u64 new_sz);
 
 // Several bindings as one call. batch_add sends what has gathered when there is no room for another; once one
 // operation was refused, the rest of that call is not done and false is returned.

@@ -131,22 +131,48 @@ static ppn_t load_code(const struct pred_insn *insn, u32 n) {
 
 // ---- file system ----
 
+static bool has_name(const volatile struct exo_ext *e, const char *name) {
+    u32 i = 0;
+    while (i < sizeof(e->name) && name[i] && e->name[i] == (u8)name[i]) i++;
+    return name[i] == 0 && (i == sizeof(e->name) || e->name[i] == 0);
+}
+
+// The account's extent of that name, or EXO_NEXT.
+static u32 own_extent(const char *name) {
+    u32 i = 0;
+    while (i < EXO_NEXT &&
+           !(EXO_EXTS[i].count && EXO_EXTS[i].account == SHARED->account && has_name(&EXO_EXTS[i], name)))
+        i++;
+    return i;
+}
+
 static void mount(void) {
-    static const char name[] = "fs";
-    for (u32 i = 0; i < EXO_NEXT; i++) {
-        const volatile struct exo_ext *e = &EXO_EXTS[i];
-        if (e->count == 0 || e->account != SHARED->account || e->name[0] != name[0] ||
-            e->name[1] != name[1] || e->name[2])
-            continue;
-        bcache_setup(&SHARED->cache, i, SHARED->frames, (u8 *)CACHE_VA, SHARED->frame_ppn);
-        struct inode *root;
-        if (fs_mount(&SHARED->fs, sizeof(SHARED->fs_memory), &SHARED->cache) ||
-            inode_get(&SHARED->fs, FS_ROOT, &root))
-            fail("the file system cannot be mounted");
-        file_start(root);
-        return;
+    u32 extent = own_extent("fs");
+    struct inode *root;
+    if (extent == EXO_NEXT) fail("no extent of its own is named fs");
+    bcache_setup(&SHARED->cache, extent, SHARED->frames, (u8 *)CACHE_VA, SHARED->frame_ppn);
+    if (fs_mount(&SHARED->fs, sizeof(SHARED->fs_memory), &SHARED->cache) ||
+        inode_get(&SHARED->fs, FS_ROOT, &root))
+        fail("the file system cannot be mounted");
+    file_start(root);
+}
+
+// ---- paging ----
+
+static void keep(va_t from, va_t to) {
+    for (va_t va = from; va < to; va += EXO_PAGE) {
+        struct exo_ret pte = exo_protect(own_root(), va, 0, 0, 0);
+        if (pte.err == 0) pager_keep(PTE_PPN(pte.val)); // one is not there: below the stack
     }
-    fail("no extent of its own is named fs");
+}
+
+// From here on none of the libOS's own pages can be taken.
+static void start_pager(void) {
+    static const char deaf[] = "deaf";
+    pager_setup(own_extent("swap"), memcmp(SELF->first.args, deaf, sizeof(deaf)) == 0);
+    keep(LIBOS_TABLE, (va_t)stack_top);
+    keep(SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE);
+    for (u32 i = 0; i < SHARED->frames; i++) pager_keep(SHARED->frame_ppn[i]);
 }
 
 // The page below the jump table has served; with it goes a table that no other process has.
@@ -160,6 +186,7 @@ static void drop_header(void) {
 static void open_account(void) {
     const volatile struct exo_acct *a = &EXO_ACCTS[SHARED->account];
     SHARED->commit.limit = a->reserve > a->held + SPARE ? a->reserve - a->held - SPARE : 0;
+    SHARED->commit.limit += SHARED->pager.swap.slots;
 }
 
 void start(struct exo_uarea *ua) {
@@ -175,6 +202,7 @@ void start(struct exo_uarea *ua) {
     SHARED->code_watch = load_code(until_watched, sizeof(until_watched) / sizeof(until_watched[0]));
     SHARED->code_any = load_code(until_any, sizeof(until_any) / sizeof(until_any[0]));
     mount();
+    start_pager();
     drop_header();
     open_account();
     exec_file("/init", argv, false);

@@ -3,6 +3,7 @@
 
 #include <exo/call.h>
 #include "lib.h"
+#include "pager.h"
 #include "proc.h"
 #include "space.h"
 #include "upcall.h"
@@ -183,9 +184,9 @@ static void drop_page(va_t va) {
 }
 
 static bool add_page(va_t va) {
-    struct exo_ret page = exo_page_alloc(0, 0);
+    struct exo_ret page = page_new(false);
     if (page.err) return false;
-    if (exo_bind(SELF->root, va, page.val, SPACE_RW, 0).err == 0) return true;
+    if (pager_keep((ppn_t)page.val) && exo_bind(SELF->root, va, page.val, SPACE_RW, 0).err == 0) return true;
     exo_page_free(page.val);
     return false;
 }

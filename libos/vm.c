@@ -5,11 +5,13 @@
 #include <exo/call.h>
 #include "exec.h"
 #include "lib.h"
+#include "pager.h"
 #include "shared.h"
 #include "space.h"
 #include "upcall.h"
 
 #define CAUSE_FETCH_PAGE 12
+#define CAUSE_LOAD_PAGE  13
 #define CAUSE_STORE_PAGE 15
 
 static u64 page_up(u64 n) { return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1); }
@@ -24,20 +26,26 @@ static bool copy_on_write(va_t va, u64 pte) {
     if (EXO_PAGES[PTE_PPN(pte) - EXO_PPN_BASE].binds == 1)
         return exo_protect(root, va, PTE_COW, PTE_W | PTE_D, 0).err == 0;
 
-    struct exo_ret copy = exo_page_alloc(0, 1);
+    struct exo_ret copy = pager_page(true);
     if (copy.err) return false;
+    if (PTE_OF(va) != pte) { // it had to make room for its copy: the next fault finds it as it is now
+        exo_page_free(copy.val);
+        return true;
+    }
     exo_bind(root, COPY_VA, copy.val, SPACE_RW, 0);
     memcpy((void *)COPY_VA, (const void *)va, EXO_PAGE);
     struct exo_ret old = exo_bind(root, va, copy.val, SPACE_RW, 0);
     exo_unbind(root, COPY_VA, 0);
+    pager_forget(old.val, old.val2);
     if (old.val2 == 0) exo_page_free(PTE_PPN(old.val));
     return true;
 }
 
 static bool demand_zero(va_t va) {
-    struct exo_ret page = exo_page_alloc(0, 0);
+    struct exo_ret page = pager_page(false);
     if (page.err) return false;
     exo_bind(SELF->root, va, page.val, SPACE_RW, 0);
+    me()->resident++;
     return true;
 }
 
@@ -47,23 +55,32 @@ static bool bind_frame(u64 i) {
     return exo_bind(SELF->root, CACHE_VA + i * EXO_PAGE, SHARED->frame_ppn[i], SPACE_RW, 0).err == 0;
 }
 
+// What is there and may be used so has been brought in since, for another thread.
+static bool serve(u64 cause, va_t va, u64 pte) {
+    u64 need = cause == CAUSE_FETCH_PAGE ? PTE_X : cause == CAUSE_STORE_PAGE ? PTE_W : PTE_R;
+    if (pte & PTE_V) return pte & need || (need == PTE_W && pte & PTE_COW && copy_on_write(va, pte));
+    return pte ? pager_in(va, pte) : need != PTE_X && demand_zero(va);
+}
+
 bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
     u64 frame = (va - CACHE_VA) / EXO_PAGE;
     if (frame < SHARED->frames && cause != CAUSE_FETCH_PAGE) return bind_frame(frame);
     if (va >= me()->sz || va == program()->guard) return false;
-    u64 pte = PTE_OF(va);
-    if (!(pte & PTE_V)) return cause != CAUSE_FETCH_PAGE && demand_zero(va);
-    if (cause == CAUSE_STORE_PAGE && pte & PTE_COW) return copy_on_write(va, pte);
-    return false;
+    pager_enter();
+    bool ok = !me()->lost && serve(cause, va, PTE_OF(va));
+    pager_leave();
+    return ok;
 }
 
 // ---- the program's pointers ----
 
 static bool page_ok(va_t va, bool write) {
-    u64 pte = PTE_OF(va);
-    if (pte & PTE_V && (pte & PTE_W || (!write && pte & PTE_R))) return true;
-    return (write || !(pte & PTE_V)) && vm_fault(CAUSE_STORE_PAGE, va);
+    for (;;) {
+        u64 pte = PTE_OF(va);
+        if (pte & PTE_V && pte & (write ? PTE_W : PTE_R)) return true;
+        if (!vm_fault(write ? CAUSE_STORE_PAGE : CAUSE_LOAD_PAGE, va)) return false;
+    }
 }
 
 bool user_ok(const void *p, u64 n, bool write) {
@@ -115,7 +132,7 @@ static char *change_size(int n) {
     if (n >= 0 ? sz > PROGRAM_END : sz > old) return (char *)-1;
     if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
-        space_shrink(p->root, old, sz);
+        p->resident -= space_shrink(p->root, old, sz);
         vm_charge(&p->charged, p->charged - (vm_cost(old) - vm_cost(sz)));
     }
     p->sz = sz;

@@ -10,6 +10,8 @@ int front(int group);
 // Entry `index` of the process table (kernel/procinfo.h): 1 if in use, 0 if not, -1 past its end.
 struct procinfo;
 int procinfo(int index, struct procinfo *to);
+struct pagerinfo; // kernel/pagerinfo.h; -1 if there is no memory at `to`
+int pagerinfo(struct pagerinfo *to);
 int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
 
 #endif

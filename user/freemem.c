@@ -1,9 +1,12 @@
-// freemem : what must be as it was when other programs are gone: free pages, environments, and doomed pages,
-// from the kernel's exported records. It counts itself, always alike. But its parent may still be about to
-// copy a page that they shared, and hold one more for a moment: so it looks when all others wait.
+// freemem : what must be as it was when other programs are gone: free pages (less those that processes have
+// on the disk), environments, and doomed pages, from the kernel's exported records. It counts itself, always
+// alike. But its parent may still be about to copy a page that they shared, and hold one more for a moment:
+// so it looks when all others wait.
 #include <exo/abi.h>
 
+#include "kernel/pagerinfo.h"
 #include "kernel/types.h"
+#include "user/exv6.h"
 #include "user/user.h"
 
 #define PATIENCE 50 // tenths of a second
@@ -21,10 +24,12 @@ static int busy(void) {
 int main(void) {
     uint envs = 0, doomed = 0;
     for (int i = 0; i < PATIENCE && busy() > 1; i++) sleep(1);
-    uint64 free = EXO_WORDS->free;
+    struct pagerinfo pager;
+    pagerinfo(&pager);
+    long free = (long)(EXO_WORDS->free - pager.away);
     for (int i = 0; i < EXO_NENV; i++) envs += EXO_ENVS[i].eid != 0;
     for (int i = 1; i <= EXO_NACCT; i++)
         if (EXO_ACCTS[i].state != ACCT_FREE) doomed += EXO_ACCTS[i].doomed;
-    printf("free %lu envs %u doomed %u\n", free, envs, doomed);
+    printf("free %ld envs %u doomed %u swap %u\n", free, envs, doomed, pager.slots);
     return 0;
 }

@@ -22,6 +22,7 @@
 // Each process as if it had several threads: descriptors' files are held while they are used.
 bool thread_any(void) { return true; }
 #define user_pages fake_pages
+void user_pages_done(void) {}
 #include "libos/file.c"
 #include "libos/namecall.c"
 #include "mkfs/format.c"

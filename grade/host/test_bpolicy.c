@@ -180,7 +180,7 @@ static void die_waiting(void *arg) {
     (void)arg;
     fake_pages(arena, 1, 0, pages.ppn);
     lock_acquire(&cache->lock);
-    check("a request of one's own", 0, begin_own(cache, DISK_WRITE, 90, &pages, 1).err);
+    check("a request of one's own", 0, begin_own(cache, cache->extent, DISK_WRITE, 90, &pages, 1).err);
     lock_release(&cache->lock);
 }
 

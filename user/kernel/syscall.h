@@ -44,5 +44,6 @@
 #define SYS_thread_tickets 32
 #define SYS_thread_wait    33
 #define SYS_thread_wake    34
+#define SYS_pagerinfo      35
 
 #endif

@@ -3,8 +3,11 @@
 
 #include "ut.h"
 
-static const struct test *const all[] = {memory_tests,  file_tests,    name_tests,
-                                         process_tests, pointer_tests, thread_tests};
+#include "kernel/pagerinfo.h"
+#include "user/exv6.h"
+
+static const struct test *const all[] = {memory_tests,  file_tests,   name_tests, process_tests,
+                                         pointer_tests, thread_tests, page_tests};
 static const char *running = "usertests";
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -60,7 +63,9 @@ struct memory {
 };
 
 static struct memory memory(void) {
-    struct memory m = {EXO_WORDS->free, 0};
+    struct pagerinfo pager;
+    pagerinfo(&pager);
+    struct memory m = {EXO_WORDS->free - pager.away, 0};
     for (int i = 0; i < EXO_NENV; i++) m.envs += EXO_ENVS[i].eid != 0;
     return m;
 }
@@ -104,7 +109,7 @@ static int run(const struct test *t) {
 
 static int wanted(const struct test *t, int argc, char **argv) {
     int quick = argc > 1 && strcmp(argv[1], "-q") == 0;
-    if (argc - quick < 2) return !quick || !t->slow;
+    if (argc - quick < 2) return quick ? !t->slow : t->slow != BY_NAME;
     for (int i = 1 + quick; i < argc; i++)
         if (strcmp(argv[i], t->name) == 0) return 1;
     return 0;

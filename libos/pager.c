@@ -1,0 +1,420 @@
+// See pager.h.
+#include "pager.h"
+
+#include <exo/call.h>
+#include "lib.h"
+#include "proc.h"
+#include "shared.h"
+#include "space.h"
+#include "upcall.h"
+
+#define PAGER (&SHARED->pager)
+#define SWAP  (&PAGER->swap)
+
+#define PERM (PTE_R | PTE_W | PTE_X | PTE_COW)
+
+// How hard to look for pages that can go.
+enum pass { CLEAN, UNUSED, UNUSED_NOW, ANY };
+
+struct victim {
+    va_t va;
+    ppn_t ppn;
+    u64 procs; // a bit for each process, by index, that has it at va
+    bool dirty;
+    u32 slot; // 0: it has no place
+};
+
+static const volatile struct exo_page *record(ppn_t ppn) { return &EXO_PAGES[ppn - EXO_PPN_BASE]; }
+
+static u32 slot_of(u64 word) { return (u32)(word >> PAGER_SLOT); }
+
+static const volatile struct exo_acct *account(void) { return &EXO_ACCTS[SHARED->account]; }
+
+static u32 lowest(u64 set) {
+    u32 i = 0;
+    while (!(set >> i & 1)) i++;
+    return i;
+}
+
+// ---- the kernel's calls, many at once ----
+
+static void add(u32 *n, u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits, u64 word) {
+    PAGER->op[(*n)++] =
+        (struct exo_op){.op = op, .root = root, .va = va, .ppn = ppn, .bits = bits, .word = word};
+}
+
+// Does all of them but for those that the kernel refuses: a page may have been doomed meanwhile.
+static void run(u32 n) {
+    for (u32 i = 0; i < n;) {
+        struct exo_ret r = exo_batch(PAGER->op + i, n - i);
+        i += (u32)r.val;
+        if (!r.err) return;
+        PAGER->op[i++].word = 0;
+    }
+}
+
+// ---- putting pages out ----
+
+static u32 each_proc(struct victim *v, u32 op, u32 n) {
+    for (u64 left = v->procs; left; left &= left - 1)
+        add(&n, op, proc_at(lowest(left))->root, v->va, v->ppn, 0, 0);
+    return n;
+}
+
+// Takes their entries, and finds out which have changed since the disk got them. In op[] stays what the
+// entries were, in order. Nobody can use the pages from here on, and who tries waits for the lock.
+static u32 take_entries(struct victim *v, u32 n) {
+    u32 ops = 0, i = 0;
+    for (u32 k = 0; k < n; k++) ops = each_proc(&v[k], EXO_UNBIND, ops);
+    run(ops);
+    for (u32 k = 0; k < n; k++) {
+        v[k].dirty = record(v[k].ppn)->tag == 0;
+        for (u64 left = v[k].procs; left; left &= left - 1) v[k].dirty |= (PAGER->op[i++].word & PTE_D) != 0;
+        u32 slot = (u32)record(v[k].ppn)->tag;
+        if (!v[k].dirty)
+            v[k].slot = slot;
+        else if (slot)
+            swap_drop(SWAP, slot);
+    }
+    return ops;
+}
+
+// Writes those that have changed, as many at once as there are slots in a row.
+static void write_out(struct victim *v, u32 n) {
+    for (u32 k = 0; k < n;) {
+        ppn_t ppn[EXO_REQ_BLOCKS];
+        u32 who[EXO_REQ_BLOCKS], want = 0, first;
+        for (; k < n && want < EXO_REQ_BLOCKS; k++) {
+            if (!v[k].dirty) continue;
+            who[want] = k;
+            ppn[want++] = v[k].ppn;
+        }
+        for (u32 done = 0, got; done < want; done += got) {
+            got = swap_take(SWAP, want - done, &first);
+            if (got == 0) break;
+            bool ok = swap_write(SWAP, first, ppn + done, got) == 0;
+            for (u32 i = 0; i < got; i++) {
+                if (ok)
+                    v[who[done + i]].slot = first + i;
+                else
+                    swap_drop(SWAP, first + i);
+            }
+        }
+    }
+}
+
+// Fills the entries that take_entries() left empty: with the slots, or as they were where there is none.
+static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
+    u32 out = 0, i = 0;
+    for (u32 k = 0; k < n; k++) {
+        u32 refs = 0;
+        for (u64 left = v[k].procs; left; left &= left - 1, i++) {
+            struct exo_op *o = &PAGER->op[i];
+            struct proc *p = proc_at(lowest(left));
+            u64 old = o->word;
+            if (v[k].slot) {
+                *o = (struct exo_op){.op = EXO_UNBIND, .root = p->root, .va = v[k].va};
+                o->word = (u64)v[k].slot << PAGER_SLOT | (old & PERM);
+                p->resident--;
+                PAGER->away++;
+                if (refs++) swap_ref(SWAP, v[k].slot);
+            } else {
+                u32 bits = old & (PTE_BITS & ~(u32)PTE_A);
+                *o = (struct exo_op){
+                    .op = EXO_BIND, .root = p->root, .va = v[k].va, .ppn = v[k].ppn, .bits = bits};
+                if (v[k].dirty && record(v[k].ppn)->tag) exo_page_set(v[k].ppn, 0, 0, 0, 0);
+            }
+        }
+        out += v[k].slot != 0;
+    }
+    run(ops);
+    return out;
+}
+
+static u32 put_out(struct victim *v, u32 n) {
+    u32 ops = take_entries(v, n), nfree = 0;
+    write_out(v, n);
+    u32 out = fill_entries(v, n, ops);
+    for (u32 k = 0; k < n; k++) {
+        PAGER->dropped += v[k].slot && !v[k].dirty;
+        if (v[k].slot) add(&nfree, EXO_PAGE_FREE, 0, 0, v[k].ppn, 0, 0);
+    }
+    run(nfree);
+    PAGER->out += out;
+    return out;
+}
+
+// ---- looking for pages ----
+
+static bool has_program(const struct proc *p) { return p->state != PROC_FREE && p->sz; }
+
+// The process's level-0 table for va, bound at PAGER_VA until another is: or 0.
+static const volatile u64 *table_of(const struct proc *p, va_t va) {
+    struct exo_ret window = exo_protect(p->root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, 0, 0, 0);
+    if (window.err || exo_bind(SELF->root, PAGER_VA, PTE_PPN(window.val), PTE_R | PTE_A, 0).err) return 0;
+    return (const volatile u64 *)PAGER_VA;
+}
+
+static void table_done(void) { exo_unbind(SELF->root, PAGER_VA, 0); }
+
+// Who else has the page: it is at the same place in all, as only fork shares. False if some are not found.
+static bool find_sharers(struct victim *v, u32 binds) {
+    u32 n = 0;
+    v->procs = 0;
+    for (u32 i = 0; i < NPROC; i++) {
+        const struct proc *p = proc_at(i);
+        if (!has_program(p)) continue;
+        struct exo_ret pte = exo_protect(p->root, v->va, 0, 0, 0);
+        if (pte.err || PTE_PPN(pte.val) != v->ppn) continue;
+        v->procs |= 1UL << i;
+        n++;
+    }
+    return n == binds;
+}
+
+static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
+    const volatile struct exo_page *page = record(PTE_PPN(pte));
+    if (page->type != PAGE_DATA || page->pins || (va >= p->io && va < p->io_end)) return false;
+    if (page->binds != 1) return pass == ANY;
+    if (pass == CLEAN) return !(pte & (PTE_A | PTE_D)) && page->tag;
+    return pass == ANY || !(pte & PTE_A);
+}
+
+// Puts out what may go of one table, `want` pages at most; and has the rest show whether it is used from now
+// on.
+static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
+    struct victim v[EXO_REQ_BLOCKS];
+    u32 n = 0, out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
+    const volatile u64 *pte = table_of(p, from);
+    if (!pte) return 0;
+    for (u32 i = 0; i < 512 && i < pages && out + n < want; i++) {
+        va_t va = from + i * EXO_PAGE;
+        if (!(pte[i] & PTE_V)) continue;
+        if (may_go(p, va, pte[i], pass)) {
+            v[n] = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
+            u32 binds = record(v[n].ppn)->binds;
+            if (binds != 1 && !find_sharers(&v[n], binds)) continue;
+            n++;
+            if (n == EXO_REQ_BLOCKS || binds != 1) {
+                run(ops);
+                ops = 0;
+                out += put_out(v, n);
+                n = 0;
+            }
+        } else if (pass == UNUSED && pte[i] & PTE_A) {
+            if (ops == EXO_BATCH_MAX) {
+                run(ops);
+                ops = 0;
+            }
+            add(&ops, EXO_PROTECT, p->root, va, 0, (u32)PTE_A << 16, 0);
+        }
+    }
+    run(ops);
+    if (n) out += put_out(v, n);
+    table_done();
+    return out;
+}
+
+// Once round.
+static u32 go_round(enum pass pass, u32 want) {
+    u32 out = 0;
+    for (u32 seen = 0; seen <= NPROC && out < want; seen++) {
+        struct proc *p = proc_at(PAGER->proc);
+        for (; has_program(p) && PAGER->va < p->sz && out < want; PAGER->va += TABLE_SPAN)
+            out += look_at_table(p, PAGER->va, pass, want - out);
+        if (out >= want) break;
+        PAGER->proc = (PAGER->proc + 1) % NPROC;
+        PAGER->va = 0;
+    }
+    return out;
+}
+
+static u32 make_room(u32 want) {
+    u32 out = 0;
+    if (!pager_on()) return 0;
+    for (enum pass pass = CLEAN; pass <= ANY && out < want; pass++) out += go_round(pass, want - out);
+    return out;
+}
+
+bool pager_room(u32 n) {
+    pager_enter();
+    bool ok = make_room(n) > 0;
+    pager_leave();
+    return ok;
+}
+
+// ---- pages ----
+
+// Pages that the account has to give back yet, as the kernel has asked.
+static u32 too_many(void) {
+    u32 most = account()->revoke_target > account()->reserve ? account()->revoke_target : account()->reserve;
+    u32 held = account()->held - account()->doomed;
+    return account()->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
+}
+
+struct exo_ret pager_page(bool unzeroed) {
+    for (;;) {
+        if (account()->revoke_deadline && too_many()) make_room(1);
+        struct exo_ret page = exo_page_alloc(0, unzeroed);
+        if (!page.err || !make_room(EXO_REQ_BLOCKS)) return page;
+    }
+}
+
+struct exo_ret page_new(bool unzeroed) {
+    for (;;) {
+        struct exo_ret page = exo_page_alloc(0, unzeroed);
+        if (!page.err || !pager_room(EXO_REQ_BLOCKS)) return page;
+    }
+}
+
+bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, 0, 1) == 0; }
+
+bool pager_in(va_t va, u64 word) {
+    struct exo_ret page = pager_page(true);
+    if (page.err) return false;
+    if (swap_read(SWAP, slot_of(word), (ppn_t)page.val)) {
+        exo_page_free(page.val);
+        return false;
+    }
+    u64 bits = (word & (PTE_R | PTE_W | PTE_X)) | (word & PTE_COW ? PTE_W : 0) | PTE_A;
+    exo_page_set(page.val, 0, 0, slot_of(word), 0);
+    exo_bind(SELF->root, va, page.val, bits, 0);
+    me()->resident++;
+    PAGER->away--;
+    PAGER->in++;
+    return true;
+}
+
+void pager_forget(u64 old, u64 binds) {
+    if (!pager_on()) return;
+    if (!(old & PTE_V)) {
+        if (old) {
+            swap_drop(SWAP, slot_of(old));
+            PAGER->away--;
+        }
+    } else if (binds == 0 && record(PTE_PPN(old))->tag) {
+        swap_drop(SWAP, (u32)record(PTE_PPN(old))->tag);
+    }
+}
+
+void pager_share(u64 word) {
+    swap_ref(SWAP, slot_of(word));
+    PAGER->away++;
+}
+
+void pager_changed(ppn_t ppn) {
+    if (record(ppn)->tag == 0) return;
+    swap_drop(SWAP, (u32)record(ppn)->tag);
+    exo_page_set(ppn, 0, 0, 0, 0);
+}
+
+// ---- pages that were taken by force ----
+
+// What of p is there still. Pages on their way out whose contents the disk has go there; of others that are
+// there no slot is known any more.
+static u32 count_resident(struct proc *p) {
+    u32 there = 0;
+    for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {
+        const volatile u64 *pte = table_of(p, from);
+        for (u32 i = 0; pte && i < 512; i++) {
+            if (!(pte[i] & PTE_V)) continue;
+            ppn_t ppn = PTE_PPN(pte[i]);
+            bool doomed = record(ppn)->type == PAGE_DOOMED;
+            u64 slot = record(ppn)->tag;
+            if (doomed && slot && !(pte[i] & PTE_D)) {
+                exo_unbind(p->root, from + i * EXO_PAGE, slot << PAGER_SLOT | (pte[i] & PERM));
+                p->resident--;
+            } else if (!doomed) {
+                there++;
+                if (slot) exo_page_set(ppn, 0, 0, 0, 0);
+            }
+        }
+        table_done();
+    }
+    return there;
+}
+
+static void count_slots(const struct proc *p) {
+    for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {
+        const volatile u64 *pte = table_of(p, from);
+        for (u32 i = 0; pte && i < 512; i++) {
+            if (pte[i] == 0 || pte[i] & PTE_V) continue;
+            PAGER->away++;
+            if (SWAP->refs[slot_of(pte[i])]++ == 0) SWAP->free--;
+        }
+        table_done();
+    }
+}
+
+// A process of whose program something is gone cannot go on. The others can.
+static void look_for_lost(void) {
+    PAGER->seen = account()->repossessed;
+    for (u32 i = 0; i < NPROC; i++) {
+        struct proc *p = proc_at(i);
+        if (!has_program(p)) continue;
+        u32 there = count_resident(p);
+        if (there >= p->resident) continue;
+        print("pid %d (%s): %d pages of its memory were taken back\n", p->pid, p->name,
+              (int)(p->resident - there));
+        p->resident = there;
+        p->lost = 1;
+        if (p != proc_at(0)) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+        wake(p);
+    }
+    memset(SWAP->refs, 0, sizeof(SWAP->refs));
+    SWAP->free = SWAP->slots;
+    PAGER->away = 0;
+    for (u32 i = 0; i < NPROC; i++)
+        if (has_program(proc_at(i))) count_slots(proc_at(i));
+}
+
+// ---- the lock ----
+
+bool pager_on(void) { return SWAP->slots != 0; }
+
+void pager_enter(void) {
+    if (!pager_on()) return;
+    lock_acquire(&PAGER->lock);
+    if (account()->repossessed != PAGER->seen) look_for_lost();
+}
+
+void pager_leave(void) {
+    if (pager_on()) lock_release(&PAGER->lock);
+}
+
+// ---- revocation ----
+
+void pager_look(void) {
+    static bool busy; // it waits for the disk meanwhile
+    bool taken = account()->repossessed != PAGER->seen;
+    if (SELF->index || !pager_on() || busy || (!too_many() && !taken)) return;
+    if (PAGER->lock.holder == SELF->first.eid) return; // there is another chance when it has released it
+    busy = true;
+    pager_enter();
+    u32 n;
+    while ((n = too_many()) && make_room(n)) continue;
+    pager_leave();
+    busy = false;
+}
+
+void pager_setup(u32 extent, bool deaf) {
+    PAGER->deaf = deaf;
+    PAGER->seen = account()->repossessed;
+    if (extent == EXO_NEXT) return;
+    swap_setup(SWAP, extent);
+    pager_heard_by(SELF->first.eid);
+}
+
+void pager_heard_by(eid_t eid) { exo_acct_pager(SHARED->account, eid); }
+
+int sys_pagerinfo(struct pagerinfo *to) {
+    struct pagerinfo info = {.slots = SWAP->slots,
+                             .used = SWAP->slots - SWAP->free,
+                             .away = PAGER->away,
+                             .out = PAGER->out,
+                             .in = PAGER->in,
+                             .dropped = PAGER->dropped};
+    if (!user_ok(to, sizeof(info), true)) return -1;
+    memcpy(to, &info, sizeof(info));
+    return 0;
+}

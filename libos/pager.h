@@ -1,0 +1,93 @@
+// Paging: what the libOS does when pages are short. It chooses pages of programs that were not used lately,
+// keeps their contents in the extent `swap`, and gives the pages back; a fault brings the contents in again.
+// So programs may have more memory than the machine gives the libOS, and the kernel's request for pages
+// (SOSP95, Visible Resource Revocation) is answered in time. Without an extent of that name there is no
+// paging.
+//
+// Which pages: a clock goes round over the entries of all programs' tables. Pages whose contents the disk has
+// already go first, then such as were not used since the last look (the hardware's A and D bits tell),
+// private ones before those that a fork left shared.
+//
+// What the entry of a page that is not there says:
+//     0                            nothing yet: a page of zeros comes on demand
+//     slot << PAGER_SLOT | bits    the contents are in that slot (swap.h); bits as they were in the entry
+// What the record of a page that is there says: its tag is a slot with the same contents, as long as no entry
+// that binds it has D set; 0: none. So a slot's references are the entries that name it, and such a tag.
+//
+// Only with the pager's lock are valid entries of programs taken away and empty ones filled, of whatever
+// process; and what is counted in `resident` (proc.h). It is the last lock to take. Who has it may wait for
+// the disk.
+#ifndef EXV6_PAGER_H
+#define EXV6_PAGER_H
+
+#include <exo/abi.h>
+#include <stdbool.h>
+#include "kernel/pagerinfo.h"
+#include "lock.h"
+#include "swap.h"
+
+#define PAGER_SLOT 12 // shift
+
+struct pager {
+    struct lock lock;
+    bool deaf;   // it answers no request: what the kernel then takes by force is lost
+    u32 proc;    // the clock's hand: a process by index, ...
+    va_t va;     // ... and a multiple of TABLE_SPAN
+    u64 seen;    // of the account's `repossessed`: what of it was dealt with
+    u64 out, in; // pages so far
+    u32 away;    // entries with a slot
+    u64 dropped; // of `out`: those that the disk had already
+    struct swap swap;
+    struct exo_op op[EXO_BATCH_MAX] __attribute__((aligned(EXO_PAGE)));
+};
+
+// ---- for start.c and robust.c ----
+
+// The extent, EXO_NEXT if there is none, and whether to be deaf. This process's environment hears of
+// revocations from now on; later another.
+void pager_setup(u32 extent, bool deaf);
+void pager_heard_by(eid_t);
+
+// ---- around changes of programs' entries ----
+
+bool pager_on(void);
+void pager_enter(void); // takes the lock; finds out what the kernel took meanwhile
+void pager_leave(void);
+
+// ---- pages, when there may be none ----
+
+// As exo_page_alloc(0, unzeroed), but makes room if need be; within enter and leave, and outside.
+struct exo_ret pager_page(bool unzeroed);
+struct exo_ret page_new(bool unzeroed);
+
+// Makes room for n pages. Outside. False if nothing can go.
+bool pager_room(u32 n);
+
+// Never to be taken from this account: a page of the libOS itself. False if the kernel refuses.
+bool pager_keep(ppn_t ppn);
+
+// ---- entries; within enter and leave ----
+
+// Brings in the page at va, whose entry is `word`. False if it cannot be, and all is as it was.
+bool pager_in(va_t va, u64 word);
+
+// What an entry was is forgotten: its page, of which nobody has `binds` left, is about to be freed; or its
+// slot loses a reference.
+void pager_forget(u64 old, u64 binds);
+
+// A child gets an entry with a slot.
+void pager_share(u64 word);
+
+// The page is no longer as its slot has it, and that will not be seen in D.
+void pager_changed(ppn_t ppn);
+
+// ---- for who sleeps ----
+
+// The process that hears of revocations answers them, where it comes by when it slept.
+void pager_look(void);
+
+// ---- call ----
+
+int sys_pagerinfo(struct pagerinfo *to);
+
+#endif
