@@ -33,13 +33,15 @@ class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
     boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
-    the disk, if one is made for this run, and swap: of its extent of that name, if there is to be one."""
+    the disk, if one is made for this run, and swap: of its extent of that name, if there is to be one;
+    unix: what else the line of the Unix libOS says then."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, lines=(), size=None, swap=None):
+                 damage=None, twice=False, lines=(), size=None, swap=None, unix=''):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
-        self.talk, self.damage, self.lines, self.size, self.swap = talk, damage, lines, size, swap
+        self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
+        self.swap, self.unix = swap, unix
 
 
 RUNS = [
@@ -77,6 +79,12 @@ RUNS = [
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
     Run('threads-icount', 'testfs', args='budget=100', extra=ICOUNT, talk=shell.threads),
     Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
+    Run('pager-revoke', 'testfs', disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600', talk=shell.revoked,
+        lines=['name=squeeze pages=1200 args=squeeze']),
+    Run('pager-revoke-4', 'testfs', cpus=4, disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600',
+        talk=shell.revoked, lines=['name=squeeze pages=1200 args=squeeze']),
+    Run('pager-deaf', 'testfs', cpus=4, disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600 args=deaf',
+        talk=shell.deaf, lines=['name=squeeze pages=1200 args=squeeze']),
     Run('pager-1', 'testfs', disk='virtio', mem='16M', size='64M', swap='24M', talk=shell.paging),
     Run('pager-4', 'testfs', cpus=4, disk='virtio', mem='20M', size='64M', swap='24M', talk=shell.paging),
     Run('deaths-1', 'testfs', disk='virtio', talk=shell.deaths),
@@ -174,26 +182,30 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
-def make_unix_disk(build, path, size, swap):
+def guest_lines(run, build):
+    return ((['--libos', f'guest={build}/guest.img'] if run.lines else []) +
+            [a for line in run.lines for a in ('--line', f'image=guest envs=1 slots=4 {line}')])
+
+
+def make_unix_disk(run, build, path):
     """A disk with the Unix image and all programs, swap if a size is given, and a file system that takes the rest."""
     programs = sorted(f'{build}/bin/{f}' for f in os.listdir(f'{build}/bin')
                       if '.' not in f and os.path.isfile(f'{build}/bin/{f}'))
-    subprocess.run([f'{build}/mkfs', '-o', path, '-s', size, '--boot', f'{build}/first.img', '--libos',
-                    f'unix={build}/unix.img', '--line', f'name=unix envs=100 extents=fs{",swap" if swap else ""} console'] +
-                   (['--swap', swap] if swap else []) + programs, check=True)
+    subprocess.run([f'{build}/mkfs', '-o', path, '-s', run.size, '--boot', f'{build}/first.img', '--libos',
+                    f'unix={build}/unix.img', '--line', f'name=unix envs=100 extents=fs{",swap" if run.swap else ""} console {run.unix}'] +
+                   guest_lines(run, build) + (['--swap', run.swap] if run.swap else []) + programs, check=True)
 
 
 def make_disk(run, build):
     os.makedirs(f'{build}/test', exist_ok=True)
     disk = f'{build}/test/{run.name}.disk'
     if run.size:
-        make_unix_disk(build, disk, run.size, run.swap)
+        make_unix_disk(run, build, disk)
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
         subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
-                        '--fs-size', '0'] + (['--libos', f'guest={build}/guest.img'] if run.lines else []) +
-                       [a for line in run.lines for a in ('--line', f'image=guest envs=1 slots=4 {line}')], check=True)
+                        '--fs-size', '0'] + guest_lines(run, build), check=True)
     if run.damage:
         run.damage(disk)
     return disk

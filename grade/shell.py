@@ -418,6 +418,24 @@ def paging(run, guest, until, only):
                                                 'pageexec pagefile pagepipe pagethread pagegive')
 
 
+def revoked(run, guest, until, only):
+    """Another account is given pages that the library OS had above what it was promised."""
+    return usertests(run, guest, until, only or 'pagerevoke')
+
+
+def deaf(run, guest, until, only):
+    """It does not answer: pages are taken by force, and who lost some ends; perhaps the shell, which init starts again."""
+    sh, lines = Shell(guest, until), Lines(run)
+    if lines.test('start', start, sh):
+        guest.type('usertests pagedeaf\n')
+        lines.test('told', sh.wait, r'^pid \d+ \(usertests\): \d+ pages of its memory were taken back\n')
+        lines.test('ended', sh.wait, r'^pid \d+ \(usertests\): (load|store|instruction) page fault')
+        guest.type('echo still here\n')
+        if lines.test('goes_on', sh.wait, r'^still here\n\$ '):
+            power_off(sh, run.status)
+    return lines.lines
+
+
 CHAOS = 100  # processes that are ended while they hold something
 CHAOS_MOST = 600  # and all that are ended
 

@@ -171,8 +171,9 @@ int bbarrier(struct bcache *);
 u32 bread_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
 u32 bwrite_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
 
-// Moves n blocks of another extent of this account, EXO_REQ_BLOCKS at most, and waits: 0 or BUF_E_IO.
-int bother(struct bcache *, u32 extent, enum disk_op, u32 block, const ppn_t *ppn, u32 n);
+// Moves n pages, each to or from a block of an extent of this account, past the cache, and waits for all: 0
+// or BUF_E_IO, and then nobody knows which were moved. Blocks in a row go together.
+int bmove(struct bcache *, u32 extent, enum disk_op op, const u32 *block, const ppn_t *ppn, u32 n);
 
 // ---- between bcache.c and braw.c, with the cache's lock held ----
 

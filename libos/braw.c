@@ -5,6 +5,8 @@
 #include "bcache.h"
 #include "proc.h"
 
+#define KEPT_AT_ONCE 128
+
 struct pages {
     ppn_t ppn[EXO_REQ_BLOCKS];
 } __attribute__((aligned(sizeof(ppn_t) * EXO_REQ_BLOCKS))); // so, in one page, as the kernel wants it
@@ -41,24 +43,27 @@ int bbarrier(struct bcache *c) {
     return move(c, c->extent, DISK_FLUSH, 0, &none, 0);
 }
 
-// ---- copies of kept blocks ----
+// ---- many blocks ----
 
-static struct exo_ret write_copies(struct bcache *c, u32 to, const u32 *block, u32 n) {
-    struct pages pages;
-    for (u32 i = 0; i < n; i++) pages.ppn[i] = blookup(c, block[i])->ppn;
-    return begin_own(c, c->extent, DISK_WRITE, to, &pages, n);
+// How many of the first of n blocks lie in a row, as far as one request goes.
+static u32 row(const u32 *block, u32 n) {
+    u32 m = 1;
+    while (m < n && m < EXO_REQ_BLOCKS && block[m] == block[0] + m) m++;
+    return m;
 }
 
-// As many requests at once as there are records.
-int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
+// Page ppn[i] goes to block[i], or comes from there: as many requests at once as there are records.
+int bmove(struct bcache *c, u32 extent, enum disk_op op, const u32 *block, const ppn_t *ppn, u32 n) {
     u64 id[EXO_NREQ];
     u32 begun = 0, ended = 0, done = 0;
     int err = 0;
     lock_acquire(&c->lock);
     while (done < n && err == 0) {
-        u32 m = n - done < EXO_REQ_BLOCKS ? n - done : EXO_REQ_BLOCKS;
+        struct pages pages;
+        u32 m = row(block + done, n - done);
+        for (u32 i = 0; i < m; i++) pages.ppn[i] = ppn[done + i];
         struct exo_ret r = {.err = E_FULL};
-        if (begun - ended < EXO_NREQ) r = write_copies(c, to + done, block + done, m);
+        if (begun - ended < EXO_NREQ) r = begin_own(c, extent, op, block[done], &pages, m);
         if (r.err == 0) {
             id[begun++ % EXO_NREQ] = r.val;
             done += m;
@@ -75,6 +80,23 @@ int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
     lock_release(&c->lock);
     while (ended < begun)
         if (finish_own(id[ended++ % EXO_NREQ])) err = BUF_E_IO;
+    return err;
+}
+
+int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
+    int err = 0;
+    for (u32 done = 0, m; done < n && err == 0; done += m) {
+        u32 where[KEPT_AT_ONCE];
+        ppn_t ppn[KEPT_AT_ONCE];
+        m = n - done < KEPT_AT_ONCE ? n - done : KEPT_AT_ONCE;
+        lock_acquire(&c->lock);
+        for (u32 i = 0; i < m; i++) {
+            where[i] = to + done + i;
+            ppn[i] = blookup(c, block[done + i])->ppn;
+        }
+        lock_release(&c->lock);
+        err = bmove(c, c->extent, DISK_WRITE, where, ppn, m);
+    }
     return err;
 }
 
@@ -128,13 +150,4 @@ u32 bwrite_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
     int err = move(c, c->extent, DISK_WRITE, block, &pages, i);
     forget(c, block, i);
     return err ? 0 : i;
-}
-
-// ---- other extents ----
-
-int bother(struct bcache *c, u32 extent, enum disk_op op, u32 block, const ppn_t *ppn, u32 n) {
-    struct pages pages;
-    for (u32 i = 0; i < n; i++) pages.ppn[i] = ppn[i];
-    lock_acquire(&c->lock);
-    return move(c, extent, op, block, &pages, n);
 }

@@ -16,14 +16,6 @@
 // How hard to look for pages that can go.
 enum pass { CLEAN, UNUSED, UNUSED_NOW, ANY };
 
-struct victim {
-    va_t va;
-    ppn_t ppn;
-    u64 procs; // a bit for each process, by index, that has it at va
-    bool dirty;
-    u32 slot; // 0: it has no place
-};
-
 static const volatile struct exo_page *record(ppn_t ppn) { return &EXO_PAGES[ppn - EXO_PPN_BASE]; }
 
 static u32 slot_of(u64 word) { return (u32)(word >> PAGER_SLOT); }
@@ -79,27 +71,23 @@ static u32 take_entries(struct victim *v, u32 n) {
     return ops;
 }
 
-// Writes those that have changed, as many at once as there are slots in a row.
+// Writes those that have changed.
 static void write_out(struct victim *v, u32 n) {
-    for (u32 k = 0; k < n;) {
-        ppn_t ppn[EXO_REQ_BLOCKS];
-        u32 who[EXO_REQ_BLOCKS], want = 0, first;
-        for (; k < n && want < EXO_REQ_BLOCKS; k++) {
-            if (!v[k].dirty) continue;
-            who[want] = k;
-            ppn[want++] = v[k].ppn;
-        }
-        for (u32 done = 0, got; done < want; done += got) {
-            got = swap_take(SWAP, want - done, &first);
-            if (got == 0) break;
-            bool ok = swap_write(SWAP, first, ppn + done, got) == 0;
-            for (u32 i = 0; i < got; i++) {
-                if (ok)
-                    v[who[done + i]].slot = first + i;
-                else
-                    swap_drop(SWAP, first + i);
-            }
-        }
+    u32 slot[PAGER_VICTIMS], m = 0, left = 0, next = 0;
+    ppn_t ppn[PAGER_VICTIMS];
+    for (u32 k = 0; k < n; k++) {
+        if (!v[k].dirty) continue;
+        if (left == 0 && (left = swap_take(SWAP, n - k, &next)) == 0) break;
+        left--;
+        v[k].slot = slot[m] = next++;
+        ppn[m++] = v[k].ppn;
+    }
+    while (left--) swap_drop(SWAP, next++);
+    if (m == 0 || swap_write(SWAP, slot, ppn, m) == 0) return;
+    for (u32 k = 0; k < n; k++) {
+        if (!v[k].dirty || !v[k].slot) continue;
+        swap_drop(SWAP, v[k].slot);
+        v[k].slot = 0;
     }
 }
 
@@ -183,7 +171,7 @@ static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
 // Puts out what may go of one table, `want` pages at most; and has the rest show whether it is used from now
 // on.
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
-    struct victim v[EXO_REQ_BLOCKS];
+    struct victim *v = PAGER->victim;
     u32 n = 0, out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
     const volatile u64 *pte = table_of(p, from);
     if (!pte) return 0;
@@ -195,7 +183,7 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
             u32 binds = record(v[n].ppn)->binds;
             if (binds != 1 && !find_sharers(&v[n], binds)) continue;
             n++;
-            if (n == EXO_REQ_BLOCKS || binds != 1) {
+            if (n == PAGER_VICTIMS || binds != 1) {
                 run(ops);
                 ops = 0;
                 out += put_out(v, n);
@@ -245,29 +233,48 @@ bool pager_room(u32 n) {
 
 // ---- pages ----
 
-// Pages that the account has to give back yet, as the kernel has asked.
-static u32 too_many(void) {
-    u32 most = account()->revoke_target > account()->reserve ? account()->revoke_target : account()->reserve;
-    u32 held = account()->held - account()->doomed;
-    return account()->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
+// Pages that the account has to give back, as the kernel has asked, if it is to have so many more.
+static u32 too_many(u32 more) {
+    const volatile struct exo_acct *a = account();
+    u32 most = a->revoke_target > a->reserve ? a->revoke_target : a->reserve,
+        held = a->held - a->doomed + more;
+    return a->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
+}
+
+// Past a deadline, the kernel grants none until it has looked whether all was given back: that is a moment.
+static bool overdue(void) {
+    u64 deadline = account()->revoke_deadline;
+    bool late = deadline && exo_time() >= deadline;
+    if (late) lock_pause();
+    return late;
+}
+
+bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, 0, 1) == 0; }
+
+// The first process is not to lose any: without it there is nobody.
+static bool is_first(void) { return SELF->index == 0; }
+
+static struct exo_ret alloc(bool unzeroed) {
+    struct exo_ret page = exo_page_alloc(0, unzeroed);
+    if (!page.err && is_first()) pager_keep((ppn_t)page.val);
+    return page;
 }
 
 struct exo_ret pager_page(bool unzeroed) {
     for (;;) {
-        if (account()->revoke_deadline && too_many()) make_room(1);
-        struct exo_ret page = exo_page_alloc(0, unzeroed);
-        if (!page.err || !make_room(EXO_REQ_BLOCKS)) return page;
+        if (too_many(1)) make_room(1);
+        struct exo_ret page = alloc(unzeroed);
+        if (!page.err || !(overdue() || make_room(EXO_REQ_BLOCKS))) return page;
     }
 }
 
 struct exo_ret page_new(bool unzeroed) {
     for (;;) {
-        struct exo_ret page = exo_page_alloc(0, unzeroed);
-        if (!page.err || !pager_room(EXO_REQ_BLOCKS)) return page;
+        if (too_many(1)) pager_room(1);
+        struct exo_ret page = alloc(unzeroed);
+        if (!page.err || !(overdue() || pager_room(EXO_REQ_BLOCKS))) return page;
     }
 }
-
-bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, 0, 1) == 0; }
 
 bool pager_in(va_t va, u64 word) {
     struct exo_ret page = pager_page(true);
@@ -277,7 +284,7 @@ bool pager_in(va_t va, u64 word) {
         return false;
     }
     u64 bits = (word & (PTE_R | PTE_W | PTE_X)) | (word & PTE_COW ? PTE_W : 0) | PTE_A;
-    exo_page_set(page.val, 0, 0, slot_of(word), 0);
+    exo_page_set(page.val, 0, 0, slot_of(word), is_first());
     exo_bind(SELF->root, va, page.val, bits, 0);
     me()->resident++;
     PAGER->away--;
@@ -376,6 +383,7 @@ void pager_enter(void) {
     if (!pager_on()) return;
     lock_acquire(&PAGER->lock);
     if (account()->repossessed != PAGER->seen) look_for_lost();
+    for (u32 n, out = 1; out && (n = too_many(0)); PAGER->given += out) out = make_room(n);
 }
 
 void pager_leave(void) {
@@ -387,12 +395,10 @@ void pager_leave(void) {
 void pager_look(void) {
     static bool busy; // it waits for the disk meanwhile
     bool taken = account()->repossessed != PAGER->seen;
-    if (SELF->index || !pager_on() || busy || (!too_many() && !taken)) return;
+    if (SELF->index || !pager_on() || busy || (!too_many(0) && !taken)) return;
     if (PAGER->lock.holder == SELF->first.eid) return; // there is another chance when it has released it
     busy = true;
     pager_enter();
-    u32 n;
-    while ((n = too_many()) && make_room(n)) continue;
     pager_leave();
     busy = false;
 }
@@ -413,7 +419,9 @@ int sys_pagerinfo(struct pagerinfo *to) {
                              .away = PAGER->away,
                              .out = PAGER->out,
                              .in = PAGER->in,
-                             .dropped = PAGER->dropped};
+                             .dropped = PAGER->dropped,
+                             .given = PAGER->given,
+                             .taken = account()->repossessed};
     if (!user_ok(to, sizeof(info), true)) return -1;
     memcpy(to, &info, sizeof(info));
     return 0;

@@ -28,6 +28,16 @@
 
 #define PAGER_SLOT 12 // shift
 
+// A page that is being put out.
+struct victim {
+    va_t va;
+    ppn_t ppn;
+    u64 procs; // a bit for each process, by index, that has it at va
+    bool dirty;
+    u32 slot; // 0: it has no place
+};
+#define PAGER_VICTIMS 64
+
 struct pager {
     struct lock lock;
     bool deaf;   // it answers no request: what the kernel then takes by force is lost
@@ -37,7 +47,9 @@ struct pager {
     u64 out, in; // pages so far
     u32 away;    // entries with a slot
     u64 dropped; // of `out`: those that the disk had already
+    u64 given;   // of `out`: those that the kernel had asked for
     struct swap swap;
+    struct victim victim[PAGER_VICTIMS];
     struct exo_op op[EXO_BATCH_MAX] __attribute__((aligned(EXO_PAGE)));
 };
 
@@ -51,7 +63,7 @@ void pager_heard_by(eid_t);
 // ---- around changes of programs' entries ----
 
 bool pager_on(void);
-void pager_enter(void); // takes the lock; finds out what the kernel took meanwhile
+void pager_enter(void); // takes the lock; gives the kernel what it asks for, and finds out what it took
 void pager_leave(void);
 
 // ---- pages, when there may be none ----

@@ -24,10 +24,14 @@ void swap_ref(struct swap *s, u32 slot) { s->refs[slot]++; }
 
 void swap_drop(struct swap *s, u32 slot) { s->free += --s->refs[slot] == 0; }
 
-int swap_write(const struct swap *s, u32 first, const ppn_t *ppn, u32 n) {
-    return bother(&SHARED->cache, s->extent, DISK_WRITE, first - 1, ppn, n);
+// Slot 1 is block 0.
+int swap_write(const struct swap *s, const u32 *slot, const ppn_t *ppn, u32 n) {
+    u32 block[EXO_BATCH_MAX];
+    for (u32 i = 0; i < n; i++) block[i] = slot[i] - 1;
+    return bmove(&SHARED->cache, s->extent, DISK_WRITE, block, ppn, n);
 }
 
 int swap_read(const struct swap *s, u32 slot, ppn_t ppn) {
-    return bother(&SHARED->cache, s->extent, DISK_READ, slot - 1, &ppn, 1);
+    u32 block = slot - 1;
+    return bmove(&SHARED->cache, s->extent, DISK_READ, &block, &ppn, 1);
 }

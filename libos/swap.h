@@ -26,9 +26,9 @@ u32 swap_take(struct swap *, u32 n, u32 *first);
 void swap_ref(struct swap *, u32 slot);
 void swap_drop(struct swap *, u32 slot);
 
-// Move n pages, 1..EXO_REQ_BLOCKS, to the slots from `first` on, or one back, and wait for it: 0, or
-// BUF_E_IO.
-int swap_write(const struct swap *, u32 first, const ppn_t *ppn, u32 n);
+// Move n pages, EXO_BATCH_MAX at most, to slots, or one back, and wait for it: 0 or BUF_E_IO, and then nobody
+// knows which were moved.
+int swap_write(const struct swap *, const u32 *slot, const ppn_t *ppn, u32 n);
 int swap_read(const struct swap *, u32 slot, ppn_t ppn);
 
 #endif

@@ -3,6 +3,7 @@
 //     keep     takes 40 % of all pages, and gives nothing back
 //     give     takes the rest, and gives back what it is asked for
 //     judge    wants more when there is none, and tells how it got it
+//     squeeze  takes 32 % of all pages, gives them back after a while, and so on
 // The three that live are started in this order, so they are accounts 2, 3 and 4.
 #include "rt/rt.h"
 
@@ -63,6 +64,23 @@ static void give(void) {
     for (;; rt_yield(0)) give_back();
 }
 
+// For a second.
+static void rest(void) {
+    for (u64 until = exo_time() + EXO_WORDS->timebase; exo_time() < until; rt_yield(0)) give_back();
+}
+
+// It answers when it is asked, so nobody may take by force what it has, and the machine ends if someone does.
+static void squeeze(void) {
+    exo_acct_pager(self_account(), self());
+    for (;; rest()) {
+        while (nheld < EXO_WORDS->npages * 32 / 100)
+            if (!take()) rt_yield(0);
+        rest();
+        if (EXO_ACCTS[self_account()].repossessed) power_off(3);
+        while (nheld) exo_page_free(held[--nheld]);
+    }
+}
+
 static void check(const char *what, bool ok) {
     print("%s first.%s%s", ok ? "ok" : "not ok", what, ok ? "\n" : ": ");
     if (!ok)
@@ -98,5 +116,6 @@ int main(void) {
     if (str_eq(args->args, "give")) give();
     if (str_eq(args->args, "keep")) keep();
     if (str_eq(args->args, "judge")) judge();
+    if (str_eq(args->args, "squeeze")) squeeze();
     return 0;
 }

@@ -10,6 +10,8 @@ struct pagerinfo {
     uint away;      // pages of processes that are not in memory
     uint64 out, in; // pages put out and brought in so far
     uint64 dropped; // of `out`: those that needed no writing
+    uint64 given;   // of `out`: those that the kernel had asked for
+    uint64 taken;   // pages that it took by force
 };
 
 #endif

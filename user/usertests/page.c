@@ -5,6 +5,7 @@
 #include "ut.h"
 
 #include "kernel/pagerinfo.h"
+#include "kernel/procinfo.h"
 #include "user/exv6.h"
 #include "user/thread.h"
 
@@ -242,6 +243,50 @@ static void threads(void) {
     for (uint64 i = 0; i < thread_n; i++) check(thread_at + i * WORDS, contents(9, i, 2));
 }
 
+// ---- the kernel wants pages back, for another account (grade/run.py pager-revoke) ----
+
+static const volatile struct exo_acct *account(void) {
+    struct procinfo p;
+    for (int i = 0, used; (used = procinfo(i, &p)) >= 0; i++)
+        if (used && p.pid == getpid()) return &EXO_ACCTS[EXO_ENVS[p.eid & EXO_EID_INDEX].account];
+    fail("procinfo", 1, 0);
+}
+
+#define PATIENCE 600 // ticks
+
+// Uses more pages than the account is granted, until so many were given back on request or taken by force.
+static void use_more(void *given) {
+    struct pagerinfo p, before = pager();
+    uint64 n = *(const volatile uint64 *)given, *at = more(n);
+    int late = uptime() + PATIENCE;
+    for (uint64 i = 0; i < n; i++) fill(at + i * WORDS, contents(11, i, 0));
+    for (uint64 round = 0;; round++) {
+        for (uint64 i = 0; i < n; i++) {
+            check(at + i * WORDS, contents(11, i, round));
+            fill(at + i * WORDS, contents(11, i, round + 1));
+        }
+        p = pager();
+        if (p.given - before.given > n / 2 && p.out - before.out > n) return;
+        if (uptime() > late) fail("pages given back", (long)n / 2, (long)(p.given - before.given));
+    }
+}
+
+// So many that an account with `reserve` has to give back some of them.
+static uint64 too_many(void) { return 2 * account()->reserve; }
+
+static void revoked(void) {
+    uint64 n = too_many();
+    expect("status", 0, status_of(use_more, &n));
+    expect("taken by force", 0, (long)pager().taken);
+}
+
+static void deaf(void) {
+    uint64 n = too_many();
+    expect("killed", BAD, status_of(use_more, &n));
+    expect("given back", 0, (long)pager().given);
+    if (pager().taken == 0) fail("taken by force", 1, 0);
+}
+
 // ---- counts ----
 
 // What a process gives up, its slots included, others can have.
@@ -267,17 +312,9 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME},
-    {"pagetwice", twice, BY_NAME},
-    {"pageread", only_read, BY_NAME},
-    {"pagerandom", at_random, BY_NAME},
-    {"pagefork", forks, BY_NAME},
-    {"pagecrowd", crowd, BY_NAME},
-    {"pagekill", killed, BY_NAME},
-    {"pageexec", execs, BY_NAME},
-    {"pagefile", files, BY_NAME},
-    {"pagepipe", pipes, BY_NAME},
-    {"pagethread", threads, BY_NAME},
-    {"pagegive", given_up, BY_NAME},
-    {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME},  {"pagetwice", twice, BY_NAME},    {"pageread", only_read, BY_NAME},
+    {"pagerandom", at_random, BY_NAME}, {"pagefork", forks, BY_NAME},     {"pagecrowd", crowd, BY_NAME},
+    {"pagekill", killed, BY_NAME},      {"pageexec", execs, BY_NAME},     {"pagefile", files, BY_NAME},
+    {"pagepipe", pipes, BY_NAME},       {"pagethread", threads, BY_NAME}, {"pagegive", given_up, BY_NAME},
+    {"pagerevoke", revoked, BY_NAME},   {"pagedeaf", deaf, BY_NAME},      {0, 0, 0},
 };
