@@ -414,7 +414,7 @@ def threads(run, guest, until, only):
 
 def paging(run, guest, until, only):
     """Those with more memory than there is."""
-    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pagecrowd pagekill '
+    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pageapart pagecrowd pagekill '
                                                 'pageexec pagefile pagepipe pagethread pagegive')
 
 

@@ -116,6 +116,28 @@ static void forks(void) {
     for (uint64 i = 0; i < shared_n; i++) check(shared_at + i * WORDS, contents(4, i, 0));
 }
 
+// The same with pages on the disk, and some brought in and changed since: what is there, what the disk has,
+// and what either of both has changed are told apart.
+static void forks_apart(void) {
+    shared_n = part(11);
+    shared_at = more(shared_n);
+    for (uint64 i = 0; i < shared_n; i++) fill(shared_at + i * WORDS, contents(4, i, 7));
+    for (uint64 i = 0; i < shared_n; i++) fill(shared_at + i * WORDS, contents(4, i, 0));
+    for (uint64 me = 0; me < 2; me++) {
+        expect("status", 0, status_of(change_half, (void *)me));
+        for (uint64 i = 0; i < shared_n; i++) check(shared_at + i * WORDS, contents(4, i, 0));
+        for (uint64 i = me; i < shared_n; i += 2) fill(shared_at + i * WORDS, contents(4, i, 0));
+    }
+    int status, pid = spawn(change_half, (void *)0);
+    for (uint64 i = 0; i < shared_n; i++) {
+        check(shared_at + i * WORDS, contents(4, i, 0));
+        fill(shared_at + i * WORDS, contents(4, i, 1));
+    }
+    for (uint64 i = 0; i < shared_n; i++) check(shared_at + i * WORDS, contents(4, i, 1));
+    expect("wait", pid, wait(&status));
+    expect("status", 0, status);
+}
+
 static void one_of_four(void *who) {
     uint64 me = (uint64)who + 10, *at = more(shared_n);
     for (uint64 round = 0; round < 3; round++) {
@@ -168,8 +190,20 @@ static void execs(void) {
 
 // ---- what the libOS does with a program's memory ----
 
+// Takes pages from whoever has some.
+static void busy(void *unused) {
+    (void)unused;
+    uint64 n = part(8), *at = more(n);
+    for (uint64 round = 0;; round++)
+        for (uint64 i = 0; i < n; i++) {
+            if (round) check(at + i * WORDS, contents(12, i, round - 1));
+            fill(at + i * WORDS, contents(12, i, round));
+        }
+}
+
 static void files(void) {
-    uint64 n = part(12), *at = more(n), step = 32;
+    int status, other = spawn(busy, 0);
+    uint64 n = part(8), *at = more(n), step = 32;
     for (uint64 i = 0; i < n; i++) fill(at + i * WORDS, contents(7, i, 0));
     int fd = open("tpage", O_CREATE | O_RDWR | O_TRUNC), bytes = (int)(step * PGSIZE);
     for (uint64 i = 0; i + step <= n; i += 8 * step) {
@@ -192,6 +226,8 @@ static void files(void) {
     close(fd);
     expect("unlink", 0, unlink("tpage"));
     for (uint64 i = 0; i < n; i++) check(at + i * WORDS, contents(7, i, 0));
+    expect("kill", 0, kill(other));
+    expect("wait", other, wait(&status));
 }
 
 static void pipes(void) {
@@ -295,6 +331,7 @@ static void given_up(void) {
     for (int round = 0; round < 3; round++) {
         uint64 n = part(14), *at = more(n);
         for (uint64 i = 0; i < n; i++) fill(at + i * WORDS, contents(round, i, 0));
+        for (uint64 i = 0; i < n; i++) check(at + i * WORDS, contents(round, i, 0));
         sbrk(-(int)(n * PGSIZE));
     }
     struct pagerinfo after = pager();
@@ -312,9 +349,12 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME},  {"pagetwice", twice, BY_NAME},    {"pageread", only_read, BY_NAME},
-    {"pagerandom", at_random, BY_NAME}, {"pagefork", forks, BY_NAME},     {"pagecrowd", crowd, BY_NAME},
-    {"pagekill", killed, BY_NAME},      {"pageexec", execs, BY_NAME},     {"pagefile", files, BY_NAME},
-    {"pagepipe", pipes, BY_NAME},       {"pagethread", threads, BY_NAME}, {"pagegive", given_up, BY_NAME},
-    {"pagerevoke", revoked, BY_NAME},   {"pagedeaf", deaf, BY_NAME},      {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME}, {"pagetwice", twice, BY_NAME},
+    {"pageread", only_read, BY_NAME},  {"pagerandom", at_random, BY_NAME},
+    {"pagefork", forks, BY_NAME},      {"pageapart", forks_apart, BY_NAME},
+    {"pagecrowd", crowd, BY_NAME},     {"pagekill", killed, BY_NAME},
+    {"pageexec", execs, BY_NAME},      {"pagefile", files, BY_NAME},
+    {"pagepipe", pipes, BY_NAME},      {"pagethread", threads, BY_NAME},
+    {"pagegive", given_up, BY_NAME},   {"pagerevoke", revoked, BY_NAME},
+    {"pagedeaf", deaf, BY_NAME},       {0, 0, 0},
 };
