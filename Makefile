@@ -41,7 +41,7 @@ UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
-TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%)
+TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
 TESTIMG := $(FSIMG:%/fs.img=%/testfs.img)
 
@@ -96,7 +96,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS),user/$p.c user/$p/%) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -164,6 +164,12 @@ $(foreach p,$(UPROGS) $(TESTPROGS),$(eval $(call program_rule,$p)))
 
 $(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/bin/%: $(BUILD)/bin/%.elf
 	$(Q)$(OBJCOPY) --strip-debug $< $@
+
+# One program as xv6-riscv would have it, which asks for its calls by ecall.
+$(BUILD)/bin/xv6calls.elf: $(BUILD)/user/xv6/xv6calls.c.o $(BUILD)/user/xv6/usys.S.o user/xv6/xv6.ld
+	$(call say,LD $@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/xv6/xv6.ld -o $@ $(filter %.o,$^)
 
 define image_rule
 $(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld

@@ -250,6 +250,14 @@ def kill_loop(sh):
     sh.prints('kill ' + ' '.join(pids), '')
 
 
+def xv6calls(sh):
+    """A program that knows only xv6's ecalls; each call says whether it did what it should."""
+    said = sh.run('xv6calls')
+    expect('what failed', [], re.findall('^not ok .*', said, re.M))
+    expect('calls that did', 22, len(re.findall('^ok ', said, re.M)))
+    expect('the end', 'all ok', said.split('\n')[-2])
+
+
 def fill(sh):
     free, swap = (int(re.search(what + r' (\d+)', sh.memory())[1]) for what in ('free', 'swap'))
     pages = int(expect_match('fill', r'fill: (\d+) pages\n', sh.run('fill'))[1])
@@ -298,7 +306,7 @@ def crash_alone(sh):
 # ---- sessions ----
 
 TESTS = [ls_wc, cat_grep, pipe_of_three, append, lists_and_groups, background, unknown_command, long_line, editing,
-         line_editing, history, give_up_line, interrupt, end_of_input, new_shell, large_file, names, programs, editor, ps, forktest, kill_loop, fill, crash_alone]
+         line_editing, history, give_up_line, interrupt, end_of_input, new_shell, large_file, names, programs, editor, ps, forktest, kill_loop, xv6calls, fill, crash_alone]
 TESTS = [(t.__name__, t) for t in TESTS] + [(f'crash_{c[0]}', functools.partial(crash, what=c)) for c in CRASHES]
 
 

@@ -2,10 +2,13 @@
 #include "upcall.h"
 
 #include "crash.h"
+#include "ecall.h"
 #include "proc.h"
+#include "kernel/syscall.h"
 #include "vm.h"
 
 #define CAUSE_ILLEGAL    2
+#define CAUSE_ECALL      8
 #define CAUSE_FETCH_PAGE 12
 #define CAUSE_LOAD_PAGE  13
 #define CAUSE_STORE_PAGE 15
@@ -24,6 +27,9 @@ void upcall_fault(struct trap *t) {
         if (SELF->fp_on) break;
         upcall_fp_load(); // perhaps it was only that floating point is off
         return;
+    case CAUSE_ECALL:
+        if (f->epc < LIBOS_TABLE && ecall_serve(t)) return;
+        break;
     case CAUSE_FETCH_PAGE:
     case CAUSE_LOAD_PAGE:
     case CAUSE_STORE_PAGE:
