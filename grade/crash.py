@@ -209,7 +209,7 @@ def work(options, disk, log, until):
 def do(options, lines):
     os.makedirs(f'{options.build}/test', exist_ok=True)
     disk, log, copy = (f'{options.build}/test/crash.{name}' for name in ('disk', 'log', 'copy'))
-    run.make_unix_disk(options.build, disk, '8M')
+    run.make_unix_disk(run.Run('crash', 'testfs', size='8M'), options.build, disk)
     with open(disk, 'rb') as f:
         base = f.read()
     with open(log, 'wb') as f:

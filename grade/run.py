@@ -22,6 +22,7 @@ import time
 
 import evidence
 import files
+import kv
 import shell
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -79,6 +80,8 @@ RUNS = [
     Run('usertests-32M', 'testfs', cpus=4, mem='32M', disk='virtio', talk=shell.usertests),
     Run('threads-icount', 'testfs', args='budget=100', extra=ICOUNT, talk=shell.threads),
     Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
+    Run('kv', 'testfs', cpus=2, disk='virtio', size='64M', swap='8M', unix='pages=12000', talk=shell.beside_kv,
+        lines=['name=kv image=kv pages=300 extents=store args=7.30000']),
     Run('pager-revoke', 'testfs', disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600', talk=shell.revoked,
         lines=['name=squeeze pages=1200 args=squeeze']),
     Run('pager-revoke-4', 'testfs', cpus=4, disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600',
@@ -183,8 +186,12 @@ def qemu_command(run, build, disk, only, ram=None):
 
 
 def guest_lines(run, build):
-    return ((['--libos', f'guest={build}/guest.img'] if run.lines else []) +
-            [a for line in run.lines for a in ('--line', f'image=guest envs=1 slots=4 {line}')])
+    """Of the manifest, beside the first; a line that names no image is one of user/guest.c. A store gets an extent."""
+    lines = [line if 'image=' in line else f'image=guest {line}' for line in run.lines]
+    images = sorted({re.search(r'image=(\w+)', line)[1] for line in lines})
+    return ([a for i in images for a in ('--libos', f'{i}={build}/{i}.img')] +
+            (['--raw', f'store={kv.SIZE}'] if 'kv' in images else []) +
+            [a for line in lines for a in ('--line', f'envs=1 slots=4 {line}')])
 
 
 def make_unix_disk(run, build, path):
@@ -250,7 +257,7 @@ def read_results(run, text, status, late, options):
 def boot(run, options, ram=None, follower=None):
     """Boots it once: what it said, its status, whether it was too late, what run.talk found. ram: a file for its
     memory, where the follower reads its trace."""
-    disk = make_disk(run, options.build)
+    run.path = disk = make_disk(run, options.build)
     command = qemu_command(run, options.build, disk, options.only, ram)
     if options.verbose:
         print(shlex.join(command), flush=True)

@@ -11,6 +11,7 @@ import re
 import subprocess
 import time
 
+import kv
 from typist import LIMIT, Lines, Lost, Shell, Wrong, expect, expect_match
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -441,6 +442,26 @@ def deaf(run, guest, until, only):
         guest.type('echo still here\n')
         if lines.test('goes_on', sh.wait, r'^still here\n\$ '):
             power_off(sh, run.status)
+    return lines.lines
+
+
+def kv_ends(disk, limit=60):
+    """Waits for the key-value library OS's report; what is wrong with it."""
+    late = time.monotonic() + limit
+    while not ((report := kv.report(disk)) and report.done == report.ops) and time.monotonic() < late:
+        time.sleep(0.1)
+    return kv.wrong_with(report)
+
+
+def beside_kv(run, guest, until, only):
+    """Two library OSes at once: the other's answers are all right, and this one goes on."""
+    sh, lines = Shell(guest, until), Lines(run)
+    if lines.test('start', start, sh):
+        lines.test('ls_wc', ls_wc, sh)
+        lines.test('forktest', forktest, sh)
+        lines.test('kv', lambda: expect('the store', '', kv_ends(run.path)))
+        lines.test('goes_on', sh.prints, 'echo still here', 'still here\n')
+        power_off(sh, run.status)
     return lines.lines
 
 

@@ -11,7 +11,7 @@
 #define MARGIN    64           // pages that a line without a number leaves
 #define DOOR_SLOT 1            // of each hart
 #define RESTARTS  3
-#define GRACE_MS  100 // to answer a revocation
+#define GRACE_MS  500 // to answer a revocation: that may take writing to the disk
 #define LOOK_MS   1000
 
 struct libos {
