@@ -35,14 +35,15 @@ class Run:
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
     boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
     the disk, if one is made for this run, and swap: of its extent of that name, if there is to be one;
-    unix: what else the line of the Unix libOS says then."""
+    unix: what else the line of the Unix libOS says then; first: the boot
+    image."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, lines=(), size=None, swap=None, unix=''):
+                 damage=None, twice=False, lines=(), size=None, swap=None, unix='', first='first'):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
         self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
-        self.swap, self.unix = swap, unix
+        self.swap, self.unix, self.first = swap, unix, first
 
 
 RUNS = [
@@ -82,6 +83,10 @@ RUNS = [
     Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
     Run('kv', 'testfs', cpus=2, disk='virtio', size='64M', swap='8M', unix='pages=12000', talk=shell.beside_kv,
         lines=['name=kv image=kv pages=300 extents=store args=7.30000']),
+    Run('torment-kv', 'testfs', cpus=4, disk='virtio', size='64M', swap='8M', unix='pages=12000', first='torment',
+        args=f'torment=kv.5.{shell.TORMENTS}', talk=shell.unharmed, lines=['name=kv image=kv pages=300 extents=store args=7.30000']),
+    Run('torment-unix', 'testfs', cpus=2, disk='virtio', size='64M', swap='8M', unix='pages=12000', first='torment',
+        args=f'torment=unix.6.{shell.TORMENTS}', talk=shell.tormented, lines=['name=kv image=kv pages=300 extents=store args=7.60000']),
     Run('pager-revoke', 'testfs', disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600', talk=shell.revoked,
         lines=['name=squeeze pages=1200 args=squeeze']),
     Run('pager-revoke-4', 'testfs', cpus=4, disk='virtio', mem='32M', size='64M', swap='24M', unix='pages=2600',
@@ -188,7 +193,7 @@ def qemu_command(run, build, disk, only, ram=None):
 def guest_lines(run, build):
     """Of the manifest, beside the first; a line that names no image is one of user/guest.c. A store gets an extent."""
     lines = [line if 'image=' in line else f'image=guest {line}' for line in run.lines]
-    images = sorted({re.search(r'image=(\w+)', line)[1] for line in lines})
+    images = sorted({re.search(r'image=(\w+)', line)[1] for line in lines} | ({'guest'} if run.first == 'torment' else set()))
     return ([a for i in images for a in ('--libos', f'{i}={build}/{i}.img')] +
             (['--raw', f'store={kv.SIZE}'] if 'kv' in images else []) +
             [a for line in lines for a in ('--line', f'envs=1 slots=4 {line}')])
@@ -198,7 +203,7 @@ def make_unix_disk(run, build, path):
     """A disk with the Unix image and all programs, swap if a size is given, and a file system that takes the rest."""
     programs = sorted(f'{build}/bin/{f}' for f in os.listdir(f'{build}/bin')
                       if '.' not in f and os.path.isfile(f'{build}/bin/{f}'))
-    subprocess.run([f'{build}/mkfs', '-o', path, '-s', run.size, '--boot', f'{build}/first.img', '--libos',
+    subprocess.run([f'{build}/mkfs', '-o', path, '-s', run.size, '--boot', f'{build}/{run.first}.img', '--libos',
                     f'unix={build}/unix.img', '--line', f'name=unix envs=100 extents=fs{",swap" if run.swap else ""} console {run.unix}'] +
                    guest_lines(run, build) + (['--swap', run.swap] if run.swap else []) + programs, check=True)
 

@@ -438,7 +438,7 @@ def deaf(run, guest, until, only):
     if lines.test('start', start, sh):
         guest.type('usertests pagedeaf\n')
         lines.test('told', sh.wait, r'^pid \d+ \(usertests\): \d+ pages of its memory were taken back\n')
-        lines.test('ended', sh.wait, r'^pid \d+ \(usertests\): (load|store|instruction) page fault')
+        lines.test('ended', sh.wait, r'^(pid \d+ \(usertests\): (load|store|instruction) page fault|ok pagedeaf\n)')
         guest.type('echo still here\n')
         if lines.test('goes_on', sh.wait, r'^still here\n\$ '):
             power_off(sh, run.status)
@@ -461,6 +461,47 @@ def beside_kv(run, guest, until, only):
         lines.test('forktest', forktest, sh)
         lines.test('kv', lambda: expect('the store', '', kv_ends(run.path)))
         lines.test('goes_on', sh.prints, 'echo still here', 'still here\n')
+        power_off(sh, run.status)
+    return lines.lines
+
+
+TORMENTS = int(os.environ.get('TORMENTS', '25'))
+
+
+def numbers(n):
+    return ''.join(f'{i}\n' for i in range(1, n + 1))
+
+
+def answers(sh):
+    """What the Unix library OS says and keeps, to the byte."""
+    text = numbers(3000)
+    sh.prints('seq 1 3000 > t', '')
+    sh.prints('cat t | wc', wc(text))
+    sh.prints('cp t t2; cat t t2 | grep 7 | wc', wc(lines_with('7', text * 2)))
+    sh.prints('sort t2 > s; head s', ''.join(sorted(text.splitlines(True))[:10]))
+    sh.prints('mkdir d; mv t2 d/t3; cat d/t3 t | tail', ''.join(text.splitlines(True)[-10:]))
+    sh.prints('rm d/t3 d t s; ls d', 'ls: cannot open d\n')
+    forktest(sh)
+
+
+def unharmed(run, guest, until, only):
+    """The other library OS is ended, starved and replaced by a hostile one; this one's answers are as ever."""
+    sh, lines = Shell(guest, until), Lines(run)
+    if lines.test('start', start, sh):
+        rounds, late = 0, time.monotonic() + TORMENTS * 0.4
+        while time.monotonic() < late and lines.test(f'answers_{rounds}', answers, sh):
+            rounds += 1
+        power_off(sh, run.status)
+    return lines.lines
+
+
+def tormented(run, guest, until, only):
+    """This one is; and then the other's answers must be right, and this one comes back."""
+    sh, lines = Shell(guest, until), Lines(run)
+    lines.test('over', sh.wait, r'^torment: done\n', 60 + TORMENTS)
+    if lines.test('comes_back', sh.wait, r'^\$ ', 20):
+        lines.test('kv', lambda: expect('the store', '', kv_ends(run.path, 100)))
+        lines.test('answers', answers, sh)
         power_off(sh, run.status)
     return lines.lines
 

@@ -365,9 +365,8 @@ static void share_slots(void) {
         }
 }
 
-int main(void);
-int main(void) {
-    u64 low = EXO_WORDS->npages / 64;
+// From reset until every line has been started.
+static void begin(void) {
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
     sleep_code = load_code(any_event, sizeof any_event / sizeof *any_event);
@@ -376,10 +375,18 @@ int main(void) {
     share_slots();
     for (u32 i = 0; i < label.nlines; i++) start(&libos[i]);
     keep_little();
-    for (bool asked = false;;) {
-        u64 seen = events();
-        for (u32 i = 0; i < label.nlines; i++) look_after(&libos[i]);
-        asked = EXO_WORDS->free < low && call_back(low);
-        wait_event(seen, asked || EXO_WORDS->free < low ? 0 : low, exo_time() + LOOK_MS * ms);
-    }
+}
+
+// Looks after all of them once, then sleeps until there is something to do, or `time`.
+static void step(u64 time) {
+    u64 seen = events(), low = EXO_WORDS->npages / 64;
+    for (u32 i = 0; i < label.nlines; i++) look_after(&libos[i]);
+    if (EXO_WORDS->free < low) call_back(low);
+    wait_event(seen, EXO_WORDS->free < low ? 0 : low, time);
+}
+
+int main(void);
+int main(void) {
+    begin();
+    for (;;) step(exo_time() + LOOK_MS * ms);
 }

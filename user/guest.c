@@ -4,7 +4,8 @@
 //     give     takes the rest, and gives back what it is asked for
 //     judge    wants more when there is none, and tells how it got it
 //     squeeze  takes 32 % of all pages, gives them back after a while, and so on
-// The three that live are started in this order, so they are accounts 2, 3 and 4.
+//     hostile  takes all it can get, makes calls at random, and never gives up the processor
+// The first three that live are started in this order, so they are accounts 2, 3 and 4.
 #include "rt/rt.h"
 
 #define KEEPER  2
@@ -24,6 +25,7 @@ static void power_off(u64 status) {
 }
 
 void rt_fault(struct exo_uarea *ua) {
+    if (str_eq(rt()->first.args, "hostile")) rt_exit();
     print("not ok first.guest: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
     power_off(2);
 }
@@ -81,6 +83,61 @@ static void squeeze(void) {
     }
 }
 
+// ---- hostile ----
+
+static u64 state = 1;
+
+static u64 draw(u64 n) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % n;
+}
+
+// What a call might be about: its own, another's, or nothing at all.
+static u64 argument(void) {
+    const volatile struct exo_env *e = &EXO_ENVS[draw(EXO_NENV)];
+    u64 any[] = {draw(16),
+                 e->eid,
+                 e->root,
+                 e->uarea,
+                 EXO_PPN_BASE + draw(EXO_WORDS->npages),
+                 nheld ? held[draw(nheld)] : 0,
+                 draw(256) * EXO_PAGE,
+                 (va_t)&image,
+                 ~0ul,
+                 1ul << draw(64)};
+    return any[draw(sizeof any / sizeof *any)];
+}
+
+// Its extents are not its own to spoil, as another will come after it: so it reads from them only, and leaves
+// them whole. (All that it could do to them is done to nobody else.)
+static bool left_out(u64 call, u64 first) {
+    return call == EXO_EXT_SPLIT || call == EXO_EXT_SET ||
+           (call == EXO_DISK_SUBMIT && (first & 0xff) == DISK_WRITE);
+}
+
+static void call_at_random(void) {
+    u64 call = EXO_PAGE_ALLOC + draw(EXO_CALLS_END - EXO_PAGE_ALLOC), arg[5];
+    for (u32 i = 0; i < 5; i++) arg[i] = argument();
+    if (left_out(call, arg[0])) return;
+    register u64 a0 __asm__("a0") = arg[0];
+    register u64 a1 __asm__("a1") = arg[1];
+    register u64 a2 __asm__("a2") = arg[2];
+    register u64 a3 __asm__("a3") = arg[3];
+    register u64 a4 __asm__("a4") = arg[4];
+    register u64 a7 __asm__("a7") = call;
+    __asm__ volatile("ecall"
+                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a7)
+                     :
+                     : "a5", "a6", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
+}
+
+static void be_hostile(void) {
+    state = exo_time();
+    uarea()->mask = MASK_LIBOS; // slices end by force
+    while (nheld < sizeof held / sizeof *held / 2 && take()) continue;
+    for (;;) call_at_random();
+}
+
 static void check(const char *what, bool ok) {
     print("%s first.%s%s", ok ? "ok" : "not ok", what, ok ? "\n" : ": ");
     if (!ok)
@@ -117,5 +174,6 @@ int main(void) {
     if (str_eq(args->args, "keep")) keep();
     if (str_eq(args->args, "judge")) judge();
     if (str_eq(args->args, "squeeze")) squeeze();
+    if (str_eq(args->args, "hostile")) be_hostile();
     return 0;
 }
