@@ -18,6 +18,8 @@ enum pass { CLEAN, UNUSED, UNUSED_NOW, ANY };
 
 static const volatile struct exo_page *record(ppn_t ppn) { return &EXO_PAGES[ppn - EXO_PPN_BASE]; }
 
+static void set_tag(ppn_t ppn, u64 slot) { exo_page_set(ppn, 0, 0, slot, record(ppn)->flags & PAGE_KEEP); }
+
 static u32 slot_of(u64 word) { return (u32)(word >> PAGER_SLOT); }
 
 static const volatile struct exo_acct *account(void) { return &EXO_ACCTS[SHARED->account]; }
@@ -110,7 +112,7 @@ static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
                 u32 bits = old & (PTE_BITS & ~(u32)PTE_A);
                 *o = (struct exo_op){
                     .op = EXO_BIND, .root = p->root, .va = v[k].va, .ppn = v[k].ppn, .bits = bits};
-                if (v[k].dirty && record(v[k].ppn)->tag) exo_page_set(v[k].ppn, 0, 0, 0, 0);
+                if (v[k].dirty && record(v[k].ppn)->tag) set_tag(v[k].ppn, 0);
             }
         }
         out += v[k].slot != 0;
@@ -179,16 +181,18 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
         va_t va = from + i * EXO_PAGE;
         if (!(pte[i] & PTE_V)) continue;
         if (may_go(p, va, pte[i], pass)) {
-            v[n] = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
-            u32 binds = record(v[n].ppn)->binds;
-            if (binds != 1 && !find_sharers(&v[n], binds)) continue;
-            n++;
-            if (n == PAGER_VICTIMS || binds != 1) {
+            u32 binds = record(PTE_PPN(pte[i]))->binds;
+            if (n == PAGER_VICTIMS || binds != 1) { // a shared one goes alone: it has many entries
                 run(ops);
                 ops = 0;
-                out += put_out(v, n);
+                if (n) out += put_out(v, n);
                 n = 0;
             }
+            v[n] = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
+            if (binds == 1)
+                n++;
+            else if (find_sharers(&v[n], binds))
+                out += put_out(v, 1);
         } else if (pass == UNUSED && pte[i] & PTE_A) {
             if (ops == EXO_BATCH_MAX) {
                 run(ops);
@@ -284,7 +288,7 @@ bool pager_in(va_t va, u64 word) {
         return false;
     }
     u64 bits = (word & (PTE_R | PTE_W | PTE_X)) | (word & PTE_COW ? PTE_W : 0) | PTE_A;
-    exo_page_set(page.val, 0, 0, slot_of(word), is_first());
+    set_tag((ppn_t)page.val, slot_of(word));
     exo_bind(SELF->root, va, page.val, bits, 0);
     me()->resident++;
     PAGER->away--;
@@ -312,7 +316,7 @@ void pager_share(u64 word) {
 void pager_changed(ppn_t ppn) {
     if (record(ppn)->tag == 0) return;
     swap_drop(SWAP, (u32)record(ppn)->tag);
-    exo_page_set(ppn, 0, 0, 0, 0);
+    set_tag(ppn, 0);
 }
 
 // ---- pages that were taken by force ----
@@ -333,7 +337,7 @@ static u32 count_resident(struct proc *p) {
                 p->resident--;
             } else if (!doomed) {
                 there++;
-                if (slot) exo_page_set(ppn, 0, 0, 0, 0);
+                if (slot) set_tag(ppn, 0);
             }
         }
         table_done();
