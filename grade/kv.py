@@ -11,7 +11,7 @@ EXTENT = b'store'
 BLOCK = 4096
 KEYS = 12000
 MAGIC = 0x3676786579656b76
-FIELDS = 'magic run seed ops done digest wrong hits misses written given'
+FIELDS = 'magic run seed ops done digest wrong hits misses written given cycles'
 Report = collections.namedtuple('Report', FIELDS)
 WORD = (1 << 64) - 1
 
@@ -52,7 +52,7 @@ def report(disk):
             name, start = struct.unpack_from('<16sI', label, at)
             if name.rstrip(b'\0') == EXTENT:
                 f.seek(start * BLOCK)
-                r = Report(*struct.unpack_from('<11Q', f.read(BLOCK)))
+                r = Report(*struct.unpack_from('<12Q', f.read(BLOCK)))
                 return r if r.magic == MAGIC else None
     return None
 

@@ -216,7 +216,7 @@ def make_disk(run, build):
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '16M' if run.lines else '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
                         '--fs-size', '0'] + guest_lines(run, build), check=True)
     if run.damage:
         run.damage(disk)
