@@ -83,6 +83,8 @@ RUNS = [
     Run('threads-seed', 'testfs', args='budget=100 seed=11', extra=ICOUNT, talk=shell.threads),
     Run('kv', 'testfs', cpus=2, disk='virtio', size='64M', swap='8M', unix='pages=12000', talk=shell.beside_kv,
         lines=['name=kv image=kv pages=300 extents=store args=7.30000']),
+    Run('kv-asked', 'testfs', disk='virtio', size='64M', swap='8M', unix='pages=12000', first='torment', status=None,
+        args='torment=kv.7.1000.a', talk=shell.asked_for_memory, lines=['name=kv image=kv pages=150 extents=store args=7.30000']),
     Run('torment-kv', 'testfs', cpus=4, disk='virtio', size='64M', swap='8M', unix='pages=12000', first='torment',
         args=f'torment=kv.5.{shell.TORMENTS}', talk=shell.unharmed, lines=['name=kv image=kv pages=300 extents=store args=7.30000']),
     Run('torment-unix', 'testfs', cpus=2, disk='virtio', size='64M', swap='8M', unix='pages=12000', first='torment',

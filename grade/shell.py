@@ -453,6 +453,17 @@ def kv_ends(disk, limit=60):
     return kv.wrong_with(report)
 
 
+def asked_for_memory(run, guest, until, only):
+    """The store is asked for memory again and again. It gives some, goes on with fewer pages, and has lost nothing."""
+    lines = Lines(run)
+    lines.test('kv', lambda: expect('the store', '', kv_ends(run.path)))
+    report = kv.report(run.path)
+    if report:
+        lines.test('gave', lambda: expect('pages given back', True, report.given > 0))
+        lines.test('never_ended', lambda: expect('starts', 1, report.run))
+    return lines.lines
+
+
 def beside_kv(run, guest, until, only):
     """Two library OSes at once: the other's answers are all right, and this one goes on."""
     sh, lines = Shell(guest, until), Lines(run)
@@ -498,8 +509,8 @@ def unharmed(run, guest, until, only):
 def tormented(run, guest, until, only):
     """This one is; and then the other's answers must be right, and this one comes back."""
     sh, lines = Shell(guest, until), Lines(run)
-    lines.test('over', sh.wait, r'^torment: done\n', 60 + TORMENTS)
-    if lines.test('comes_back', sh.wait, r'^\$ ', 20):
+    lines.test('over', lambda: bool(sh.wait(r'^torment: done\n', 60 + TORMENTS)))
+    if lines.test('comes_back', lambda: bool(sh.wait(r'^\$ ', 20))):
         lines.test('kv', lambda: expect('the store', '', kv_ends(run.path, 100)))
         lines.test('answers', answers, sh)
         power_off(sh, run.status)

@@ -4,7 +4,8 @@
 //     give     takes the rest, and gives back what it is asked for
 //     judge    wants more when there is none, and tells how it got it
 //     squeeze  takes 32 % of all pages, gives them back after a while, and so on
-//     hostile  takes all it can get, makes calls at random, and never gives up the processor
+//     hostile  takes all it can get, makes calls at random, has the disk read without end, and never gives up
+//              the processor
 // The first three that live are started in this order, so they are accounts 2, 3 and 4.
 #include "rt/rt.h"
 
@@ -109,9 +110,10 @@ static u64 argument(void) {
 }
 
 // Its extents are not its own to spoil, as another will come after it: so it reads from them only, and leaves
-// them whole. (All that it could do to them is done to nobody else.)
+// them whole; two that are joined have one name for good. (All that it could do to them is done to nobody
+// else.)
 static bool left_out(u64 call, u64 first) {
-    return call == EXO_EXT_SPLIT || call == EXO_EXT_SET ||
+    return call == EXO_EXT_SPLIT || call == EXO_EXT_JOIN || call == EXO_EXT_SET ||
            (call == EXO_DISK_SUBMIT && (first & 0xff) == DISK_WRITE);
 }
 
@@ -131,11 +133,26 @@ static void call_at_random(void) {
                      : "a5", "a6", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "memory");
 }
 
+// As many requests as the kernel takes, each as large as can be.
+static void flood_disk(const ppn_t *ppns) {
+    for (u32 i = 0; i < EXO_NREQ; i++) {
+        exo_disk_done(EXO_REQS[(self_account() - 1) * EXO_NREQ + i].id);
+        u32 e = (u32)draw(EXO_WORDS->nexts);
+        if (EXO_EXTS[e].account == self_account() && EXO_EXTS[e].count > EXO_REQ_BLOCKS)
+            exo_disk_submit(DISK_READ, EXO_REQ_BLOCKS, e, draw(EXO_EXTS[e].count - EXO_REQ_BLOCKS), ppns, 0);
+    }
+}
+
 static void be_hostile(void) {
+    static ppn_t ppns[EXO_REQ_BLOCKS] __attribute__((aligned(64)));
     state = exo_time();
     uarea()->mask = MASK_LIBOS; // slices end by force
+    for (u32 i = 0; i < EXO_REQ_BLOCKS; i++) ppns[i] = (ppn_t)exo_page_alloc(0, 0).val;
     while (nheld < sizeof held / sizeof *held / 2 && take()) continue;
-    for (;;) call_at_random();
+    for (;;) {
+        call_at_random();
+        if (draw(16) == 0) flood_disk(ppns);
+    }
 }
 
 static void check(const char *what, bool ok) {

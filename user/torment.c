@@ -1,10 +1,13 @@
 // torment: a boot image for tests. It is first.c, but does something bad to one of the library OSes again and
 // again:
-//     torment=NAME.SEED.COUNT     (boot argument) COUNT times, at moments drawn from SEED, to that of line
-//     NAME
-// ends it; or takes back at once all memory above its reserve, for a while; or has user/guest.c's hostile one
-// in its place for a while. When that is over it says so, if the console is free. What the others do must be
-// as if nothing had been.
+//     torment=NAME.SEED.COUNT[.KINDS]     (boot argument)
+// COUNT times, at moments drawn from SEED, to that of line NAME, something drawn from KINDS, or of all:
+//     a   asks for memory, as first.c does when it is short
+//     e   ends it
+//     s   starves it: takes back at once all memory above its reserve, for a while
+//     r   has user/guest.c's hostile one in its place for a while
+// When that is over it says so, if the console is free. What the others do must be as if nothing had been;
+// and what is asked for memory only does, too.
 #define main first_main
 #include "first.c"
 #include "first/label.c"
@@ -25,8 +28,14 @@ static u64 number(const char **s) {
     return n;
 }
 
-// The victim, and how often; 0 without such an argument.
-static struct libos *read_args(u64 *count) {
+static void word(const char **s, char *to, u32 size) {
+    for (u32 n = 0; **s && **s != '.' && **s != ' ' && n < size - 1; n++) *to++ = *(*s)++;
+    *s += **s == '.';
+    *to = 0;
+}
+
+// The victim, how often, and what; 0 without such an argument.
+static struct libos *read_args(u64 *count, char kinds[8]) {
     static char copy[sizeof EXO_WORDS->bootargs];
     static const char key[] = "torment=";
     for (u32 i = 0; i < sizeof copy; i++) copy[i] = EXO_WORDS->bootargs[i];
@@ -34,11 +43,12 @@ static struct libos *read_args(u64 *count) {
         u32 n = 0;
         while (key[n] && s[n] == key[n]) n++;
         if (key[n]) continue;
-        char name[sizeof hostile.name] = "";
-        for (s += n, n = 0; *s && *s != '.' && n < sizeof name - 1; n++) name[n] = *s++;
-        s += *s == '.';
+        char name[sizeof hostile.name];
+        s += n;
+        word(&s, name, sizeof name);
         state = number(&s);
         *count = number(&s);
+        word(&s, kinds, 8);
         for (u32 i = 0; i < label.nlines; i++)
             if (str_eq(label.line[i].name, name)) return &libos[i];
     }
@@ -48,6 +58,12 @@ static struct libos *read_args(u64 *count) {
 // All that are started go on being looked after.
 static void pass(u64 msec) {
     for (u64 until = exo_time() + msec * ms; exo_time() < until;) step(until);
+}
+
+static void ask(struct libos *l) {
+    const volatile struct exo_acct *a = &EXO_ACCTS[l->account];
+    u32 above = l->account && a->held > a->reserve ? a->held - a->reserve : 0;
+    if (above) exo_revoke(l->account, draw(1, above), exo_time() + GRACE_MS * ms);
 }
 
 static void end(struct libos *l) {
@@ -75,23 +91,42 @@ static void replace(struct libos *l) {
     end(l);
 }
 
+static const struct {
+    char kind;
+    void (*inflict)(struct libos *);
+} torment[] = {{'a', ask}, {'e', end}, {'s', starve}, {'r', replace}};
+
+#define KINDS (sizeof torment / sizeof *torment)
+
+static bool has(const char *s, char c) {
+    while (*s && *s != c) s++;
+    return *s != 0;
+}
+
+// Whether it did harm.
+static bool one(struct libos *l, const char *kinds) {
+    u64 i;
+    do i = draw(0, KINDS - 1);
+    while (!has(kinds, torment[i].kind));
+    torment[i].inflict(l);
+    return torment[i].kind != 'a';
+}
+
 int main(void);
 int main(void) {
     u64 count = 0;
+    char kinds[8] = "";
+    bool harmed = false;
     begin();
-    struct libos *victim = read_args(&count);
+    struct libos *victim = read_args(&count, kinds);
     for (u64 i = 0; victim && i < count; i++) {
         pass(draw(20, 300));
-        switch (draw(0, 2)) {
-        case 0: end(victim); break;
-        case 1: starve(victim); break;
-        default: replace(victim);
-        }
+        harmed |= one(victim, *kinds ? kinds : "aesr");
     }
-    if (victim) {
+    if (harmed) { // the last one is unharmed
         end(victim);
         while (EXO_ACCTS[victim->account].state != ACCT_FREE) wait_event(events(), 0, exo_time() + ms);
-        if (EXO_WORDS->console == self_account()) print("\ntorment: done\n");
     }
+    if (victim && EXO_WORDS->console == self_account()) print("\ntorment: done\n");
     for (;;) step(exo_time() + LOOK_MS * ms);
 }
