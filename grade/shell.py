@@ -479,6 +479,11 @@ def beside_kv(run, guest, until, only):
 TORMENTS = int(os.environ.get('TORMENTS', '25'))
 
 
+def expect_more(what, least, saw):
+    if saw < least:
+        raise Wrong(f'{what}: expected at least {least}, saw {saw}')
+
+
 def numbers(n):
     return ''.join(f'{i}\n' for i in range(1, n + 1))
 
@@ -500,8 +505,10 @@ def unharmed(run, guest, until, only):
     sh, lines = Shell(guest, until), Lines(run)
     if lines.test('start', start, sh):
         rounds, late = 0, time.monotonic() + TORMENTS * 0.4
-        while time.monotonic() < late and lines.test(f'answers_{rounds}', answers, sh):
+        while time.monotonic() < late and lines.lines[-1][0]:
+            lines.test(f'answers_{rounds}', answers, sh)
             rounds += 1
+        lines.test('inflicted', lambda: expect_more('starts of the store', TORMENTS // 3, kv.report(run.path).run))
         power_off(sh, run.status)
     return lines.lines
 
@@ -511,7 +518,9 @@ def tormented(run, guest, until, only):
     sh, lines = Shell(guest, until), Lines(run)
     lines.test('over', lambda: bool(sh.wait(r'^torment: done\n', 60 + TORMENTS)))
     if lines.test('comes_back', lambda: bool(sh.wait(r'^\$ ', 20))):
-        lines.test('kv', lambda: expect('the store', '', kv_ends(run.path, 100)))
+        lines.test('inflicted', lambda: expect_more('starts of init', TORMENTS // 3, guest.text.count('init: starting sh')))
+        lines.test('kv', lambda: expect('the store', '', kv_ends(run.path, 60 + TORMENTS)))
+        lines.test('kv_whole', lambda: expect('starts of the store', 1, kv.report(run.path).run))
         lines.test('answers', answers, sh)
         power_off(sh, run.status)
     return lines.lines

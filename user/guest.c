@@ -148,10 +148,10 @@ static void be_hostile(void) {
     state = exo_time();
     uarea()->mask = MASK_LIBOS; // slices end by force
     for (u32 i = 0; i < EXO_REQ_BLOCKS; i++) ppns[i] = (ppn_t)exo_page_alloc(0, 0).val;
-    while (nheld < sizeof held / sizeof *held / 2 && take()) continue;
     for (;;) {
+        if (nheld < sizeof held / sizeof *held / 2) take();
         call_at_random();
-        if (draw(16) == 0) flood_disk(ppns);
+        if (draw(64) == 0) flood_disk(ppns);
     }
 }
 

@@ -86,7 +86,7 @@ static void replace(struct libos *l) {
     memcpy(hostile.args, "hostile", sizeof "hostile");
     l->line = &hostile;
     end(l);
-    pass(draw(100, 400));
+    pass(draw(200, 600));
     l->line = line;
     end(l);
 }
