@@ -206,11 +206,15 @@ $(BUILD)/offsets.json: grade/offsets.py $(RECORDS) kernel/include/exo/types.h $(
 	$(Q)$(HOSTCC) $(HFLAGS) -MF $(BUILD)/tools/offsets.d -o $(BUILD)/tools/offsets $(BUILD)/tools/offsets.c
 	$(Q)$(BUILD)/tools/offsets >$@
 
-# The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and the pages and slots left.
+# The disk. Account 1 keeps 20 environments; the Unix libOS gets the rest, and the pages and slots left. On both.img there
+# is the key-value libOS besides, with an extent of its own: it does 30000 operations drawn from 7 (user/kv/kv.c).
 $(TESTIMG): $(TESTPROGRAMS)
-$(BUILD)/fs.img $(TESTIMG): $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
+$(BUILD)/both.img: $(BUILD)/kv.img
+$(BUILD)/both.img: BESIDE := --libos kv=$(BUILD)/kv.img --raw store=4M \
+    --line 'name=kv image=kv pages=300 envs=1 slots=4 extents=store args=7.30000'
+$(BUILD)/fs.img $(TESTIMG) $(BUILD)/both.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
 	$(call say,MKFS $@)
-	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M \
+	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M $(BESIDE) \
 	    $(if $(UNIX),--libos unix=$(BUILD)/unix.img --line 'name=unix envs=100 extents=fs$(comma)swap console') \
 	    $(filter $(PROGRAMS) $(TESTPROGRAMS) README,$^)
 
@@ -229,10 +233,10 @@ QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nograph
 have-qemu: | $(FIRST)
 	@: $(QEMU)
 
-qemu: have-qemu $(SYSTEM) $(if $(RAM),$(BUILD)/offsets.json)
+qemu: have-qemu $(SYSTEM) $(DISK) $(if $(RAM),$(BUILD)/offsets.json)
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
-qemu-gdb: have-qemu $(SYSTEM)
+qemu-gdb: have-qemu $(SYSTEM) $(DISK)
 	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
 	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
 
