@@ -219,7 +219,8 @@ def make_disk(run, build):
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', '16M' if run.lines else '4M', '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
+        size = '16M' if any('image=kv' in line for line in run.lines) else '4M'  # of a disk in RAM, which is the guest's
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', size, '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
                         '--fs-size', '0'] + guest_lines(run, build), check=True)
     if run.damage:
         run.damage(disk)

@@ -13,6 +13,7 @@
 #define RESTARTS  3
 #define GRACE_MS  500 // to answer a revocation: that may take writing to the disk
 #define LOOK_MS   1000
+#define SWEEP_MS  10 // an ended account is soon gone
 
 struct libos {
     const struct label_line *line;
@@ -24,7 +25,7 @@ struct libos {
 
 static struct label label __attribute__((aligned(EXO_PAGE)));
 static struct libos libos[LABEL_LINES];
-static ppn_t root, sleep_code;
+static ppn_t root, disk_code, sleep_code;
 static eid_t door[EXO_NHART];
 static cap_t door_cap;
 static u64 ms;
@@ -100,10 +101,13 @@ static ppn_t load_code(const struct pred_insn *insn, u32 n) {
 }
 
 static const struct pred_insn never[] = {{PRED_RET, 0, 0, 0, 0}};
-static const struct pred_insn any_event[] = {
+static const struct pred_insn disk_event[] = {
     {PRED_LD, 5, 0, 0, offsetof(struct exo_words, completions)},
-    {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
-    {PRED_ADD, 5, 5, 6, 0},
+    {PRED_SUB, 5, 5, 1, 0},
+    {PRED_RET, 0, 5, 0, 0},
+};
+static const struct pred_insn any_event[] = {
+    {PRED_LD, 5, 0, 0, offsetof(struct exo_words, stops)},
     {PRED_BNE, 0, 5, 1, 4},
     {PRED_LD, 5, 0, 0, offsetof(struct exo_words, free)},
     {PRED_BLTU, 0, 5, 2, 2},
@@ -113,9 +117,11 @@ static const struct pred_insn any_event[] = {
     {PRED_RET, 0, 5, 0, 0},
 };
 
-static u64 events(void) { return EXO_WORDS->completions + EXO_WORDS->stops; }
+// Until a disk request completed since there had been `seen`.
+static void wait_disk(u64 seen) { must(rt_wait(disk_code, seen, 0, 0, 0), "wait"); }
 
-// Until there were events since `seen`, or fewer than `free` pages are free, or it is `time`.
+// Until something stopped since `seen`, or fewer than `free` pages are free, or it is `time`. What others
+// have the disk do wakes nobody here.
 static void wait_event(u64 seen, u64 free, u64 time) {
     must(rt_wait(sleep_code, seen, free, time, 0), "wait");
 }
@@ -158,10 +164,10 @@ static i64 disk_read(u32 ext, u64 block, const ppn_t *ppns, u32 n) {
     struct exo_ret request = exo_disk_submit(DISK_READ, n, ext, block, ppns, 0);
     if (request.err) return request.err;
     for (;;) {
-        u64 seen = events();
+        u64 seen = EXO_WORDS->completions;
         struct exo_ret done = exo_disk_done(request.val);
         if (done.err != E_BUSY) return done.err ? done.err : (i64)done.val;
-        wait_event(seen, 0, ~0ul);
+        wait_disk(seen);
     }
 }
 
@@ -313,19 +319,20 @@ static bool lives(u32 acct) {
     return false;
 }
 
-// One look at a libOS; an ended account is started again once it is swept.
-static void look_after(struct libos *l) {
+// One look at a libOS; an ended account is started again once it is swept. True if that is still to come.
+static bool look_after(struct libos *l) {
     u32 state = EXO_ACCTS[l->account].state;
-    if (!l->account || (state == ACCT_RUN && lives(l->account))) return;
+    if (!l->account || (state == ACCT_RUN && lives(l->account))) return false;
     if (state != ACCT_FREE) {
         i64 err = exo_acct_end(l->account); // E_STATE if it is ending already
         if (!err && exo_time() - l->started > LOOK_MS * ms) l->starts = 0;
-        return;
+        return true;
     }
     l->account = 0;
     if (EXO_WORDS->console == self_account())
         print("first: %s ended%s\n", l->line->name, l->starts > RESTARTS ? " too often" : "; once more");
     if (l->starts <= RESTARTS) start(l);
+    return false;
 }
 
 // Asks the account that holds most above its reserve for it. True if there is one.
@@ -369,6 +376,7 @@ static void share_slots(void) {
 static void begin(void) {
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
+    disk_code = load_code(disk_event, sizeof disk_event / sizeof *disk_event);
     sleep_code = load_code(any_event, sizeof any_event / sizeof *any_event);
     doors();
     read_label();
@@ -379,8 +387,10 @@ static void begin(void) {
 
 // Looks after all of them once, then sleeps until there is something to do, or `time`.
 static void step(u64 time) {
-    u64 seen = events(), low = EXO_WORDS->npages / 64;
-    for (u32 i = 0; i < label.nlines; i++) look_after(&libos[i]);
+    u64 seen = EXO_WORDS->stops, low = EXO_WORDS->npages / 64, soon = exo_time() + SWEEP_MS * ms;
+    bool sweeping = false;
+    for (u32 i = 0; i < label.nlines; i++) sweeping |= look_after(&libos[i]);
+    if (sweeping && soon < time) time = soon;
     if (EXO_WORDS->free < low) call_back(low);
     wait_event(seen, EXO_WORDS->free < low ? 0 : low, time);
 }
