@@ -125,7 +125,8 @@ int main(void) {
     }
     if (harmed) { // the last one is unharmed
         end(victim);
-        while (EXO_ACCTS[victim->account].state != ACCT_FREE) wait_event(EXO_WORDS->stops, 0, exo_time() + ms);
+        while (EXO_ACCTS[victim->account].state != ACCT_FREE)
+            wait_event(EXO_WORDS->stops, 0, exo_time() + ms);
     }
     if (victim && EXO_WORDS->console == self_account()) print("\ntorment: done\n");
     for (;;) step(exo_time() + LOOK_MS * ms);
