@@ -406,7 +406,9 @@ def usertests(run, guest, until, only):
         said = sh.run(f'usertests {only or ""}', limit=run.wall)
     except Lost as why:
         return lines.lines + [(False, f'not ok {run.name}: {why}')]
-    for ok, name in re.findall(r'^(ok|not ok) (.*)$', said, re.M):
+    for before, ok, name in re.findall(r'^((?:(?!ok |not ok ).*\n)*)(ok|not ok) (.*)$', said, re.M):
+        if ok != 'ok':
+            lines.lines += [(None, f'# {run.name}: {line}') for line in before.splitlines()[-12:]]
         lines.lines.append((ok == 'ok', f'{ok} {run.name}/{name}'))
     results = re.findall(r'^(ok|not ok) ', said, re.M)
     counted = [results.count('ok'), results.count('not ok')]
@@ -438,7 +440,7 @@ def deaf(run, guest, until, only):
     if lines.test('start', start, sh):
         guest.type('usertests pagedeaf\n')
         lines.test('told', sh.wait, r'^pid \d+ \(usertests\): \d+ pages of its memory were taken back\n')
-        lines.test('ended', sh.wait, r'^(pid \d+ \(usertests\): (load|store|instruction) page fault|ok pagedeaf\n)')
+        lines.test('ended', sh.wait, r'^(\$ )?(pid \d+ \(usertests\): (load|store|instruction) page fault|ok pagedeaf\n)')
         guest.type('echo still here\n')
         if lines.test('goes_on', sh.wait, r'^still here\n\$ '):
             power_off(sh, run.status)

@@ -3,6 +3,7 @@
 // collect it.
 #include <exo/call.h>
 #include "bcache.h"
+#include "pager.h"
 #include "proc.h"
 
 #define KEPT_AT_ONCE 128
@@ -14,7 +15,9 @@ struct pages {
 // With the cache's lock, so that nobody sees the request before its starter is known.
 static struct exo_ret begin_own(struct bcache *c, u32 extent, enum disk_op op, u32 block,
                                 const struct pages *pages, u32 n) {
-    struct exo_ret r = exo_disk_submit(op, n, extent, block, pages->ppn, 0);
+    struct exo_ret r;
+    do r = exo_disk_submit(op, n, extent, block, pages->ppn, 0);
+    while (r.err == E_FIXED && pager_overdue());
     if (r.err == 0) c->starter[(r.val & 0xffff) % EXO_NREQ] = me()->eid; // an account's records are in a row
     return r;
 }

@@ -1,12 +1,12 @@
 // See pager.h.
 #include "pager.h"
 
-#include <exo/call.h>
 #include "lib.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
 #include "upcall.h"
+#include <exo/call.h>
 
 #define PAGER (&SHARED->pager)
 #define SWAP  (&PAGER->swap)
@@ -15,6 +15,9 @@
 
 // How hard to look for pages that can go.
 enum pass { CLEAN, UNUSED, UNUSED_NOW, ANY };
+
+// How often: pages may be taken by force while they are being put out.
+#define TRIES 3
 
 static const volatile struct exo_page *record(ppn_t ppn) { return &EXO_PAGES[ppn - EXO_PPN_BASE]; }
 
@@ -37,7 +40,8 @@ static void add(u32 *n, u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits, u64 wo
         (struct exo_op){.op = op, .root = root, .va = va, .ppn = ppn, .bits = bits, .word = word};
 }
 
-// Does all of them but for those that the kernel refuses: a page may have been doomed meanwhile.
+// Does all of them but for those that the kernel refuses: a page may have been
+// doomed meanwhile.
 static void run(u32 n) {
     for (u32 i = 0; i < n;) {
         struct exo_ret r = exo_batch(PAGER->op + i, n - i);
@@ -55,8 +59,9 @@ static u32 each_proc(struct victim *v, u32 op, u32 n) {
     return n;
 }
 
-// Takes their entries, and finds out which have changed since the disk got them. In op[] stays what the
-// entries were, in order. Nobody can use the pages from here on, and who tries waits for the lock.
+// Takes their entries, and finds out which have changed since the disk got
+// them. In op[] stays what the entries were, in order. Nobody can use the pages
+// from here on, and who tries waits for the lock.
 static u32 take_entries(struct victim *v, u32 n) {
     u32 ops = 0, i = 0;
     for (u32 k = 0; k < n; k++) ops = each_proc(&v[k], EXO_UNBIND, ops);
@@ -93,7 +98,8 @@ static void write_out(struct victim *v, u32 n) {
     }
 }
 
-// Fills the entries that take_entries() left empty: with the slots, or as they were where there is none.
+// Fills the entries that take_entries() left empty: with the slots, or as they
+// were where there is none.
 static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
     u32 out = 0, i = 0;
     for (u32 k = 0; k < n; k++) {
@@ -147,7 +153,8 @@ static const volatile u64 *table_of(const struct proc *p, va_t va) {
 
 static void table_done(void) { exo_unbind(SELF->root, PAGER_VA, 0); }
 
-// Who else has the page: it is at the same place in all, as only fork shares. False if some are not found.
+// Who else has the page: it is at the same place in all, as only fork shares.
+// False if some are not found.
 static bool find_sharers(struct victim *v, u32 binds) {
     u32 n = 0;
     v->procs = 0;
@@ -170,28 +177,35 @@ static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
     return pass == ANY || !(pte & PTE_A);
 }
 
-// Puts out what may go of one table, `want` pages at most; and has the rest show whether it is used from now
-// on.
+static u32 put_out_chosen(void) {
+    u32 n = PAGER->chosen;
+    PAGER->chosen = 0;
+    return n ? put_out(PAGER->victim, n) : 0;
+}
+
+// Chooses what may go of one table, up to `want` pages with those chosen
+// before; and has the rest show whether it is used from now on. What had to be
+// put out at once: how many.
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
-    struct victim *v = PAGER->victim;
-    u32 n = 0, out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
+    u32 out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
     const volatile u64 *pte = table_of(p, from);
     if (!pte) return 0;
-    for (u32 i = 0; i < 512 && i < pages && out + n < want; i++) {
+    for (u32 i = 0; i < 512 && i < pages && out + PAGER->chosen < want; i++) {
         va_t va = from + i * EXO_PAGE;
         if (!(pte[i] & PTE_V)) continue;
         if (may_go(p, va, pte[i], pass)) {
             u32 binds = record(PTE_PPN(pte[i]))->binds;
-            if (n == PAGER_VICTIMS || binds != 1) { // a shared one goes alone: it has many entries
+            if (PAGER->chosen == PAGER_VICTIMS ||
+                binds != 1) { // a shared one goes alone: it has many entries
                 run(ops);
                 ops = 0;
-                if (n) out += put_out(v, n);
-                n = 0;
+                out += put_out_chosen();
             }
-            v[n] = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
+            struct victim *v = &PAGER->victim[PAGER->chosen];
+            *v = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
             if (binds == 1)
-                n++;
-            else if (find_sharers(&v[n], binds))
+                PAGER->chosen++;
+            else if (find_sharers(v, binds))
                 out += put_out(v, 1);
         } else if (pass == UNUSED && pte[i] & PTE_A) {
             if (ops == EXO_BATCH_MAX) {
@@ -202,18 +216,20 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
         }
     }
     run(ops);
-    if (n) out += put_out(v, n);
     table_done();
     return out;
 }
 
-// Once round.
+// Once round. A process's pages go together, as each time they do the disk is
+// waited for.
 static u32 go_round(enum pass pass, u32 want) {
     u32 out = 0;
+    PAGER->chosen = 0;
     for (u32 seen = 0; seen <= NPROC && out < want; seen++) {
         struct proc *p = proc_at(PAGER->proc);
-        for (; has_program(p) && PAGER->va < p->sz && out < want; PAGER->va += TABLE_SPAN)
+        for (; has_program(p) && PAGER->va < p->sz && out + PAGER->chosen < want; PAGER->va += TABLE_SPAN)
             out += look_at_table(p, PAGER->va, pass, want - out);
+        out += put_out_chosen();
         if (out >= want) break;
         PAGER->proc = (PAGER->proc + 1) % NPROC;
         PAGER->va = 0;
@@ -237,7 +253,8 @@ bool pager_room(u32 n) {
 
 // ---- pages ----
 
-// Pages that the account has to give back, as the kernel has asked, if it is to have so many more.
+// Pages that the account has to give back, as the kernel has asked, if it is to
+// have so many more.
 static u32 too_many(u32 more) {
     const volatile struct exo_acct *a = account();
     u32 most = a->revoke_target > a->reserve ? a->revoke_target : a->reserve,
@@ -245,13 +262,15 @@ static u32 too_many(u32 more) {
     return a->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
 }
 
-// Past a deadline, the kernel grants none until it has looked whether all was given back: that is a moment.
-static bool overdue(void) {
+bool pager_overdue(void) {
     u64 deadline = account()->revoke_deadline;
     bool late = deadline && exo_time() >= deadline;
     if (late) lock_pause();
     return late;
 }
+
+// None could be had, and none be put out. Should we try again?
+static bool again(u32 *tries) { return pager_overdue() || (pager_on() && ++*tries < TRIES); }
 
 bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, 0, 1) == 0; }
 
@@ -265,18 +284,18 @@ static struct exo_ret alloc(bool unzeroed) {
 }
 
 struct exo_ret pager_page(bool unzeroed) {
-    for (;;) {
+    for (u32 tries = 0;;) {
         if (too_many(1)) make_room(1);
         struct exo_ret page = alloc(unzeroed);
-        if (!page.err || !(overdue() || make_room(EXO_REQ_BLOCKS))) return page;
+        if (!page.err || !(make_room(EXO_REQ_BLOCKS) || again(&tries))) return page;
     }
 }
 
 struct exo_ret page_new(bool unzeroed) {
-    for (;;) {
+    for (u32 tries = 0;;) {
         if (too_many(1)) pager_room(1);
         struct exo_ret page = alloc(unzeroed);
-        if (!page.err || !(overdue() || pager_room(EXO_REQ_BLOCKS))) return page;
+        if (!page.err || !(pager_room(EXO_REQ_BLOCKS) || again(&tries))) return page;
     }
 }
 
@@ -321,8 +340,8 @@ void pager_changed(ppn_t ppn) {
 
 // ---- pages that were taken by force ----
 
-// What of p is there still. Pages on their way out whose contents the disk has go there; of others that are
-// there no slot is known any more.
+// What of p is there still. Pages on their way out whose contents the disk has
+// go there; of others that are there no slot is known any more.
 static u32 count_resident(struct proc *p) {
     u32 there = 0;
     for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {

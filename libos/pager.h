@@ -49,6 +49,7 @@ struct pager {
     u64 dropped; // of `out`: those that the disk had already
     u64 given;   // of `out`: those that the kernel had asked for
     struct swap swap;
+    u32 chosen; // of victim[], to be put out together
     struct victim victim[PAGER_VICTIMS];
     struct exo_op op[EXO_BATCH_MAX] __attribute__((aligned(EXO_PAGE)));
 };
@@ -77,6 +78,10 @@ bool pager_room(u32 n);
 
 // Never to be taken from this account: a page of the libOS itself. False if the kernel refuses.
 bool pager_keep(ppn_t ppn);
+
+// Past a deadline the kernel grants no page and pins none (E_FIXED) until it has taken what was not given
+// back, which takes it a moment: true if so, after a pause.
+bool pager_overdue(void);
 
 // ---- entries; within enter and leave ----
 

@@ -11,9 +11,10 @@
 #define MARGIN    64           // pages that a line without a number leaves
 #define DOOR_SLOT 1            // of each hart
 #define RESTARTS  3
-#define GRACE_MS  500 // to answer a revocation: that may take writing to the disk
+#define GRACE_MS  2000 // to answer a revocation: that may take writing to the disk, on a busy host
 #define LOOK_MS   1000
 #define SWEEP_MS  10 // an ended account is soon gone
+#define MORE_MS   50 // while memory is low
 
 struct libos {
     const struct label_line *line;
@@ -335,7 +336,14 @@ static bool look_after(struct libos *l) {
     return false;
 }
 
-// Asks the account that holds most above its reserve for it. True if there is one.
+// Does it still owe pages that it was asked for?
+static bool owes(const volatile struct exo_acct *a) {
+    u32 target = a->revoke_target > a->reserve ? a->revoke_target : a->reserve;
+    return a->revoke_deadline && a->held - a->doomed > target;
+}
+
+// Asks the account that holds most above its reserve for it, unless it was asked already: a second request
+// would only put the deadline off. True if there is one.
 static bool call_back(u64 n) {
     u32 most = 0, from = 0;
     for (u32 i = 0; i < label.nlines; i++) {
@@ -345,7 +353,8 @@ static bool call_back(u64 n) {
             from = libos[i].account;
         }
     }
-    return from && !exo_revoke(from, most < n ? most : n, exo_time() + GRACE_MS * ms);
+    if (from && !owes(&EXO_ACCTS[from])) exo_revoke(from, most < n ? most : n, exo_time() + GRACE_MS * ms);
+    return from != 0;
 }
 
 // What no line was promised is anyone's.
@@ -387,12 +396,12 @@ static void begin(void) {
 
 // Looks after all of them once, then sleeps until there is something to do, or `time`.
 static void step(u64 time) {
-    u64 seen = EXO_WORDS->stops, low = EXO_WORDS->npages / 64, soon = exo_time() + SWEEP_MS * ms;
+    u64 seen = EXO_WORDS->stops, low = EXO_WORDS->npages / 64, soon = 0;
     bool sweeping = false;
     for (u32 i = 0; i < label.nlines; i++) sweeping |= look_after(&libos[i]);
-    if (sweeping && soon < time) time = soon;
-    if (EXO_WORDS->free < low) call_back(low);
-    wait_event(seen, EXO_WORDS->free < low ? 0 : low, time);
+    if (EXO_WORDS->free < low && call_back(low)) soon = exo_time() + MORE_MS * ms;
+    if (sweeping) soon = exo_time() + SWEEP_MS * ms;
+    wait_event(seen, EXO_WORDS->free < low ? 0 : low, soon && soon < time ? soon : time);
 }
 
 int main(void);

@@ -91,6 +91,17 @@ static u32 active(void) {
     return n;
 }
 
+// So many requests are refused because what the kernel wants back is overdue (pager.h), if that is the
+// reason.
+static u32 unpinnable;
+static bool is_overdue = true;
+
+bool pager_overdue(void) {
+    if (!unpinnable || !is_overdue) return false;
+    unpinnable--;
+    return true;
+}
+
 static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64 array) {
     const ppn_t *ppns = (const ppn_t *)array;
     turn(NOTHING);
@@ -99,6 +110,7 @@ static struct exo_ret submit_request(u64 op, u64 count, u64 ext, u64 offset, u64
     if (op > DISK_FLUSH || (op == DISK_FLUSH) != (count == 0) || count > EXO_REQ_BLOCKS || ext != EXTENT ||
         offset + count > exts[ext].count)
         return (struct exo_ret){.err = E_ARG};
+    if (unpinnable) return (struct exo_ret){.err = E_FIXED};
     u32 n = 0;
     struct exo_req *q = 0;
     for (u32 i = 0; i < EXO_NREQ; i++) {

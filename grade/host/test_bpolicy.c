@@ -134,6 +134,13 @@ static void straight(void *arg) {
     bad[61] = 1;
     check("none if the disk fails", 0, bread_pages(cache, 60, ppn, 4));
     bad[61] = 0;
+    unpinnable = 3;
+    check("a page not to be had for a moment", 4, bread_pages(cache, 60, ppn, 4));
+    is_overdue = false;
+    unpinnable = 3;
+    check("and one not to be had at all", 0, bread_pages(cache, 70, ppn, 4));
+    is_overdue = true;
+    unpinnable = 0;
     bcache_policy(CACHE_MRU);
     check("none for who will read them again", 0, bread_pages(cache, 50, ppn, 4));
     bcache_policy(CACHE_LRU);
