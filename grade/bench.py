@@ -3,10 +3,11 @@
 
     bench.py [--build DIR] [--test] [--accept]
 
-Boots the kernel's tests with only=bench, the Unix libOS up to its prompt, and there threadbench and storebench, and
-the key-value libOS, under -icount with one hart and the disk in RAM, so that the counts repeat. Prints them beside the
-targets and what was measured elsewhere; fails if one is over its target, or over 5 % above the count accepted before
-(grade/bench.accepted). --accept writes that file; --test prints `ok` and `not ok` lines instead of the table.
+Boots the kernel's tests with only=bench, the Unix libOS up to its prompt, and there threadbench, callbench and
+storebench, and the key-value libOS, under -icount with one hart and the disk in RAM, so that the counts repeat. Prints
+them beside the targets and what was measured elsewhere; fails if one is over its target, or over 5 % above the count
+accepted before (grade/bench.accepted). --accept writes that file; --test prints `ok` and `not ok` lines instead of the
+table.
 """
 import argparse
 import os
@@ -53,6 +54,8 @@ ROWS = [
     ('thread-live', 'end of slice, change of threads: integer registers', 0, '', '', ''),
     ('thread-all', 'the same, floating point saved and brought back', 0, '', '', ''),
     ('thread-yield', 'thread_yield(), change of threads', 0, '', '', ''),
+    ('rpc-call', 'rpc_call(): to a server process and back, same hart', 0, '', '', ''),
+    ('rpc-pipes', 'the same through two pipes', 0, '', '', ''),
     ('store-files', 'a store on files, of the Unix libOS: an operation', 0, '', '', ''),
     ('store-kv', 'the same by a libOS of its own, user/kv/', 0, '', '', ''),
     ('scan-lru', 'a file of 1400 pages through 1024 frames: LRU', 0, '', '', ''),
@@ -169,7 +172,7 @@ def main():
     os.chdir(TOP)
     try:
         saw, text = kernel_rows(options.build)
-        for program in ('threadbench', 'storebench'):
+        for program in ('threadbench', 'callbench', 'storebench'):
             saw.update(program_rows(options.build, program))
         saw.update(kv_rows(options.build))
         saw['prompt'] = prompt_row(options.build)

@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_pagerinfo + 1
+    .rept   SYS_rpc_answer + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -67,6 +67,15 @@ calls:
     entry   SYS_thread_wait, sys_thread_wait
     entry   SYS_thread_wake, sys_thread_wake
     entry   SYS_pagerinfo, sys_pagerinfo
+    entry   SYS_signal, sys_signal
+    entry   SYS_sigsend, sys_sigsend
+    entry   SYS_sigblock, sys_sigblock
+    entry   SYS_sigpause, sys_sigpause
+    entry   SYS_alarm, sys_alarm
+    entry   SYS_sigreturn, sys_sigreturn
+    entry   SYS_rpc_call, sys_rpc_call
+    entry   SYS_rpc_next, sys_rpc_next
+    entry   SYS_rpc_answer, sys_rpc_answer
 
     .text
 sys_none:
@@ -92,8 +101,22 @@ gate:
     ld      ra, 8(sp)
     ld      sp, (sp)
     ret
-1:  li      a0, -1
-    call    proc_exit
+
+// The process is to end, or to be interrupted: what its program is about to do becomes a context, on the
+// libOS's stack. It holds what a function keeps, and the result.
+1:  addi    sp, sp, -CONTEXT_ROOM
+    ld      t1, CONTEXT_ROOM + 8(sp)
+    ld      t2, CONTEXT_ROOM(sp)
+    sd      t1, 0(sp)
+    sd      t1, 8(sp)
+    sd      t2, 16(sp)
+    .irp    r, 4, 8, 9, 10, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
+    sd      x\r, 8 * \r(sp)
+    .endr
+    mv      a0, sp
+    call    signal_leave
+    mv      a0, sp
+    j       thread_resume
 
 // The other entries come first, and mask holds the end of the slice back until they and the u-area are where
 // they belong.

@@ -9,6 +9,7 @@
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
+#include "signal.h"
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
@@ -194,6 +195,8 @@ static void become(struct build *b, const char *path) {
     current = b->program;
     set_name(p, path);
     thread_forget();
+    signal_exec();
+    p->serves = 0;
     space_free(old_root, old_sz, frames, p->threads);
     vm_charge(&old_charged, 0);
     upcall_fp_save();

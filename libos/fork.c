@@ -9,6 +9,7 @@
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
+#include "signal.h"
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
@@ -72,7 +73,7 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     self->proc = child;
     self->index = proc_index(child);
     self->root = child->root;
-    self->ends = &child->killed;
+    self->ends = &child->signals;
     memcpy(self->context.f, SELF->save->f,
            sizeof(self->context.f)); // it has one thread, and no slot but for its stack
     self->save = &SELF->context;
@@ -115,6 +116,7 @@ static int fork(void) {
     if (upcall_fork(kept)) {
         first_self(&SELF->first);
         thread_forget();
+        signal_fork();
         return 0;
     }
     struct proc *child = proc_new();

@@ -388,7 +388,7 @@ static void look_for_lost(void) {
               (int)(p->resident - there));
         p->resident = there;
         p->lost = 1;
-        if (p != proc_at(0)) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+        if (p != proc_at(0)) __atomic_fetch_or(&p->signals, PROC_END, __ATOMIC_SEQ_CST);
         wake(p);
     }
     memset(SWAP->refs, 0, sizeof(SWAP->refs));

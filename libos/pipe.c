@@ -1,6 +1,7 @@
 // See pipe.h.
 #include "pipe.h"
 #include "shared.h"
+#include "signal.h"
 
 struct pipe *pipe_new(void) {
     struct pipes *all = &SHARED->pipes;
@@ -47,7 +48,7 @@ int pipe_read(struct pipe *p, void *to, int n) {
     int done = 0;
     lock_acquire(&p->lock);
     while (p->head == p->tail && p->can_write && n > 0) {
-        if (killed()) {
+        if (interrupted()) {
             lock_release(&p->lock);
             return -1;
         }
@@ -71,12 +72,12 @@ int pipe_write(struct pipe *p, const void *from, int n) {
     int done = 0;
     lock_acquire(&p->lock);
     while (done < n) {
-        while (p->tail - p->head == PIPE_BYTES && p->can_read && !killed()) {
+        while (p->tail - p->head == PIPE_BYTES && p->can_read && !interrupted()) {
             waitq_wake(&p->readers);
             waitq_sleep(&p->writers, &p->lock);
         }
-        if (!p->can_read || killed()) {
-            done = -1;
+        if (!p->can_read || interrupted()) {
+            if (!p->can_read || killed() || done == 0) done = -1; // a handler is to run: what went in, went in
             break;
         }
         u32 m = piece(p->tail, min(n - done, PIPE_BYTES - (p->tail - p->head)));

@@ -8,6 +8,7 @@
 #include "lib.h"
 #include "shared.h"
 #include "robust.h"
+#include "signal.h"
 #include "space.h"
 #include "tty.h"
 #include "upcall.h"
@@ -70,7 +71,9 @@ struct proc *proc_new(void) {
                          .parent = me(),
                          .hart = p->hart,
                          .slot = p->slot,
-                         .group = me()->group};
+                         .group = me()->group,
+                         .caught = me()->caught,
+                         .ignored = me()->ignored};
     memcpy(fresh.name, me()->name, sizeof(fresh.name));
     *p = fresh;
     lock_release(&TABLE->lock);
@@ -97,10 +100,11 @@ void proc_cancel(struct proc *p) {
 
 void proc_start(void) {
     SELF->proc = INIT;
-    SELF->ends = &INIT->killed;
+    SELF->ends = &INIT->signals;
     SELF->index = 0;
     SELF->root = env(SELF->first.eid)->root;
-    *INIT = (struct proc){.state = PROC_LIVE, .pid = 1, .eid = SELF->first.eid, .root = SELF->root};
+    *INIT = (struct proc){
+        .state = PROC_LIVE, .pid = 1, .eid = SELF->first.eid, .root = SELF->root, .ignored = 1u << SIGCHLD};
     INIT->hart = env(INIT->eid)->home;
     TABLE->last_pid = 1;
 
@@ -147,6 +151,7 @@ void proc_exit(int status) {
     give_children(p);
     p->status = status;
     p->state = PROC_ZOMBIE;
+    if (parent) proc_signal(parent, SIGCHLD);
     lock_release(&TABLE->lock);
     if (parent)
         wake(parent); // last of all, as it will wait for this environment to be gone
@@ -221,26 +226,30 @@ int sys_wait(int *status) {
 
 // ---- other calls ----
 
-// All that have this pid, or this group if it is not 0.
-static int kill_those(int pid, int group) {
+void proc_signal(struct proc *p, int sig) {
+    u32 bit = 1u << sig, end = p->caught & bit ? 0 : PROC_END;
+    if (p->ignored & bit) return;
+    __atomic_fetch_or(&p->signals, end ? end : bit, __ATOMIC_SEQ_CST);
+    wake(p);
+    u32 stop = env(p->eid)->stop; // one that was told to stop goes on, to its end
+    if (end && (stop == STOP_NEW || stop == STOP_CTL)) exo_env_ctl(p->eid, ENV_RUN);
+    if (end) exo_env_ctl(p->eid, ENV_RECALL); // from a server, if it is at one
+}
+
+int proc_send(int pid, int group, int sig) {
     int result = -1;
     lock_acquire(&TABLE->lock);
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
         if ((p->state != PROC_LIVE && p->state != PROC_ZOMBIE) || p == INIT) continue;
         if (group ? p->group != group : p->pid != pid) continue;
-        __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
-        wake(p);
-        u32 stop = env(p->eid)->stop; // one that was told to stop goes on, to its end
-        if (stop == STOP_NEW || stop == STOP_CTL) exo_env_ctl(p->eid, ENV_RUN);
+        proc_signal(p, sig);
         result = 0;
     }
     lock_release(&TABLE->lock);
     return result;
 }
 
-int sys_kill(int pid) { return kill_those(pid, 0); }
-
-void proc_kill_group(int group) { kill_those(0, group); }
+int sys_kill(int pid) { return proc_send(pid, 0, SIGKILL); }
 
 int sys_setgroup(int group) {
     if (group < 0) return -1;
@@ -276,9 +285,8 @@ int sys_sleep(int ticks) {
     u64 until = exo_time() + (ticks > 0 ? (u64)ticks * TICK : 0);
     for (;;) {
         u64 seen = wake_read();
-        if (killed()) return -1;
-        if (exo_time() >= until) return 0;
-        wake_wait(seen, until);
+        if (exo_time() >= until) return killed() ? -1 : 0;
+        if (!wake_wait(seen, until)) return -1;
     }
 }
 

@@ -1,7 +1,7 @@
 // Processes: the table, the life of an entry, and how one process sleeps until another wakes it.
 //
 // An entry belongs to whoever made it until it is PROC_LIVE, then to the process itself, and from PROC_ZOMBIE
-// on to the parent that reaps it; state, parent, pid, status and killed are under the table's lock. What only
+// on to the parent that reaps it; state, parent, pid and status are under the table's lock. What only
 // the process itself needs is not here but in its u-area (upcall.h) or in its private memory.
 //
 // Sleeping is built on one counter a process, in the page of wake words that the kernel's wakeup predicates
@@ -29,11 +29,12 @@ struct proc {
     u32 state; // enum proc_state
     int pid;
     struct proc *parent;
-    int status; // of a zombie
-    u32 killed;
-    u32 inside;  // what it holds that others wait for (robust.h): its own to change
-    u32 revived; // how often another environment has taken its place
-    int group;   // a number that processes share with their parents, until one of them says otherwise
+    int status;                   // of a zombie
+    u32 signals, caught, ignored; // signal.h; PROC_END: it is to end, at the latest when it leaves the libOS
+    u32 serves;                   // it answers calls (rpc.h)
+    u32 inside;                   // what it holds that others wait for (robust.h): its own to change
+    u32 revived;                  // how often another environment has taken its place
+    int group; // a number that processes share with their parents, until one of them says otherwise
     eid_t eid;
     u32 hart;
     u32 slot;
@@ -58,19 +59,24 @@ struct proc_table {
 struct proc *me(void);
 u32 proc_index(const struct proc *); // 0..NPROC-1: for tables that run beside this one
 struct proc *proc_at(u32 index);
-bool killed(void); // this process is to end, at the latest when it leaves the libOS
+bool killed(void); // this process, or thread, is to end
+
+#define PROC_END 1u // in `signals`: bit 0, as no signal has that number
 
 u64 wake_read(void); // own counter
 void wake(struct proc *);
 void wake_all(u64 set); // a bit for each process, by index
 
 // Sleeps until the own counter is not `seen`, or time (exo_time()) is `until`; ~0 for no limit. False, at
-// once or after the sleep, if the process has been killed.
+// once or after the sleep, if interrupted() (signal.h).
 bool wake_wait(u64 seen, u64 until);
 
 // Sleeps until the own counter is not `seen`, or EXO_WORDS->stops not `stops`; a kill matters only as it
 // changes the counter.
 void wake_sleep(u64 seen, u64 stops);
+
+// The same with a call of rpc.h, which ends it, too: as upcall_receive().
+i64 wake_receive(u64 *words, u64 seen);
 
 // Sleeps until the own counter is not `seen` or EXO_WORDS->input is not `input`; false as above.
 bool input_wait(u64 seen, u64 input);
@@ -106,8 +112,10 @@ void proc_cancel(struct proc *);
 // The first process, which is this one.
 void proc_start(void);
 
-// Kills all processes of a group; its number is not 0.
-void proc_kill_group(int group);
+// A signal for p, with the table's lock unless p is the caller; 0 ends it. For all processes of a group, or
+// if that is 0 for the one with this pid: 0, or -1 if there is none.
+void proc_signal(struct proc *p, int sig);
+int proc_send(int pid, int group, int sig);
 
 void proc_exit(int status) __attribute__((noreturn));
 #define KILLED (-1) // status of a process that did not end by itself

@@ -66,9 +66,9 @@ static void leave_turn(void) { __atomic_store_n(&SHARED->procs.reviver, 0, __ATO
 
 // The kernel stopped it for keeping the hart too long: what it was doing then is in its forced frame.
 static bool run_again(struct proc *p) {
-    if (env(p->eid)->stop != STOP_OWES || p->killed) return false;
+    if (env(p->eid)->stop != STOP_OWES || p->signals & PROC_END) return false;
     crash_stopped(p);
-    __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&p->signals, PROC_END, __ATOMIC_SEQ_CST);
     return exo_env_ctl(p->eid, ENV_RUN) == 0;
 }
 
@@ -94,7 +94,7 @@ static bool give_environment(struct proc *p) {
     exo_unbind(SELF->root, REVIVE_VA, 0);
     if (eid == 0) return false;
     if (inside(p)) print("pid %d (%s) lost its environment inside the library OS\n", p->pid, p->name);
-    if (p->parent) __atomic_store_n(&p->killed, 1, __ATOMIC_SEQ_CST);
+    if (p->parent) __atomic_fetch_or(&p->signals, PROC_END, __ATOMIC_SEQ_CST);
     p->revived++;
     __atomic_store_n(&p->eid, eid, __ATOMIC_SEQ_CST);
     exo_slot_set(p->hart, p->slot, eid);

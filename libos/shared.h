@@ -15,6 +15,7 @@
 #include "pager.h"
 #include "pipe.h"
 #include "proc.h"
+#include "rpc.h"
 #include "tty.h"
 #include "vm.h"
 
@@ -47,6 +48,7 @@ struct shared {
     struct files files;
     struct pipes pipes;
     struct tty tty;
+    struct rpcs rpcs;
     struct pager pager;
     union {
         struct bcache cache;

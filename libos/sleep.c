@@ -3,6 +3,7 @@
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
+#include "signal.h"
 #include "upcall.h"
 
 #define WORD(name) ((u32)offsetof(struct exo_words, name))
@@ -43,34 +44,56 @@ static void sleep_event(u64 seen, u32 word, u64 word_seen) {
         wait(SHARED->code_event, seen + word_seen, word);
 }
 
-bool killed(void) { return __atomic_load_n(SELF->ends, __ATOMIC_SEQ_CST); }
+// No predicate for those has a limit of time; the one for anything has, and is woken by more.
+static void sleep_until_alarm(u64 sum, u32 word, u32 other) {
+    struct event e = {.sum = sum, .until = signal_alarm(), .word = {word, other}};
+    u64 all = event_all();
+    if (thread_any())
+        thread_sleep(&e);
+    else if (!event_happened(&e))
+        event_wait(all, e.until);
+}
+
+bool killed(void) { return __atomic_load_n(SELF->ends, __ATOMIC_SEQ_CST) & PROC_END; }
+
+i64 wake_receive(u64 *words, u64 seen) {
+    i64 from =
+        upcall_receive(words, SHARED->code_wake, (va_t)counter(SELF->index) % EXO_PAGE, seen, signal_alarm());
+    pager_look();
+    return from;
+}
 
 void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, WORD(stops), stops); }
 
-// Whoever kills sets the flag first, then counts up: so either the flag is seen here, or the sleep ends.
+// Whoever sends a signal sets the flag first, then counts up: so either the flag is seen here, or the sleep
+// ends.
 bool wake_wait(u64 seen, u64 until) {
-    if (!killed()) sleep_until(seen, until);
-    return !killed();
+    u64 alarm = signal_alarm();
+    if (!interrupted()) sleep_until(seen, until < alarm ? until : alarm);
+    return !interrupted();
 }
 
-bool input_wait(u64 seen, u64 input) {
-    if (!killed()) sleep_event(seen, WORD(input), input);
-    return !killed();
+static bool word_wait(u64 seen, u32 word, u64 word_seen) {
+    if (interrupted()) return false;
+    if (signal_alarm() != ~0ul)
+        sleep_until_alarm(seen + word_seen, word, NO_WORD);
+    else
+        sleep_event(seen, word, word_seen);
+    return !interrupted();
 }
 
-bool stop_wait(u64 seen, u64 stops) {
-    if (!killed()) sleep_event(seen, WORD(stops), stops);
-    return !killed();
-}
+bool input_wait(u64 seen, u64 input) { return word_wait(seen, WORD(input), input); }
+
+bool stop_wait(u64 seen, u64 stops) { return word_wait(seen, WORD(stops), stops); }
 
 bool stop_or_input_wait(u64 seen, u64 stops, u64 input) {
     u64 sum = seen + stops + input;
-    if (killed()) return false;
-    if (thread_any())
-        thread_sleep(&(struct event){.sum = sum, .until = ~0ul, .word = {WORD(stops), WORD(input)}});
+    if (interrupted()) return false;
+    if (thread_any() || signal_alarm() != ~0ul)
+        sleep_until_alarm(sum, WORD(stops), WORD(input));
     else
         wait(SHARED->code_watch, sum, 0);
-    return !killed();
+    return !interrupted();
 }
 
 // ---- what threads sleep for ----

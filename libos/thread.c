@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "pager.h"
 #include "proc.h"
+#include "signal.h"
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
@@ -65,11 +66,20 @@ static void ready(struct thread *t) {
     if (t->pass < all.pass) t->pass = all.pass;
 }
 
+// A wait that the program asked for ends for a signal, too; those in here (space, and the last thread's) do
+// not.
+static bool called_away(const struct thread *t) {
+    u32 signals = me()->signals;
+    if (signals == 0) return false;
+    if (signals & PROC_END) return t != all.ending;
+    return t->word && t->word != (const u32 *)&all && signal_due();
+}
+
 static void look(struct thread *t) {
     if (t->state == THREAD_ASLEEP) {
         if (event_happened(&t->event)) ready(t);
     } else if (t->state == THREAD_WAITING) {
-        if (exo_time() >= t->event.until || (me()->killed && t != all.ending)) ready(t);
+        if (exo_time() >= t->event.until || called_away(t)) ready(t);
     }
 }
 
@@ -98,15 +108,27 @@ static void turn_begins(struct thread *t) {
 // None is ready. `seen` is from before that was found.
 static void idle(u64 seen) {
     struct thread *t;
-    u64 until = ~0ul;
+    u64 until = signal_alarm();
     EACH_THREAD(t)
     if (t->state > THREAD_READY && t->event.until < until) until = t->event.until;
     event_wait(seen, until);
+    signal_due(); // an alarm's time may have come
 }
 
 static void resume_now(void) {
     all.now->interrupted = false;
+    if (signal_due()) {
+        struct context c = all.now->context;
+        signal_take(&c);
+        thread_resume(&c);
+    }
     thread_resume(&all.now->context);
+}
+
+// It has to go on by way of its own stack, which is free.
+static void make_resume(struct thread *t) {
+    t->kept[0] = (u64)resume_now;
+    t->kept[1] = stack_of(t);
 }
 
 // The calling thread, whose state says why, goes on when its turn comes again.
@@ -121,10 +143,7 @@ static void give_turn(void) {
     if (next != self && SELF->fp_on) upcall_fp_save();
     turn_begins(next);
     if (next == self) return;
-    if (next->interrupted) { // by way of its own stack, which is free
-        next->kept[0] = (u64)resume_now;
-        next->kept[1] = stack_of(next);
-    }
+    if (next->interrupted) make_resume(next);
     thread_switch(self, next);
 }
 
@@ -142,7 +161,8 @@ void thread_interrupted(void) {
     self->interrupted = true;
     __atomic_fetch_and(&UAREA->mask, ~(u64)MASK_EPILOGUE, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&UAREA->pending, __ATOMIC_SEQ_CST) & PENDING_EPILOGUE) upcall_yield(0);
-    if (next->interrupted) resume_now();
+    if (next->interrupted && !signal_due()) resume_now();
+    if (next->interrupted) make_resume(next);
     thread_go(next);
 }
 
@@ -292,7 +312,7 @@ void thread_alone(void) {
 void thread_forget(void) {
     if (all.any) memcpy(SELF->context.f, SELF->save->f, sizeof(SELF->context.f));
     SELF->save = &SELF->context;
-    SELF->ends = &me()->killed;
+    SELF->ends = &me()->signals;
     memset(&all, 0, sizeof(all));
 }
 

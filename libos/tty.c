@@ -1,6 +1,7 @@
 // See tty.h.
 #include <exo/call.h>
 #include "shared.h"
+#include "signal.h"
 #include "tty.h"
 
 #define CTRL(c) ((c) - '@')
@@ -42,7 +43,7 @@ static void type(struct tty *t, char c) {
         put("^C\n", 3);
         t->edit = t->ready;
         t->interrupted = true;
-        proc_kill_group(t->front);
+        proc_send(0, t->front, SIGINT);
     } else if (c != 0) {
         add(t, c == '\r' ? '\n' : c);
     }

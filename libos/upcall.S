@@ -56,13 +56,23 @@
     .endr
     .endm
 
+    // the time until now was not had
+    .macro  begin_slice
+    rdtime  t1
+    ld      t2, SELF_LEFT(t0)
+    sub     t1, t1, t2
+    ld      t2, SELF_OFF(t0)
+    add     t1, t1, t2
+    sd      t1, SELF_OFF(t0)
+    .endm
+
     .option arch, +d
 
     .section .rodata
     .balign 8
     .globl  upcall_entries
 upcall_entries:
-    .dword  fault, epilogue, prologue, prologue
+    .dword  fault, epilogue, prologue, called
 
     .text
 // Start of a slice.
@@ -72,12 +82,7 @@ prologue:
     amoand.d t1, t2, (t1)
     andi    t1, t1, PENDING_FORCED
     bnez    t1, upcall_forced
-    rdtime  t1
-    ld      t2, SELF_LEFT(t0)
-    sub     t1, t1, t2
-    ld      t2, SELF_OFF(t0)
-    add     t1, t1, t2
-    sd      t1, SELF_OFF(t0)
+    begin_slice
     lbu     t1, UA_MASK + 1(t0)
     bnez    t1, interrupted
     each_kept ld, t0, SELF_KEPT
@@ -211,25 +216,73 @@ leave:
     sd      t1, SELF_FP_ON(t0)
     j       upcall_unmask
 
+// Transfers: where a message's words are.
+    .macro  each_word op
+    .set    i, 0
+    .irp    r, a0, a1, a2, a3, a4, s0, s1, s2
+    \op     \r, 8 * i(t1)
+    .set    i, i + 1
+    .endr
+    .endm
+
 // Nothing but t0, t6 and the message comes back from a call.
-    .globl  upcall_call
+    .globl  upcall_call, upcall_receive, upcall_reply
 upcall_call:
     li      t0, UA_VA
-    addi    sp, sp, -16
-    sd      a4, (sp)
+    sd      a2, SELF_WORDS(t0)
     each_kept sd, t0, SELF_KEPT
     mv      a6, a0
     mv      a5, a1
-    mv      a0, a2
-    mv      a1, a3
+    mv      t1, a2
+    each_word ld
     li      a7, EXO_CALL
     ecall
-    each_kept ld, t0, SELF_KEPT
-    ld      a4, (sp)
-    addi    sp, sp, 16
-    sd      a0, (a4)
+    ld      t1, SELF_WORDS(t0)
+    each_word sd
     mv      a0, t6
+    j       kept
+
+// Whoever waits like this has nothing that an upcall would spoil: mask lets calls in. They come at `called`,
+// else it goes on at `prologue`.
+upcall_receive:
+    li      t0, UA_VA
+    sd      a0, SELF_WORDS(t0)
+    each_kept sd, t0, SELF_KEPT
+    sd      zero, SELF_RESULT(t0)
+    rdtime  t1
+    sd      t1, SELF_LEFT(t0)
+    mv      a0, a1
+    mv      a1, a2
+    mv      a2, a3
+    mv      a3, a4
+    li      a4, 0
+    li      a7, EXO_WAIT
+    ecall
+    j       kept
+upcall_reply:
+    li      t0, UA_VA
+    sd      a0, SELF_WORDS(t0)
+    each_kept sd, t0, SELF_KEPT
+    sd      zero, SELF_RESULT(t0)
+    rdtime  t1
+    sd      t1, SELF_LEFT(t0)
+    amoor.d zero, a1, (t0)
+    mv      t1, a0
+    each_word ld
+    li      a7, EXO_REPLY
+    ecall
+    each_kept ld, t0, SELF_KEPT
+    j       upcall_unmask
+kept: // a0 is the result
+    each_kept ld, t0, SELF_KEPT
     ret
+
+called:
+    ld      t1, SELF_WORDS(t0)
+    each_word sd
+    begin_slice
+    mv      a0, t6
+    j       kept
 
     .globl  upcall_fork
 upcall_fork:

@@ -4,6 +4,7 @@
 #include "crash.h"
 #include "ecall.h"
 #include "proc.h"
+#include "signal.h"
 #include "kernel/syscall.h"
 #include "vm.h"
 
@@ -50,4 +51,5 @@ void upcall_forced_on(void) {
 void upcall_resumed(void) {
     upcall_forced_on();
     if (thread_any()) thread_interrupted();
+    if (signal_due()) signal_resume();
 }

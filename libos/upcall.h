@@ -26,13 +26,15 @@
 #define SELF_OFF    0x4f8
 #define SELF_KEPT   0x500
 #define SELF_REGS   0x580
-// Offset in struct context; offsets in struct trap, and its size.
-#define CONTEXT_F  256
-#define TRAP_FRAME 0
-#define TRAP_SP    48
-#define TRAP_S0    56
-#define TRAP_REGS  64
-#define TRAP_SIZE  192
+#define SELF_WORDS  0x788
+// Offset in struct context, and its size in whole 16 bytes; offsets in struct trap, and its size.
+#define CONTEXT_F    256
+#define CONTEXT_ROOM 528
+#define TRAP_FRAME   0
+#define TRAP_SP      48
+#define TRAP_S0      56
+#define TRAP_REGS    64
+#define TRAP_SIZE    192
 
 #define STACK_PAGES 3 // as in unix.ld
 
@@ -51,12 +53,15 @@ struct self {
     u64 result;           // what the call that gave up the hart returns
     struct context *save; // what an epilogue saves of the program: below
     va_t stack;           // top of the libOS's stack
-    const u32 *ends;      // not 0: the way out of the libOS leads to proc_exit()
+    const u32 *ends;      // not 0: the way out of the libOS leads to signal_leave()
     u64 left, off;        // `time` when the hart was last given up, and how long it was not had, all told
     u64 kept[16];         // ra, sp, gp, tp, s0-s11: where that call returns to
     // At an epilogue; but t0-t2 and pc are in the kernel's frame. Of libOS code always here.
     struct context context;
+    u64 *words; // where upcall_receive() wants the message
 };
+
+#define UPCALL_WORDS 8 // of a message: a0-a4, s0-s2
 
 // What a fault upcall leaves on the stack.
 struct trap {
@@ -73,9 +78,13 @@ struct trap {
 i64 upcall_yield(eid_t to);
 i64 upcall_wait(ppn_t code, u64 w0, u64 w1, u64 w2, eid_t to);
 
-// call, with a0 and a1 as the message: 0 and the reply's a0 in *answer, or the kernel's error. It turns
-// floating point off: upcall_fp_save() first.
-i64 upcall_call(eid_t to, cap_t cap, u64 a0, u64 a1, u64 *answer);
+// Protected control transfer, with messages of UPCALL_WORDS; floating point must be off (upcall_fp_save).
+// call: 0, and the answer is in words; or the kernel's error. receive: sleeps as upcall_wait() does, or until
+// another environment calls this one: its eid, and what it sent; 0: it was woken; or the kernel's error.
+// reply: answers, and then the same, but that it only yields; with MASK_LIBOS as mask it lets no call in.
+i64 upcall_call(eid_t to, cap_t cap, u64 *words);
+i64 upcall_receive(u64 *words, ppn_t code, u64 w0, u64 w1, u64 w2);
+i64 upcall_reply(u64 *words, u64 mask);
 
 // Stores in kept what a process needs to return from this call a second time: 0 now, `result` then.
 u64 upcall_fork(u64 kept[16]) __attribute__((returns_twice));
@@ -103,9 +112,11 @@ _Static_assert(UA_LIBOS + offsetof(struct self, proc) == SELF_PROC, "struct self
 _Static_assert(UA_LIBOS + offsetof(struct self, result) == SELF_RESULT, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, kept) == SELF_KEPT, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, context) == SELF_REGS, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, words) == SELF_WORDS, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, save) == SELF_SAVE, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, off) == SELF_OFF, "struct self");
 _Static_assert(offsetof(struct context, f) == CONTEXT_F, "struct context");
+_Static_assert(sizeof(struct context) + 8 == CONTEXT_ROOM && CONTEXT_ROOM % 16 == 0, "struct context");
 _Static_assert(sizeof(struct self) <= EXO_PAGE - UA_LIBOS, "struct self");
 _Static_assert(offsetof(struct trap, sp) == TRAP_SP, "struct trap");
 _Static_assert(offsetof(struct trap, ra) == TRAP_REGS, "struct trap");

@@ -31,6 +31,7 @@ static struct exo_env envs[EXO_EID_INDEX + 1]; // of processes, by index + 1
 
 #define BPOLICY_PRIVATE static __thread // of bpolicy.c
 #include "libos/shared.h"
+#include "libos/signal.h"
 
 static struct shared shared;
 #undef SHARED

@@ -154,7 +154,8 @@ struct proc *me(void) {
 
 u32 proc_index(const struct proc *p) { return p - shared.procs.proc; }
 
-bool killed(void) { return me()->killed; }
+bool killed(void) { return me()->signals & PROC_END; }
+bool interrupted(void) { return me()->signals; } // no handler, and nothing blocked, here
 
 u64 wake_read(void) { return actor[self].counter; }
 
@@ -165,7 +166,12 @@ void wake_all(u64 set) {
 }
 
 __attribute__((unused)) static void kill_proc(u32 i) {
-    shared.procs.proc[i].killed = 1;
+    shared.procs.proc[i].signals = PROC_END;
+    wake(&shared.procs.proc[i]);
+}
+
+__attribute__((unused)) static void signal_proc(u32 i) {
+    shared.procs.proc[i].signals = 1u << SIGUSR1;
     wake(&shared.procs.proc[i]);
 }
 
@@ -173,14 +179,17 @@ void robust_look(void); // nobody dies here
 void robust_look(void) {}
 
 static int killed_group; // the last that was
-void proc_kill_group(int group) { killed_group = group; }
+int proc_send(int pid, int group, int sig) {
+    if (pid == 0 && sig == SIGINT) killed_group = group;
+    return 0;
+}
 
 bool wake_wait(u64 seen, u64 until) {
-    if (killed()) return false;
+    if (interrupted()) return false;
     actor[self].seen = seen;
     actor[self].until = until;
     turn(ON_WAKE);
-    return !killed();
+    return !interrupted();
 }
 
 __attribute__((unused)) void wake_sleep(u64 seen, u64 stops) {
@@ -192,11 +201,11 @@ __attribute__((unused)) void wake_sleep(u64 seen, u64 stops) {
 
 bool input_wait(u64 seen, u64 input) {
     if (actor[self].locks) breach("a wait for input under a lock");
-    if (killed()) return false;
+    if (interrupted()) return false;
     actor[self].seen = seen;
     actor[self].word = input;
     turn(ON_INPUT);
-    return !killed();
+    return !interrupted();
 }
 
 void disk_wait(u64 completions) {

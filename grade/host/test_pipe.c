@@ -28,6 +28,13 @@ static void kill_waiting(u32 child) {
     wait_(child);
 }
 
+static void signal_waiting(u32 child) {
+    for (int i = 0; i < 200; i++) lock_pause();
+    signal_proc(child);
+    wait_(child);
+    shared.procs.proc[child].signals = 0;
+}
+
 static void pipes(void *arg) {
     (void)arg;
     int fds[3], more[2];
@@ -59,6 +66,13 @@ static void pipes(void *arg) {
     check("a reader that is killed", -1, answer);
     kill_waiting(fork_(write_much, more));
     check("a writer that is killed", -1, answer);
+    sys_read(more[0], data(), 10000);
+    signal_waiting(fork_(read_once, more));
+    check("a reader that has a signal", -1, answer);
+    signal_waiting(fork_(write_much, more));
+    check("a writer that has one: what is in", PIPE_BYTES, answer);
+    signal_waiting(fork_(write_much, more));
+    check("and one that put in nothing", -1, answer);
     for (int fd = 0; fd < NOFILE; fd++) sys_close(fd);
     pipe_(fds);
     fds[2] = 0;

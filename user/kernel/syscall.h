@@ -46,4 +46,15 @@
 #define SYS_thread_wake    34
 #define SYS_pagerinfo      35
 
+#define SYS_signal    36
+#define SYS_sigsend   37
+#define SYS_sigblock  38
+#define SYS_sigpause  39
+#define SYS_alarm     40
+#define SYS_sigreturn 41
+#define SYS_rpc_call  42
+#define SYS_rpc_next  43
+
+#define SYS_rpc_answer 44
+
 #endif

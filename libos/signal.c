@@ -1,0 +1,156 @@
+// See signal.h.
+#include "signal.h"
+
+#include <exo/call.h>
+#include "kernel/syscall.h"
+#include "lib.h"
+#include "proc.h"
+#include "upcall.h"
+#include "vm.h"
+
+#define NSIG 32
+#define TICK (EXO_WORDS->timebase / 10)
+
+static struct {
+    u64 handler[NSIG];
+    u32 blocked;
+    u32 before;   // sys_sigpause: blocked again after the handler that it waits for
+    bool pausing; // no such handler was called yet
+    u64 alarm;    // time; 0: none
+} own;
+
+// On the program's stack, below what it has there.
+struct frame {
+    struct context context;
+    u64 blocked;
+};
+
+_Static_assert(sizeof(struct frame) % 16 == 0, "the stack's alignment");
+
+static u32 bit(int sig) { return 1u << sig; }
+
+u64 signal_alarm(void) { return own.alarm ? own.alarm : ~0ul; }
+
+u32 signal_due(void) {
+    struct proc *p = me();
+    if (own.alarm && exo_time() >= own.alarm) {
+        own.alarm = 0;
+        proc_signal(p, SIGALRM);
+    }
+    return __atomic_load_n(&p->signals, __ATOMIC_SEQ_CST) & ~own.blocked & ~PROC_END;
+}
+
+bool interrupted(void) { return signal_due() || killed(); }
+
+// ---- calling handlers ----
+
+static void call(struct context *c, int sig) {
+    va_t at = (c->x[2] - sizeof(struct frame)) & ~15ul;
+    struct frame *f = (struct frame *)at;
+    if (!user_ok(f, sizeof(*f), true)) proc_exit(KILLED);
+    f->context = *c;
+    f->blocked = own.pausing ? own.before : own.blocked;
+    own.pausing = false;
+    own.blocked |= bit(sig);
+    c->x[0] = own.handler[sig];
+    c->x[1] = LIBOS_TABLE + 8 * SYS_sigreturn;
+    c->x[2] = at;
+    c->x[10] = (u64)sig;
+}
+
+void signal_take(struct context *c) {
+    if (SELF->fp_on) upcall_fp_save();
+    memcpy(c->f, SELF->save->f, sizeof(c->f));
+    for (u32 due; (due = signal_due());) {
+        int sig = 1;
+        while (!(due & bit(sig))) sig++;
+        __atomic_fetch_and(&me()->signals, ~bit(sig), __ATOMIC_SEQ_CST);
+        if (own.handler[sig]) call(c, sig); // none any more: as if it had not come
+    }
+    if (own.pausing) { // there was none to call
+        own.pausing = false;
+        own.blocked = own.before;
+    }
+    if (killed()) proc_exit(KILLED);
+}
+
+void signal_leave(struct context *c) {
+    if (killed()) proc_exit(KILLED);
+    if (signal_due()) signal_take(c);
+}
+
+void signal_resume(void) {
+    struct context c = *SELF->save;
+    const volatile struct exo_frame *f = &UAREA->epilogue;
+    c.x[0] = f->epc;
+    c.x[5] = f->t0;
+    c.x[6] = f->t1;
+    c.x[7] = f->t2;
+    __atomic_fetch_and(&UAREA->mask, ~(u64)MASK_EPILOGUE, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&UAREA->pending, __ATOMIC_SEQ_CST) & PENDING_EPILOGUE) upcall_yield(0);
+    signal_take(&c);
+    thread_resume(&c);
+}
+
+int sys_sigreturn(void) {
+    const struct frame *f = *(const struct frame *const *)(SELF->stack - 16); // where entry.S keeps sp
+    if ((va_t)f % 16 || !user_ok(f, sizeof(*f), false)) proc_exit(KILLED);
+    struct context c = f->context;
+    own.blocked = (u32)f->blocked;
+    if (SELF->fp_on) upcall_fp_save();
+    memcpy(SELF->save->f, c.f, sizeof(c.f));
+    signal_take(&c);
+    thread_resume(&c);
+}
+
+// ---- the rest ----
+
+static void set(int sig, u64 handler) {
+    struct proc *p = me();
+    bool ignored = handler == (u64)SIG_IGN || (handler == (u64)SIG_DFL && sig == SIGCHLD);
+    bool caught = handler > (u64)SIG_IGN;
+    own.handler[sig] = caught ? handler : 0;
+    p->ignored = ignored ? p->ignored | bit(sig) : p->ignored & ~bit(sig);
+    p->caught = caught ? p->caught | bit(sig) : p->caught & ~bit(sig);
+}
+
+void signal_exec(void) {
+    for (int sig = 1; sig < NSIG; sig++)
+        if (own.handler[sig]) set(sig, (u64)SIG_DFL);
+    __atomic_fetch_and(&me()->signals, PROC_END, __ATOMIC_SEQ_CST);
+    own.blocked = 0;
+}
+
+void signal_fork(void) { own.alarm = 0; }
+
+static bool is_signal(int sig) { return sig > 0 && sig < NSIG; }
+
+int sys_signal(int sig, u64 handler) {
+    if (!is_signal(sig) || sig == SIGKILL || handler >= LIBOS_TABLE) return -1;
+    set(sig, handler);
+    return 0;
+}
+
+int sys_sigsend(int pid, int sig) { return is_signal(sig) ? proc_send(pid, 0, sig) : -1; }
+
+u32 sys_sigblock(u32 set) {
+    u32 before = own.blocked;
+    own.blocked = set;
+    return before;
+}
+
+int sys_sigpause(u32 set) {
+    own.before = sys_sigblock(set);
+    own.pausing = true;
+    while (own.pausing) {
+        u64 seen = wake_read();
+        if (!wake_wait(seen, ~0ul)) break; // the handler is called where this call ends
+    }
+    return -1;
+}
+
+u32 sys_alarm(u32 ticks) {
+    u64 now = exo_time(), left = own.alarm > now ? own.alarm - now : 0;
+    own.alarm = ticks ? now + ticks * TICK : 0;
+    return (u32)((left + TICK - 1) / TICK);
+}
