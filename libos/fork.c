@@ -9,7 +9,6 @@
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
-#include "signal.h"
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
@@ -78,6 +77,7 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
            sizeof(self->context.f)); // it has one thread, and no slot but for its stack
     self->save = &SELF->context;
     self->result = 1;
+    self->alarm = ~0ul;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     return (ppn_t)page.val;
 }
@@ -116,7 +116,6 @@ static int fork(void) {
     if (upcall_fork(kept)) {
         first_self(&SELF->first);
         thread_forget();
-        signal_fork();
         return 0;
     }
     struct proc *child = proc_new();

@@ -77,7 +77,8 @@ int pipe_write(struct pipe *p, const void *from, int n) {
             waitq_sleep(&p->writers, &p->lock);
         }
         if (!p->can_read || interrupted()) {
-            if (!p->can_read || killed() || done == 0) done = -1; // a handler is to run: what went in, went in
+            if (!p->can_read || killed() || done == 0)
+                done = -1; // a handler is to run: what went in, went in
             break;
         }
         u32 m = piece(p->tail, min(n - done, PIPE_BYTES - (p->tail - p->head)));

@@ -36,9 +36,9 @@ struct pipe *pipe_new(void);
 void pipe_close(struct pipe *, bool write_end);
 
 // Bytes moved to or from the program's memory. A read waits for the first byte, and returns 0 once the other
-// end is closed and all is read; a write waits until all n are in. -1: the process was interrupted (but a write
-// that put some in tells how many), or its memory is not there before the first byte; a write also when nobody
-// can read any more.
+// end is closed and all is read; a write waits until all n are in. -1: the process was interrupted (but a
+// write that put some in tells how many), or its memory is not there before the first byte; a write also when
+// nobody can read any more.
 int pipe_read(struct pipe *, void *to, int n);
 int pipe_write(struct pipe *, const void *from, int n);
 

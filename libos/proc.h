@@ -11,6 +11,12 @@
 #ifndef EXV6_PROC_H
 #define EXV6_PROC_H
 
+// Of `signals`, beside those numbered from 1 to 30. Its offset, for upcall.S.
+#define PROC_END     1          // it is to end
+#define PROC_LOOK    0x80000000 // its alarm's time has come
+#define PROC_SIGNALS 20
+
+#ifndef __ASSEMBLER__
 #include <exo/types.h>
 #include <stdbool.h>
 #include "kernel/param.h"
@@ -30,7 +36,7 @@ struct proc {
     int pid;
     struct proc *parent;
     int status;                   // of a zombie
-    u32 signals, caught, ignored; // signal.h; PROC_END: it is to end, at the latest when it leaves the libOS
+    u32 signals, caught, ignored; // signal.h
     u32 serves;                   // it answers calls (rpc.h)
     u32 inside;                   // what it holds that others wait for (robust.h): its own to change
     u32 revived;                  // how often another environment has taken its place
@@ -60,8 +66,6 @@ struct proc *me(void);
 u32 proc_index(const struct proc *); // 0..NPROC-1: for tables that run beside this one
 struct proc *proc_at(u32 index);
 bool killed(void); // this process, or thread, is to end
-
-#define PROC_END 1u // in `signals`: bit 0, as no signal has that number
 
 u64 wake_read(void); // own counter
 void wake(struct proc *);
@@ -131,4 +135,7 @@ int sys_setgroup(int group); // joins that group; 0: a new one, whose number is 
 int sys_sleep(int ticks);
 int sys_uptime(void);
 
+_Static_assert(offsetof(struct proc, signals) == PROC_SIGNALS, "struct proc");
+
+#endif
 #endif

@@ -8,7 +8,7 @@
 #include "upcall.h"
 #include "vm.h"
 
-#define NSIG 32
+#define NSIG 31
 #define TICK (EXO_WORDS->timebase / 10)
 
 static struct {
@@ -16,7 +16,6 @@ static struct {
     u32 blocked;
     u32 before;   // sys_sigpause: blocked again after the handler that it waits for
     bool pausing; // no such handler was called yet
-    u64 alarm;    // time; 0: none
 } own;
 
 // On the program's stack, below what it has there.
@@ -29,15 +28,16 @@ _Static_assert(sizeof(struct frame) % 16 == 0, "the stack's alignment");
 
 static u32 bit(int sig) { return 1u << sig; }
 
-u64 signal_alarm(void) { return own.alarm ? own.alarm : ~0ul; }
+u64 signal_alarm(void) { return SELF->alarm; }
 
 u32 signal_due(void) {
     struct proc *p = me();
-    if (own.alarm && exo_time() >= own.alarm) {
-        own.alarm = 0;
+    if (exo_time() >= SELF->alarm) {
+        SELF->alarm = ~0ul;
         proc_signal(p, SIGALRM);
     }
-    return __atomic_load_n(&p->signals, __ATOMIC_SEQ_CST) & ~own.blocked & ~PROC_END;
+    if (p->signals & PROC_LOOK) __atomic_fetch_and(&p->signals, ~PROC_LOOK, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&p->signals, __ATOMIC_SEQ_CST) & ~own.blocked & ~(PROC_END | PROC_LOOK);
 }
 
 bool interrupted(void) { return signal_due() || killed(); }
@@ -121,8 +121,6 @@ void signal_exec(void) {
     own.blocked = 0;
 }
 
-void signal_fork(void) { own.alarm = 0; }
-
 static bool is_signal(int sig) { return sig > 0 && sig < NSIG; }
 
 int sys_signal(int sig, u64 handler) {
@@ -150,7 +148,7 @@ int sys_sigpause(u32 set) {
 }
 
 u32 sys_alarm(u32 ticks) {
-    u64 now = exo_time(), left = own.alarm > now ? own.alarm - now : 0;
-    own.alarm = ticks ? now + ticks * TICK : 0;
+    u64 now = exo_time(), was = SELF->alarm, left = was != ~0ul && was > now ? was - now : 0;
+    SELF->alarm = ticks ? now + ticks * TICK : ~0ul;
     return (u32)((left + TICK - 1) / TICK);
 }

@@ -35,9 +35,7 @@ void signal_take(struct context *c);
 void signal_leave(struct context *c);
 void signal_resume(void) __attribute__((noreturn));
 
-// For exec() and the child of fork().
 void signal_exec(void);
-void signal_fork(void);
 
 // ---- calls; -1 for a number that is none ----
 

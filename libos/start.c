@@ -192,6 +192,7 @@ static void open_account(void) {
 void start(struct exo_uarea *ua) {
     char *argv[] = {"init", 0};
     move_uarea(ua);
+    SELF->alarm = ~0ul;
     upcall_unmask();
     make_shared();
     make_frames();

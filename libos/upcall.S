@@ -6,6 +6,7 @@
 // ever in use.
 #include <exo/abi.h>
 #include "kernel/syscall.h"
+#include "proc.h"
 #include "upcall.h"
 
     // x1 to x31 without t0-t2, of the context t1
@@ -56,7 +57,7 @@
     .endr
     .endm
 
-    // the time until now was not had
+    // The time until now was not had. If the alarm's has come, the way out of the libOS is to find it.
     .macro  begin_slice
     rdtime  t1
     ld      t2, SELF_LEFT(t0)
@@ -64,6 +65,14 @@
     ld      t2, SELF_OFF(t0)
     add     t1, t1, t2
     sd      t1, SELF_OFF(t0)
+    rdtime  t1
+    ld      t2, SELF_ALARM(t0)
+    bltu    t1, t2, 1f
+    ld      t2, SELF_PROC(t0)
+    addi    t2, t2, PROC_SIGNALS
+    li      t1, PROC_LOOK
+    amoor.w zero, t1, (t2)
+1:
     .endm
 
     .option arch, +d

@@ -27,6 +27,7 @@
 #define SELF_KEPT   0x500
 #define SELF_REGS   0x580
 #define SELF_WORDS  0x788
+#define SELF_ALARM  0x790
 // Offset in struct context, and its size in whole 16 bytes; offsets in struct trap, and its size.
 #define CONTEXT_F    256
 #define CONTEXT_ROOM 528
@@ -59,6 +60,7 @@ struct self {
     // At an epilogue; but t0-t2 and pc are in the kernel's frame. Of libOS code always here.
     struct context context;
     u64 *words; // where upcall_receive() wants the message
+    u64 alarm;  // time; ~0: none
 };
 
 #define UPCALL_WORDS 8 // of a message: a0-a4, s0-s2
@@ -113,6 +115,7 @@ _Static_assert(UA_LIBOS + offsetof(struct self, result) == SELF_RESULT, "struct 
 _Static_assert(UA_LIBOS + offsetof(struct self, kept) == SELF_KEPT, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, context) == SELF_REGS, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, words) == SELF_WORDS, "struct self");
+_Static_assert(UA_LIBOS + offsetof(struct self, alarm) == SELF_ALARM, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, save) == SELF_SAVE, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, off) == SELF_OFF, "struct self");
 _Static_assert(offsetof(struct context, f) == CONTEXT_F, "struct context");

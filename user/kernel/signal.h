@@ -4,7 +4,7 @@
 
 #define SIGINT  2  // ^C
 #define SIGKILL 9  // always ends the process
-#define SIGUSR1 10 // all numbers from 1 to 31 can be sent; those without a name, too
+#define SIGUSR1 10 // all numbers from 1 to 30 can be sent; those without a name, too
 #define SIGUSR2 12
 #define SIGALRM 14
 #define SIGTERM 15
