@@ -116,7 +116,7 @@ void proc_cancel(struct proc *);
 // The first process, which is this one.
 void proc_start(void);
 
-// A signal for p, with the table's lock unless p is the caller; 0 ends it. For all processes of a group, or
+// A signal for p, with the table's lock unless p is the caller. For all processes of a group, or
 // if that is 0 for the one with this pid: 0, or -1 if there is none.
 void proc_signal(struct proc *p, int sig);
 int proc_send(int pid, int group, int sig);

@@ -15,6 +15,7 @@ _Static_assert(RPC_WORDS == UPCALL_WORDS, "a message in registers");
 static struct {
     int client;      // who is served by transfer; 0: nobody
     u32 seen, asked; // the last client, and the last server, by index
+    u64 looked;      // the own counter before the last look at the boxes, which found nothing
     bool asking;     // one of several threads has the process's box
 } own;
 
@@ -107,13 +108,14 @@ int sys_rpc_next(struct rpc *m) {
     me()->serves = 1;
     m->pid = 0;
     if (client && client == own.client)
-        eid = reply(word, 0);
+        eid = reply(word, wake_read() == own.looked ? 0 : MASK_LIBOS); // boxes have their turn, too
     else if (client)
         answer_box(client, word);
     while (eid <= 0) {
         u64 seen = wake_read();
         if (interrupted()) return -1;
         if (take(m)) return 0;
+        own.looked = seen;
         if (SELF->fp_on) upcall_fp_save();
         if (thread_any())
             wake_wait(seen, ~0ul);

@@ -246,6 +246,7 @@ upcall_call:
     each_word ld
     li      a7, EXO_CALL
     ecall
+    li      t0, UA_VA
     ld      t1, SELF_WORDS(t0)
     each_word sd
     mv      a0, t6
@@ -267,6 +268,7 @@ upcall_receive:
     li      a4, 0
     li      a7, EXO_WAIT
     ecall
+    li      t0, UA_VA
     j       kept
 upcall_reply:
     li      t0, UA_VA
@@ -280,6 +282,7 @@ upcall_reply:
     each_word ld
     li      a7, EXO_REPLY
     ecall
+    li      t0, UA_VA
     each_kept ld, t0, SELF_KEPT
     j       upcall_unmask
 kept: // a0 is the result

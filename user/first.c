@@ -279,6 +279,29 @@ static i64 load(struct libos *l, eid_t *eid) {
     return err ? err : load_env(l, to, h.entry, eid);
 }
 
+// ---- memory ----
+
+// Does it still owe pages that it was asked for?
+static bool owes(const volatile struct exo_acct *a) {
+    u32 target = a->revoke_target > a->reserve ? a->revoke_target : a->reserve;
+    return a->revoke_deadline && a->held - a->doomed > target;
+}
+
+// Asks the account that holds most above its reserve for it, unless it was asked already: a second request
+// would only put the deadline off. True if there is one.
+static bool call_back(u64 n) {
+    u32 most = 0, from = 0;
+    for (u32 i = 0; i < label.nlines; i++) {
+        const volatile struct exo_acct *a = &EXO_ACCTS[libos[i].account];
+        if (libos[i].account && a->held > a->reserve && a->held - a->reserve > most) {
+            most = a->held - a->reserve;
+            from = libos[i].account;
+        }
+    }
+    if (from && !owes(&EXO_ACCTS[from])) exo_revoke(from, most < n ? most : n, exo_time() + GRACE_MS * ms);
+    return from != 0;
+}
+
 // ---- starting and ending ----
 
 static i64 give(struct libos *l) {
@@ -310,6 +333,7 @@ static void start(struct libos *l) {
         if (!err && line->flags & LINE_CONSOLE) err = exo_cons_give(l->account);
         if (!err) err = exo_env_ctl(eid, ENV_RUN);
     }
+    if (acct.err) call_back(pages);
     if (err) print("first: %s does not start: error %ld\n", line->name, err);
     if (err && l->account) exo_acct_end(l->account);
 }
@@ -323,7 +347,11 @@ static bool lives(u32 acct) {
 // One look at a libOS; an ended account is started again once it is swept. True if that is still to come.
 static bool look_after(struct libos *l) {
     u32 state = EXO_ACCTS[l->account].state;
-    if (!l->account || (state == ACCT_RUN && lives(l->account))) return false;
+    if (!l->account) { // given up, or there was not enough for an account
+        if (l->starts <= RESTARTS && exo_time() - l->started > LOOK_MS * ms) start(l);
+        return false;
+    }
+    if (state == ACCT_RUN && lives(l->account)) return false;
     if (state != ACCT_FREE) {
         i64 err = exo_acct_end(l->account); // E_STATE if it is ending already
         if (!err && exo_time() - l->started > LOOK_MS * ms) l->starts = 0;
@@ -334,27 +362,6 @@ static bool look_after(struct libos *l) {
         print("first: %s ended%s\n", l->line->name, l->starts > RESTARTS ? " too often" : "; once more");
     if (l->starts <= RESTARTS) start(l);
     return false;
-}
-
-// Does it still owe pages that it was asked for?
-static bool owes(const volatile struct exo_acct *a) {
-    u32 target = a->revoke_target > a->reserve ? a->revoke_target : a->reserve;
-    return a->revoke_deadline && a->held - a->doomed > target;
-}
-
-// Asks the account that holds most above its reserve for it, unless it was asked already: a second request
-// would only put the deadline off. True if there is one.
-static bool call_back(u64 n) {
-    u32 most = 0, from = 0;
-    for (u32 i = 0; i < label.nlines; i++) {
-        const volatile struct exo_acct *a = &EXO_ACCTS[libos[i].account];
-        if (libos[i].account && a->held > a->reserve && a->held - a->reserve > most) {
-            most = a->held - a->reserve;
-            from = libos[i].account;
-        }
-    }
-    if (from && !owes(&EXO_ACCTS[from])) exo_revoke(from, most < n ? most : n, exo_time() + GRACE_MS * ms);
-    return from != 0;
 }
 
 // What no line was promised is anyone's.

@@ -625,7 +625,9 @@ static void leaver(u64 way) {
     u64 out[32];
     switch (way) {
     case TO_MAIN:
-    case TO_NEXT: secrets_yield(way == TO_MAIN ? kt_main : 0);
+    case TO_NEXT: // an end of the slice in there would turn floating point off
+        __atomic_fetch_or(&uarea()->mask, MASK_LIBOS, __ATOMIC_SEQ_CST);
+        secrets_yield(way == TO_MAIN ? kt_main : 0);
     case BY_END: ecall_regs(EXO_ENV_END, self(), 0, out); break;
     case BY_STOP: ecall_regs(EXO_ENV_CTL, self(), ENV_STOP, out); break;
     case BY_FAULT:

@@ -243,12 +243,32 @@ static void threads(void) {
     ends(server_pid, 0, 0);
 }
 
+static void calls_without_end(void *pid) {
+    for (uint64 i = 0;; i++) add((int)(uint64)pid, ADD, i, 1);
+}
+
+static void nothing(void *unused) { (void)unused; }
+
+// One that calls all the time does not keep others out, which do not call by transfer as they have threads.
+static void fair(void) {
+    int pid = spawn(server, 0), busy = spawn(calls_without_end, (void *)(uint64)pid), from = uptime();
+    struct thread *t = thread_start(nothing, 0, 1);
+    if (!t) fail("thread_start", 1, 0);
+    for (uint64 i = 0; i < 20; i++) add(pid, ADD, i, 2);
+    if (uptime() > from + 100) fail("ticks for 20 calls", 100, uptime() - from);
+    thread_join(t);
+    kill(busy);
+    expect("wait", busy, wait(0));
+    ends(pid, END, 0);
+}
+
 const struct test rpc_tests[] = {{"rpccalls", calls, 0},
                                  {"rpcmany", many, 0},
                                  {"rpcchain", chain, 0},
                                  {"rpcrefused", refused, 0},
                                  {"rpcserverdies", server_dies, 0},
                                  {"rpcclientdies", client_dies, 0},
+                                 {"rpcfair", fair, 0},
                                  {"rpcsignals", signals, 0},
                                  {"rpcthreads", threads, 0},
                                  {0, 0, 0}};
