@@ -229,13 +229,23 @@ static void threads_serve(void *unused) {
     for (int i = 0; i < 3; i++) thread_join(t[i]);
 }
 
+static void process_client(void *arg) {
+    for (uint64 i = 0; i < 8; i++) add(server_pid, SLEEP, i, (uint64)arg);
+}
+
 static void threads(void) {
     struct thread *t[3];
+    int status;
     server_pid = spawn(threads_serve, 0);
     add(server_pid, ADD, 1, 2);
     for (uint64 i = 0; i < 3; i++)
         if (!(t[i] = thread_start(thread_client, (void *)i, 1))) fail("thread_start", 1, 0);
     for (int i = 0; i < 3; i++) thread_join(t[i]);
+    for (uint64 i = 0; i < 3; i++) spawn(process_client, (void *)i); // all of them served at once
+    for (int i = 0; i < 3; i++) {
+        if (wait(&status) == server_pid) fail("the server's end", 0, status);
+        expect("a client's status", 0, status);
+    }
     for (int i = 0; i < 3; i++) { // each ends one
         struct rpc m = {.word = {END}};
         ask(server_pid, &m);
