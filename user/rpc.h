@@ -1,5 +1,5 @@
-// Calls to a server process, which may be on any hart. A message is a few words; more goes through memory
-// that both have (user/exv6.h, shared pages) or a file.
+// Calls to a server process, which may be on any hart. A message is a few words; more goes by a pipe or a
+// file.
 #ifndef USER_RPC_H
 #define USER_RPC_H
 
