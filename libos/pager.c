@@ -1,12 +1,12 @@
 // See pager.h.
 #include "pager.h"
 
+#include <exo/call.h>
 #include "lib.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
 #include "upcall.h"
-#include <exo/call.h>
 
 #define PAGER (&SHARED->pager)
 #define SWAP  (&PAGER->swap)
@@ -40,8 +40,7 @@ static void add(u32 *n, u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits, u64 wo
         (struct exo_op){.op = op, .root = root, .va = va, .ppn = ppn, .bits = bits, .word = word};
 }
 
-// Does all of them but for those that the kernel refuses: a page may have been
-// doomed meanwhile.
+// Does all of them but for those that the kernel refuses: a page may have been doomed meanwhile.
 static void run(u32 n) {
     for (u32 i = 0; i < n;) {
         struct exo_ret r = exo_batch(PAGER->op + i, n - i);
@@ -59,9 +58,8 @@ static u32 each_proc(struct victim *v, u32 op, u32 n) {
     return n;
 }
 
-// Takes their entries, and finds out which have changed since the disk got
-// them. In op[] stays what the entries were, in order. Nobody can use the pages
-// from here on, and who tries waits for the lock.
+// Takes their entries, and finds out which have changed since the disk got them. In op[] stays what the
+// entries were, in order. Nobody can use the pages from here on, and who tries waits for the lock.
 static u32 take_entries(struct victim *v, u32 n) {
     u32 ops = 0, i = 0;
     for (u32 k = 0; k < n; k++) ops = each_proc(&v[k], EXO_UNBIND, ops);
@@ -98,8 +96,7 @@ static void write_out(struct victim *v, u32 n) {
     }
 }
 
-// Fills the entries that take_entries() left empty: with the slots, or as they
-// were where there is none.
+// Fills the entries that take_entries() left empty: with the slots, or as they were where there is none.
 static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
     u32 out = 0, i = 0;
     for (u32 k = 0; k < n; k++) {
@@ -153,8 +150,7 @@ static const volatile u64 *table_of(const struct proc *p, va_t va) {
 
 static void table_done(void) { exo_unbind(SELF->root, PAGER_VA, 0); }
 
-// Who else has the page: it is at the same place in all, as only fork shares.
-// False if some are not found.
+// Who else has the page: it is at the same place in all, as only fork shares. False if some are not found.
 static bool find_sharers(struct victim *v, u32 binds) {
     u32 n = 0;
     v->procs = 0;
@@ -183,9 +179,8 @@ static u32 put_out_chosen(void) {
     return n ? put_out(PAGER->victim, n) : 0;
 }
 
-// Chooses what may go of one table, up to `want` pages with those chosen
-// before; and has the rest show whether it is used from now on. What had to be
-// put out at once: how many.
+// Chooses what may go of one table, until `want` pages are, with those chosen before; and has the rest show
+// whether they are used from now on. How many had to be put out at once.
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
     u32 out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
     const volatile u64 *pte = table_of(p, from);
@@ -195,15 +190,15 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
         if (!(pte[i] & PTE_V)) continue;
         if (may_go(p, va, pte[i], pass)) {
             u32 binds = record(PTE_PPN(pte[i]))->binds;
-            if (PAGER->chosen == PAGER_VICTIMS ||
-                binds != 1) { // a shared one goes alone: it has many entries
+            bool alone = binds != 1; // a shared one, as it has many entries
+            if (alone || PAGER->chosen == PAGER_VICTIMS) {
                 run(ops);
                 ops = 0;
                 out += put_out_chosen();
             }
             struct victim *v = &PAGER->victim[PAGER->chosen];
             *v = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
-            if (binds == 1)
+            if (!alone)
                 PAGER->chosen++;
             else if (find_sharers(v, binds))
                 out += put_out(v, 1);
@@ -220,8 +215,7 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
     return out;
 }
 
-// Once round. A process's pages go together, as each time they do the disk is
-// waited for.
+// Once round. A process's pages go together, as the disk is waited for each time.
 static u32 go_round(enum pass pass, u32 want) {
     u32 out = 0;
     PAGER->chosen = 0;
@@ -253,8 +247,7 @@ bool pager_room(u32 n) {
 
 // ---- pages ----
 
-// Pages that the account has to give back, as the kernel has asked, if it is to
-// have so many more.
+// Pages that the account has to give back, as the kernel has asked, if it is to have so many more.
 static u32 too_many(u32 more) {
     const volatile struct exo_acct *a = account();
     u32 most = a->revoke_target > a->reserve ? a->revoke_target : a->reserve,
@@ -340,8 +333,8 @@ void pager_changed(ppn_t ppn) {
 
 // ---- pages that were taken by force ----
 
-// What of p is there still. Pages on their way out whose contents the disk has
-// go there; of others that are there no slot is known any more.
+// What of p is there still. Pages on their way out whose contents the disk has go there; of others that are
+// there no slot is known any more.
 static u32 count_resident(struct proc *p) {
     u32 there = 0;
     for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {

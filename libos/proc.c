@@ -16,7 +16,6 @@
 
 #define TABLE (&SHARED->procs)
 #define INIT  (&TABLE->proc[0])
-#define TICK  (EXO_WORDS->timebase / 10)
 
 struct proc *me(void) {
     return SELF->proc;

@@ -116,8 +116,8 @@ void proc_cancel(struct proc *);
 // The first process, which is this one.
 void proc_start(void);
 
-// A signal for p, with the table's lock unless p is the caller. For all processes of a group, or
-// if that is 0 for the one with this pid: 0, or -1 if there is none.
+// A signal for p, with the table's lock unless p is the caller. For all processes of a group, or if that is 0
+// for the one with this pid: 0, or -1 if there is none.
 void proc_signal(struct proc *p, int sig);
 int proc_send(int pid, int group, int sig);
 
@@ -132,6 +132,7 @@ int sys_getpid(void);
 // memory at `to`.
 int sys_procinfo(int index, struct procinfo *to);
 int sys_setgroup(int group); // joins that group; 0: a new one, whose number is the own pid
+#define TICK (EXO_WORDS->timebase / 10)
 int sys_sleep(int ticks);
 int sys_uptime(void);
 

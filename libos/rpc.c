@@ -16,7 +16,7 @@ static struct {
     int client;      // who is served by transfer; 0: nobody
     u32 seen, asked; // the last client, and the last server, by index
     u64 looked;      // the own counter before the last look at the boxes, which found nothing
-    bool asking;     // one of several threads has the process's box
+    int asking;      // the own pid: one of the threads has the process's box; a child's is another
 } own;
 
 static bool is_server(const struct proc *p, int pid) {
@@ -166,17 +166,17 @@ static int by_box(struct proc *server, int pid, struct rpc *m) {
     int result;
     for (;;) {
         u64 seen = wake_read();
-        if (!own.asking) break;
+        if (own.asking != me()->pid) break;
         if (!wake_wait(seen, ~0ul)) return -1;
     }
-    own.asking = true;
+    own.asking = me()->pid;
     ask(b, server, pid, m);
     for (;;) {
         u64 seen = wake_read(), stops = EXO_WORDS->stops;
         if (answered(b, server, m, &result)) break;
         wake_sleep(seen, stops);
     }
-    own.asking = false;
+    own.asking = 0;
     wake(me());
     return result;
 }
@@ -187,7 +187,7 @@ int sys_rpc_call(int pid, struct rpc *m) {
         struct proc *p = proc_at(own.asked);
         if (!is_server(p, pid) || p == me()) continue;
         i64 err = thread_any() || p->hart != me()->hart ? E_HOME : transfer(p->eid, m);
-        if (err == 0 || err == E_DEAD || killed()) return err ? -1 : 0;
+        if (err == 0 || err == E_DEAD || killed()) return err ? -1 : 0; // E_DEAD: it had begun
         return by_box(p, pid, m);
     }
     return -1;

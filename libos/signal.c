@@ -9,7 +9,6 @@
 #include "vm.h"
 
 #define NSIG 31
-#define TICK (EXO_WORDS->timebase / 10)
 
 static struct {
     u64 handler[NSIG];
@@ -81,13 +80,7 @@ void signal_leave(struct context *c) {
 
 void signal_resume(void) {
     struct context c = *SELF->save;
-    const volatile struct exo_frame *f = &UAREA->epilogue;
-    c.x[0] = f->epc;
-    c.x[5] = f->t0;
-    c.x[6] = f->t1;
-    c.x[7] = f->t2;
-    __atomic_fetch_and(&UAREA->mask, ~(u64)MASK_EPILOGUE, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&UAREA->pending, __ATOMIC_SEQ_CST) & PENDING_EPILOGUE) upcall_yield(0);
+    upcall_take_frame(&c);
     signal_take(&c);
     thread_resume(&c);
 }

@@ -149,19 +149,12 @@ static void give_turn(void) {
 
 void thread_interrupted(void) {
     struct thread *self = all.now;
-    const volatile struct exo_frame *f = &UAREA->epilogue;
     turn_over(self);
     struct thread *next = pick(0);
     turn_begins(next);
     if (next == self) return;
-    self->context.x[0] = f->epc;
-    self->context.x[5] = f->t0;
-    self->context.x[6] = f->t1;
-    self->context.x[7] = f->t2;
     self->interrupted = true;
-    __atomic_fetch_and(&UAREA->mask, ~(u64)MASK_EPILOGUE, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&UAREA->pending, __ATOMIC_SEQ_CST) & PENDING_EPILOGUE) upcall_yield(0);
-    if (next->interrupted && !signal_due()) resume_now();
+    upcall_take_frame(&self->context);
     if (next->interrupted) make_resume(next);
     thread_go(next);
 }

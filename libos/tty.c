@@ -135,12 +135,12 @@ int sys_front(int group) {
     struct tty *t = &SHARED->tty;
     if (group < 0) return -1;
     lock_acquire(&t->lock);
-    bool interrupted = t->interrupted;
+    bool was = t->interrupted;
     t->watcher = me();
     t->front = group;
     t->interrupted = false;
     lock_release(&t->lock);
-    return interrupted;
+    return was;
 }
 
 bool tty_watch(void) {

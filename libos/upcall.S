@@ -234,6 +234,15 @@ leave:
     .endr
     .endm
 
+    .macro  leave_words
+    li      t0, UA_VA
+    sd      a0, SELF_WORDS(t0)
+    each_kept sd, t0, SELF_KEPT
+    sd      zero, SELF_RESULT(t0)
+    rdtime  t1
+    sd      t1, SELF_LEFT(t0)
+    .endm
+
 // Nothing but t0, t6 and the message comes back from a call.
     .globl  upcall_call, upcall_receive, upcall_reply
 upcall_call:
@@ -255,12 +264,7 @@ upcall_call:
 // Whoever waits like this has nothing that an upcall would spoil: mask lets calls in. They come at `called`,
 // else it goes on at `prologue`.
 upcall_receive:
-    li      t0, UA_VA
-    sd      a0, SELF_WORDS(t0)
-    each_kept sd, t0, SELF_KEPT
-    sd      zero, SELF_RESULT(t0)
-    rdtime  t1
-    sd      t1, SELF_LEFT(t0)
+    leave_words
     mv      a0, a1
     mv      a1, a2
     mv      a2, a3
@@ -271,12 +275,7 @@ upcall_receive:
     li      t0, UA_VA
     j       kept
 upcall_reply:
-    li      t0, UA_VA
-    sd      a0, SELF_WORDS(t0)
-    each_kept sd, t0, SELF_KEPT
-    sd      zero, SELF_RESULT(t0)
-    rdtime  t1
-    sd      t1, SELF_LEFT(t0)
+    leave_words
     amoor.d zero, a1, (t0)
     mv      t1, a0
     each_word ld

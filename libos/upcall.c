@@ -39,6 +39,16 @@ void upcall_fault(struct trap *t) {
     crash(t);
 }
 
+void upcall_take_frame(struct context *c) {
+    const volatile struct exo_frame *f = &UAREA->epilogue;
+    c->x[0] = f->epc;
+    c->x[5] = f->t0;
+    c->x[6] = f->t1;
+    c->x[7] = f->t2;
+    __atomic_fetch_and(&UAREA->mask, ~(u64)MASK_EPILOGUE, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&UAREA->pending, __ATOMIC_SEQ_CST) & PENDING_EPILOGUE) upcall_yield(0);
+}
+
 // A program that was interrupted is about to go on. If it is not to, neither are its frames needed.
 void upcall_forced_on(void) {
     if (!killed()) return;

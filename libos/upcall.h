@@ -91,6 +91,9 @@ i64 upcall_reply(u64 *words, u64 mask);
 // Stores in kept what a process needs to return from this call a second time: 0 now, `result` then.
 u64 upcall_fork(u64 kept[16]) __attribute__((returns_twice));
 
+// What the epilogue frame holds of the program becomes part of c; the frame is free then for the next one.
+void upcall_take_frame(struct context *c);
+
 // Floating point off, the program's registers in SELF->save->f; and back.
 void upcall_fp_save(void);
 void upcall_fp_load(void);

@@ -1,30 +1,13 @@
 // callbench : what an exchange of a few words with another process on the same hart costs, in instructions
 // where the cycle counter counts those (`make bench`): by rpc_call(), and through two pipes.
+#include "user/bench.h"
 #include "user/rpc.h"
-#include "user/user.h"
 
 #define ROUNDS 200
-
-static uint64 cycle(void) {
-    uint64 c;
-    __asm__ volatile("rdcycle %0" : "=r"(c));
-    return c;
-}
 
 static int one_more(struct rpc *m) {
     m->word[0]++;
     return 1;
-}
-
-// The median, as a slice may end in any of them.
-static void row(const char *name, uint64 *took) {
-    for (int i = 1; i < ROUNDS; i++)
-        for (int j = i; j && took[j] < took[j - 1]; j--) {
-            uint64 t = took[j];
-            took[j] = took[j - 1];
-            took[j - 1] = t;
-        }
-    printf("bench %s %lu\n", name, took[ROUNDS / 2]);
 }
 
 static void by_call(void) {
@@ -40,7 +23,7 @@ static void by_call(void) {
     }
     kill(pid);
     wait(0);
-    row("rpc-call", took);
+    bench_row("rpc-call", took, ROUNDS, ROUNDS / 2);
 }
 
 static void by_pipes(void) {
@@ -64,7 +47,7 @@ static void by_pipes(void) {
     }
     kill(pid);
     wait(0);
-    row("rpc-pipes", took);
+    bench_row("rpc-pipes", took, ROUNDS, ROUNDS / 2);
 }
 
 int main(void) {

@@ -4,8 +4,8 @@
 #include "kernel/cache.h"
 #include "kernel/fcntl.h"
 #include "kernel/types.h"
+#include "user/bench.h"
 #include "user/exv6.h"
-#include "user/user.h"
 #include "user/kv/work.h"
 
 #define BUCKETS 500
@@ -20,12 +20,6 @@ static struct record {
     struct value value;
 } record[RECORDS]; // of the bucket looked at
 static uint n;
-
-static uint64 cycle(void) {
-    uint64 t;
-    __asm__ volatile("rdcycle %0" : "=r"(t));
-    return t;
-}
 
 static void need(int ok, const char *what) {
     if (ok) return;

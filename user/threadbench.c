@@ -1,8 +1,8 @@
 // threadbench : what a change of threads costs, in instructions, where the cycle counter counts those (`make
 // bench`): at the end of a slice, of threads that use no floating point and of such that do, with all their
 // registers saved and restored then; and by thread_yield().
+#include "user/bench.h"
 #include "user/thread.h"
-#include "user/user.h"
 
 #define ROUNDS 51
 
@@ -10,12 +10,6 @@ static volatile int turn; // whose last() it was
 static volatile uint64 last;
 static uint64 gap[ROUNDS];
 static volatile int n;
-
-static uint64 cycle(void) {
-    uint64 c;
-    __asm__ volatile("rdcycle %0" : "=r"(c));
-    return c;
-}
 
 // From one thread's last look at the counter to the next one's first. One that was interrupted between its
 // look and the store has not seen the change: its gap is wrong, and much larger. That may be half of them.
@@ -71,13 +65,7 @@ static void row(const char *name, void (*fn)(void *)) {
     }
     thread_join(a);
     thread_join(b);
-    for (int i = 1; i < ROUNDS; i++)
-        for (int j = i; j && gap[j] < gap[j - 1]; j--) {
-            uint64 g = gap[j];
-            gap[j] = gap[j - 1];
-            gap[j - 1] = g;
-        }
-    printf("bench %s %lu\n", name, gap[ROUNDS / 4]);
+    bench_row(name, gap, ROUNDS, ROUNDS / 4);
 }
 
 int main(void) {

@@ -272,6 +272,34 @@ static void fair(void) {
     ends(pid, END, 0);
 }
 
+// A child made while another thread waits for an answer has nothing to do with that.
+static void child_client(void *unused) {
+    (void)unused;
+    struct thread *t = thread_start(nothing, 0, 1);
+    if (!t) fail("thread_start", 1, 0);
+    thread_join(t);
+    add(server_pid, ADD, 5, 6);
+}
+
+static void slow_client(void *unused) {
+    (void)unused;
+    add(server_pid, SLEEP, 1, 2);
+}
+
+static void forks(void) {
+    server_pid = spawn(server, 0);
+    add(server_pid, ADD, 1, 2);
+    struct thread *t = thread_start(slow_client, 0, 1);
+    if (!t) fail("thread_start", 1, 0);
+    sleep(0);
+    thread_yield();
+    int status, pid = spawn(child_client, 0);
+    expect("wait", pid, wait(&status));
+    expect("the child's status", 0, status);
+    thread_join(t);
+    ends(server_pid, END, 0);
+}
+
 const struct test rpc_tests[] = {{"rpccalls", calls, 0},
                                  {"rpcmany", many, 0},
                                  {"rpcchain", chain, 0},
@@ -281,4 +309,5 @@ const struct test rpc_tests[] = {{"rpccalls", calls, 0},
                                  {"rpcfair", fair, 0},
                                  {"rpcsignals", signals, 0},
                                  {"rpcthreads", threads, 0},
+                                 {"rpcfork", forks, 0},
                                  {0, 0, 0}};
