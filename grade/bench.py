@@ -3,11 +3,11 @@
 
     bench.py [--build DIR] [--test] [--accept]
 
-Boots the kernel's tests with only=bench, the Unix libOS up to its prompt, and there threadbench, callbench and
-storebench, and the key-value libOS, under -icount with one hart and the disk in RAM, so that the counts repeat. Prints
-them beside the targets and what was measured elsewhere; fails if one is over its target, or over 5 % above the count
-accepted before (grade/bench.accepted). --accept writes that file; --test prints `ok` and `not ok` lines instead of the
-table.
+Boots the kernel's tests with only=bench; the Unix libOS up to its prompt, and there threadbench, callbench, storebench
+and copybench; and the libOSes kv and copier. All that under -icount with one hart and the disk in RAM, so that the
+counts repeat. Prints them beside the targets and what was measured elsewhere, and the ratio of two forms of one thing;
+fails if a count is over its target, or over 5 % above the one accepted before (grade/bench.accepted). --accept writes
+that file; --test prints `ok` and `not ok` lines instead of the table.
 """
 import argparse
 import os
@@ -58,10 +58,16 @@ ROWS = [
     ('rpc-pipes', 'the same through two pipes', 0, '', '', ''),
     ('store-files', 'a store on files, of the Unix libOS: an operation', 0, '', '', ''),
     ('store-kv', 'the same by a libOS of its own, user/kv/', 0, '', '', ''),
+    ('copy-files', '16 MiB from file to file, read() and write()', 0, '', '', ''),
+    ('copy-extents', 'the same from extent to extent, user/copier.c', 0, '', '', ''),
     ('scan-lru', 'a file of 1400 pages through 1024 frames: LRU', 0, '', '', ''),
     ('scan-mru', 'the same: MRU', 0, '', '', ''),
     ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
 ]
+
+# Two forms of one thing.
+RATIOS = [('thread-all', 'thread-live'), ('rpc-pipes', 'rpc-call'), ('store-files', 'store-kv'),
+          ('copy-files', 'copy-extents'), ('scan-lru', 'scan-mru')]
 
 
 def kernel_rows(build):
@@ -70,16 +76,15 @@ def kernel_rows(build):
     return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}, text
 
 
-def program_rows(build, program):
-    config = run.Run(f'bench-{program}', 'testfs', args='budget=100', extra=run.ICOUNT, talk=shell.types(program))
+def program_rows(build, program, size=None):
+    config = run.Run(f'bench-{program}', 'testfs', args='budget=100', extra=run.ICOUNT, talk=shell.types(program), size=size)
     text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
     return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}
 
 
-def kv_rows(build):
-    """The same work as storebench's, by the library OS that is made for it."""
-    config = run.Run('bench-kv', 'first', status=None, extra=run.ICOUNT, talk=shell.says('done\n'),
-                     lines=['name=kv image=kv pages=300 console extents=store args=7.2000'])
+def libos_rows(build, raw, line):
+    """The same work as a program's, by a library OS that is made for it."""
+    config = run.Run('bench-libos', 'first', status=None, extra=run.ICOUNT, talk=shell.says('done\n'), raw=raw, lines=[line])
     text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
     return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}
 
@@ -174,7 +179,9 @@ def main():
         saw, text = kernel_rows(options.build)
         for program in ('threadbench', 'callbench', 'storebench'):
             saw.update(program_rows(options.build, program))
-        saw.update(kv_rows(options.build))
+        saw.update(program_rows(options.build, 'copybench', size='48M'))
+        saw.update(libos_rows(options.build, '16M', 'name=kv image=kv pages=300 console extents=store args=7.2000'))
+        saw.update(libos_rows(options.build, '40M', 'name=copier image=copier pages=200 console extents=from,to'))
         saw['prompt'] = prompt_row(options.build)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f'not ok bench: {error}')
@@ -192,6 +199,9 @@ def main():
         else:
             print(f'{name:20}{what:50}{saw.get(name) or 0:10}{target or "":>10}{sel4:>7}{xv6:>11}{prototype:>10}'
                   f'{"  over" if why else ""}')
+    for more, less in RATIOS:
+        if not options.test and saw.get(more) and saw.get(less):
+            print(f'{f"{more} : {less}":70}{saw[more] / saw[less]:10.2f}')
     if options.accept:
         with open(ACCEPTED, 'w', encoding='ascii') as f:
             f.writelines(f'{name} {saw[name]}\n' for name, *_ in ROWS if saw.get(name))

@@ -34,16 +34,17 @@ class Run:
     """One boot. disk: 'ram', 'virtio' or 'none'; wall: seconds after which QEMU is killed; status: of QEMU, expected;
     talk: what types at it and reads the answers (shell.py); damage: what changes the disk before the boot; twice:
     boots again, and compares the traces; lines: the manifest, for the boot image first and the libOS guest; size: of
-    the disk, if one is made for this run, and swap: of its extent of that name, if there is to be one;
+    the disk, if one with a file system is made for this run, raw: of one without (in RAM it is the guest's); swap: of
+    the extent of that name, if there is to be one;
     unix: what else the line of the Unix libOS says then; first: the boot
     image."""
 
     def __init__(self, name, image, cpus=1, args='', disk='ram', mem='128M', wall=240, status=0, extra=(), talk=None,
-                 damage=None, twice=False, lines=(), size=None, swap=None, unix='', first='first'):
+                 damage=None, twice=False, lines=(), size=None, raw='4M', swap=None, unix='', first='first'):
         self.name, self.image, self.cpus, self.args, self.disk, self.mem = name, image, cpus, args, disk, mem
         self.wall, self.status, self.extra, self.twice = wall, status, list(extra), twice
         self.talk, self.damage, self.lines, self.size = talk, damage, lines, size
-        self.swap, self.unix, self.first = swap, unix, first
+        self.raw, self.swap, self.unix, self.first = raw, swap, unix, first
 
 
 RUNS = [
@@ -193,12 +194,16 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
+# Of images that have any.
+EXTENTS = {'kv': [f'store={kv.SIZE}'], 'copier': ['from=16M', 'to=16M']}
+
+
 def guest_lines(run, build):
-    """Of the manifest, beside the first; a line that names no image is one of user/guest.c. A store gets an extent."""
+    """Of the manifest, beside the first; a line that names no image is one of user/guest.c. With it its extents."""
     lines = [line if 'image=' in line else f'image=guest {line}' for line in run.lines]
     images = sorted({re.search(r'image=(\w+)', line)[1] for line in lines} | ({'guest'} if run.first == 'torment' else set()))
     return ([a for i in images for a in ('--libos', f'{i}={build}/{i}.img')] +
-            (['--raw', f'store={kv.SIZE}'] if 'kv' in images else []) +
+            [a for i in images for e in EXTENTS.get(i, []) for a in ('--raw', e)] +
             [a for line in lines for a in ('--line', f'envs=1 slots=4 {line}')])
 
 
@@ -219,8 +224,7 @@ def make_disk(run, build):
     elif run.image in DISKS:
         shutil.copyfile(f'{build}/{DISKS[run.image]}', disk)
     else:
-        size = '16M' if any('image=kv' in line for line in run.lines) else '4M'  # of a disk in RAM, which is the guest's
-        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', size, '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
+        subprocess.run([f'{build}/mkfs', '-o', disk, '-s', run.raw, '--boot', f'{build}/{run.image}.img', '--raw', 'test=1M',
                         '--fs-size', '0'] + guest_lines(run, build), check=True)
     if run.damage:
         run.damage(disk)
