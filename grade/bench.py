@@ -65,28 +65,31 @@ ROWS = [
     ('prompt', 'first kernel instruction to the prompt, 128 MiB', 5000000, '', 421000000, ''),
 ]
 
-# Two forms of one thing.
+# Two forms of one thing, the dearer one first.
 RATIOS = [('thread-all', 'thread-live'), ('rpc-pipes', 'rpc-call'), ('store-files', 'store-kv'),
           ('copy-files', 'copy-extents'), ('scan-lru', 'scan-mru')]
 
 
-def kernel_rows(build):
-    config = run.Run('bench', 'ktest', args='only=bench budget=100', extra=run.ICOUNT)
+def rows(config, build):
+    """What one boot counted, by name, and all that it said."""
     text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
     return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}, text
 
 
+def kernel_rows(build):
+    config = run.Run('bench', 'ktest', args='only=bench budget=100', extra=run.ICOUNT)
+    return rows(config, build)
+
+
 def program_rows(build, program, size=None):
     config = run.Run(f'bench-{program}', 'testfs', args='budget=100', extra=run.ICOUNT, talk=shell.types(program), size=size)
-    text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
-    return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}
+    return rows(config, build)[0]
 
 
 def libos_rows(build, raw, line):
     """The same work as a program's, by a library OS that is made for it."""
     config = run.Run('bench-libos', 'first', status=None, extra=run.ICOUNT, talk=shell.says('done\n'), raw=raw, lines=[line])
-    text, _, _, _ = run.boot(config, argparse.Namespace(build=build, only=None, verbose=False))
-    return {name: int(n) for name, n in re.findall(r'^bench ([\w-]+) (-?\d+)$', text, re.M)}
+    return rows(config, build)[0]
 
 
 class Debugger:

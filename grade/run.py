@@ -194,12 +194,12 @@ def qemu_command(run, build, disk, only, ram=None):
                       '-device', 'virtio-blk-device,drive=x0']
 
 
-# Of images that have any.
+# Raw ones, of the images that have any.
 EXTENTS = {'kv': [f'store={kv.SIZE}'], 'copier': ['from=16M', 'to=16M']}
 
 
 def guest_lines(run, build):
-    """Of the manifest, beside the first; a line that names no image is one of user/guest.c. With it its extents."""
+    """Of the manifest, beside the first; a line that names no image is one of user/guest.c. And the extents that they name."""
     lines = [line if 'image=' in line else f'image=guest {line}' for line in run.lines]
     images = sorted({re.search(r'image=(\w+)', line)[1] for line in lines} | ({'guest'} if run.first == 'torment' else set()))
     return ([a for i in images for a in ('--libos', f'{i}={build}/{i}.img')] +

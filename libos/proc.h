@@ -132,7 +132,8 @@ int sys_getpid(void);
 // memory at `to`.
 int sys_procinfo(int index, struct procinfo *to);
 int sys_setgroup(int group); // joins that group; 0: a new one, whose number is the own pid
-#define TICK (EXO_WORDS->timebase / 10)
+
+#define TICK (EXO_WORDS->timebase / 10) // the unit of sleep, uptime and alarm
 int sys_sleep(int ticks);
 int sys_uptime(void);
 

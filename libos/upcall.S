@@ -234,6 +234,7 @@ leave:
     .endr
     .endm
 
+// a0: where the next message goes. It and the time lie in SELF with all that is kept; t0, t1 change.
     .macro  leave_words
     li      t0, UA_VA
     sd      a0, SELF_WORDS(t0)
