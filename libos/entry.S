@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_rpc_answer + 1
+    .rept   SYS_msync + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -76,6 +76,9 @@ calls:
     entry   SYS_rpc_call, sys_rpc_call
     entry   SYS_rpc_next, sys_rpc_next
     entry   SYS_rpc_answer, sys_rpc_answer
+    entry   SYS_mmap, sys_mmap
+    entry   SYS_munmap, sys_munmap
+    entry   SYS_msync, sys_msync
 
     .text
 sys_none:

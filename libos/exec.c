@@ -6,6 +6,7 @@
 #include "elf.h"
 #include "file.h"
 #include "lib.h"
+#include "map.h"
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
@@ -210,6 +211,7 @@ int exec_file(const char *path, char **argv, bool user) {
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     if (ok) {
         thread_alone();
+        map_drop(me(), true);
         pager_enter();       // which goes by root and sz
         me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
         if (exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {

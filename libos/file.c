@@ -179,18 +179,6 @@ int sys_pipe(int *fds) {
 
 // ---- bytes ----
 
-static int copy_out(void *to, const void *from, u64 n) {
-    if (!user_ok(to, n, true)) return -1;
-    __builtin_memcpy(to, from, n);
-    return 0;
-}
-
-static int copy_in(void *to, const void *from, u64 n) {
-    if (!user_ok(from, n, false)) return -1;
-    __builtin_memcpy(to, from, n);
-    return 0;
-}
-
 static int read_inode(struct file *f, void *to, int n) {
     struct fs *fs = the_fs();
     if (inode_lock(fs, f->ip)) return -1;

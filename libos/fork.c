@@ -6,6 +6,7 @@
 #include <exo/call.h>
 #include "file.h"
 #include "lib.h"
+#include "map.h"
 #include "pager.h"
 #include "proc.h"
 #include "shared.h"
@@ -14,8 +15,8 @@
 #include "vm.h"
 
 // Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and
-// is marked; either may then be first to write.
-static bool share_pages(struct proc *p, va_t va, va_t end) {
+// is marked; either may then be first to write. But `one` is for all who share it.
+static bool share_pages(struct proc *p, va_t va, va_t end, bool one) {
     ppn_t child = p->root;
     for (; va < end; va += EXO_PAGE) {
         u64 pte = PTE_OF(va);
@@ -26,7 +27,9 @@ static bool share_pages(struct proc *p, va_t va, va_t end) {
             continue;
         }
         u32 bits = pte & (PTE_R | PTE_X | PTE_COW | PTE_A);
-        if (pte & PTE_W) {
+        if (one) {
+            bits |= pte & PTE_W;
+        } else if (pte & PTE_W) {
             bits |= PTE_COW;
             if (pte & PTE_D) pager_changed(PTE_PPN(pte));
             if (!batch_add(EXO_PROTECT, SELF->root, va, 0, (PTE_W | PTE_D) << 16 | PTE_COW)) return false;
@@ -40,7 +43,11 @@ static bool share_pages(struct proc *p, va_t va, va_t end) {
 static bool share_program(struct proc *child) {
     pager_enter();
     child->sz = me()->sz;
-    bool ok = share_pages(child, 0, me()->sz);
+    bool ok = share_pages(child, 0, me()->sz, false);
+    for (u32 i = 0; i < NMAP && ok; i++) {
+        const struct mapping *m = map_at(child, i);
+        ok = share_pages(child, m->va, m->va + m->pages * EXO_PAGE, m->object);
+    }
     pager_leave();
     return ok;
 }
@@ -49,6 +56,7 @@ static bool share_program(struct proc *child) {
 static void unshare_program(struct proc *child) {
     u64 sz = child->sz;
     child->sz = 0;
+    map_drop(child, false);
     space_free(child->root, sz, 0, child->threads);
 }
 
@@ -97,6 +105,10 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
     if (!space_new(&child->root, false)) return false;
     if (!space_grow(child->root, 0, me()->sz)) {
         space_free(child->root, 0, 0, child->threads);
+        return false;
+    }
+    if (!map_fork(child)) {
+        space_free(child->root, me()->sz, 0, child->threads);
         return false;
     }
     ppn_t uarea = share_program(child) ? make_uarea(child, kept) : 0;

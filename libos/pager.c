@@ -148,6 +148,8 @@ static const volatile u64 *table_of(const struct proc *p, va_t va) {
     return (const volatile u64 *)PAGER_VA;
 }
 
+#define EACH_TABLE(p, va) for (va_t va = vm_table(p, 0); va < PROGRAM_END; va = vm_table(p, va + TABLE_SPAN))
+
 static void table_done(void) { exo_unbind(SELF->root, PAGER_VA, 0); }
 
 // Who else has the page: it is at the same place in all, as only fork shares. False if some are not found.
@@ -167,7 +169,8 @@ static bool find_sharers(struct victim *v, u32 binds) {
 
 static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
     const volatile struct exo_page *page = record(PTE_PPN(pte));
-    if (page->type != PAGE_DATA || page->pins || (va >= p->io && va < p->io_end)) return false;
+    if (page->type != PAGE_DATA || page->flags & PAGE_KEEP || page->pins || (va >= p->io && va < p->io_end))
+        return false;
     if (page->binds != 1) return pass == ANY;
     if (pass == CLEAN) return !(pte & (PTE_A | PTE_D)) && page->tag;
     return pass == ANY || !(pte & PTE_A);
@@ -182,10 +185,10 @@ static u32 put_out_chosen(void) {
 // Chooses what may go of one table, until `want` pages are, with those chosen before; and has the rest show
 // whether they are used from now on. How many had to be put out at once.
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
-    u32 out = 0, ops = 0, pages = (u32)((p->sz - from + EXO_PAGE - 1) / EXO_PAGE);
+    u32 out = 0, ops = 0;
     const volatile u64 *pte = table_of(p, from);
     if (!pte) return 0;
-    for (u32 i = 0; i < 512 && i < pages && out + PAGER->chosen < want; i++) {
+    for (u32 i = 0; i < 512 && out + PAGER->chosen < want; i++) {
         va_t va = from + i * EXO_PAGE;
         if (!(pte[i] & PTE_V)) continue;
         if (may_go(p, va, pte[i], pass)) {
@@ -221,8 +224,10 @@ static u32 go_round(enum pass pass, u32 want) {
     PAGER->chosen = 0;
     for (u32 seen = 0; seen <= NPROC && out < want; seen++) {
         struct proc *p = proc_at(PAGER->proc);
-        for (; has_program(p) && PAGER->va < p->sz && out + PAGER->chosen < want; PAGER->va += TABLE_SPAN)
+        for (; has_program(p) && out + PAGER->chosen < want; PAGER->va += TABLE_SPAN) {
+            if ((PAGER->va = vm_table(p, PAGER->va)) >= PROGRAM_END) break;
             out += look_at_table(p, PAGER->va, pass, want - out);
+        }
         out += put_out_chosen();
         if (out >= want) break;
         PAGER->proc = (PAGER->proc + 1) % NPROC;
@@ -337,7 +342,7 @@ void pager_changed(ppn_t ppn) {
 // there no slot is known any more.
 static u32 count_resident(struct proc *p) {
     u32 there = 0;
-    for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {
+    EACH_TABLE(p, from) {
         const volatile u64 *pte = table_of(p, from);
         for (u32 i = 0; pte && i < 512; i++) {
             if (!(pte[i] & PTE_V)) continue;
@@ -358,7 +363,7 @@ static u32 count_resident(struct proc *p) {
 }
 
 static void count_slots(const struct proc *p) {
-    for (va_t from = 0; from < p->sz; from += TABLE_SPAN) {
+    EACH_TABLE(p, from) {
         const volatile u64 *pte = table_of(p, from);
         for (u32 i = 0; pte && i < 512; i++) {
             if (pte[i] == 0 || pte[i] & PTE_V) continue;

@@ -1,5 +1,6 @@
 // See pages.h.
 #include "pages.h"
+#include "map.h"
 #include "pager.h"
 #include "proc.h"
 #include "space.h"
@@ -15,7 +16,8 @@ u32 user_pages(const void *at, u32 n, int write, ppn_t *ppn) {
     me()->io = va;
     me()->io_end = va + (u64)n * EXO_PAGE;
     pager_leave();
-    for (; i < n && user_ok((const void *)va, EXO_PAGE, write); i++, va += EXO_PAGE)
+    for (; i < n && !(write && map_shares(va)) && user_ok((const void *)va, EXO_PAGE, write);
+         i++, va += EXO_PAGE)
         ppn[i] = PTE_PPN(PTE_OF(va));
     pager_enter();
     for (u32 k = 0; write && k < i; k++) pager_changed(ppn[k]); // the disk sets no D

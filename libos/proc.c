@@ -6,6 +6,7 @@
 #include "crash.h"
 #include "file.h"
 #include "lib.h"
+#include "map.h"
 #include "shared.h"
 #include "robust.h"
 #include "signal.h"
@@ -70,6 +71,7 @@ struct proc *proc_new(void) {
                          .parent = me(),
                          .hart = p->hart,
                          .slot = p->slot,
+                         .map = PROGRAM_END,
                          .group = me()->group,
                          .caught = me()->caught,
                          .ignored = me()->ignored};
@@ -102,8 +104,12 @@ void proc_start(void) {
     SELF->ends = &INIT->signals;
     SELF->index = 0;
     SELF->root = env(SELF->first.eid)->root;
-    *INIT = (struct proc){
-        .state = PROC_LIVE, .pid = 1, .eid = SELF->first.eid, .root = SELF->root, .ignored = 1u << SIGCHLD};
+    *INIT = (struct proc){.state = PROC_LIVE,
+                          .pid = 1,
+                          .eid = SELF->first.eid,
+                          .root = SELF->root,
+                          .map = PROGRAM_END,
+                          .ignored = 1u << SIGCHLD};
     INIT->hart = env(INIT->eid)->home;
     TABLE->last_pid = 1;
 
@@ -138,12 +144,13 @@ void proc_exit(int status) {
     thread_alone();
     if (!ending) {
         ending = true;
+        map_drop(p, true);
         file_exit();
         tty_exit();
     }
     u64 sz = p->sz;
     p->sz = 0;
-    space_shrink(p->root, sz, 0);
+    space_shrink(p->root, sz, 0, 0);
 
     lock_acquire(&TABLE->lock);
     struct proc *parent = p->parent;
@@ -173,6 +180,7 @@ static void put_down(struct proc *p) {
         exo_env_end(p->eid);
     }
     file_cancel(p);
+    map_drop(p, false);
     lock_acquire(&TABLE->lock);
     give_children(p);
     lock_release(&TABLE->lock);
@@ -269,8 +277,9 @@ int sys_procinfo(int index, struct procinfo *to) {
         info.group = p->group;
         info.ended = p->state == PROC_ZOMBIE;
         info.eid = p->eid;
-        info.pages = (u32)((p->sz + EXO_PAGE - 1) / EXO_PAGE);
-        info.private = (u32)(vm_cost(p->sz) - info.pages);
+        u32 pages = (u32)((p->sz + EXO_PAGE - 1) / EXO_PAGE);
+        info.pages = pages + map_pages(p);
+        info.private = (u32)(vm_cost(p->sz) - pages);
         memcpy(info.name, p->name, sizeof(info.name));
     }
     lock_release(&TABLE->lock);

@@ -45,7 +45,8 @@ struct proc {
     u32 hart;
     u32 slot;
     ppn_t root;
-    u64 sz;       // end of the program's part of the address space
+    u64 sz;       // end of the program, ...
+    va_t map;     // ... and where its mappings begin (map.h)
     u64 charged;  // pages it may use at most, taken from the commit count (vm.h)
     u32 resident; // of the program's pages, those that are there (pager.h); [io, io_end) of them must stay
     u32 lost;     // some were taken by force

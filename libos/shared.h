@@ -12,6 +12,7 @@
 #include "file.h"
 #include "fs.h"
 #include "kernel/param.h"
+#include "map.h"
 #include "pager.h"
 #include "pipe.h"
 #include "proc.h"
@@ -50,6 +51,7 @@ struct shared {
     struct tty tty;
     struct rpcs rpcs;
     struct pager pager;
+    struct maps maps;
     union {
         struct bcache cache;
         u8 cache_memory[BCACHE_MEMORY(CACHE_MOST)];

@@ -58,7 +58,7 @@ static void free_named(struct exo_op *op, u32 n) {
     }
 }
 
-static void free_pages(const ppn_t *ppn, u32 n) {
+void space_free_pages(const ppn_t *ppn, u32 n) {
     for (u32 i = 0; i < n; i++) batch.op[i] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = ppn[i]};
     free_named(batch.op, n);
 }
@@ -69,7 +69,7 @@ static bool try_alloc(ppn_t *ppn, u32 n) {
             (struct exo_op){.op = EXO_PAGE_ALLOC, .bits = 1}; // a table is zeroed when it becomes one
     struct exo_ret r = exo_batch(batch.op, n);
     for (u32 i = 0; i < r.val; i++) ppn[i] = batch.op[i].ppn;
-    if (r.err) free_pages(ppn, (u32)r.val);
+    if (r.err) space_free_pages(ppn, (u32)r.val);
     return r.err == 0;
 }
 
@@ -84,12 +84,12 @@ static bool make_tables(ppn_t *root) {
     ppn_t page[1 + TABLES];
     if (!alloc_pages(page, 1 + TABLES)) return false;
     if (exo_pt_link(page[0], 0, 2, page[0]) != 0) {
-        free_pages(page, 1 + TABLES);
+        space_free_pages(page, 1 + TABLES);
         return false;
     }
     for (u32 i = 0; i < TABLES; i++) {
         if (exo_pt_link(page[0], tables[i].va, tables[i].level, page[1 + i]) != 0) {
-            free_pages(page + 1 + i, TABLES - i);
+            space_free_pages(page + 1 + i, TABLES - i);
             space_free(page[0], 0, 0, 0);
             return false;
         }
@@ -220,18 +220,28 @@ bool space_grow(ppn_t root, u64 sz, u64 new_sz) {
     return true;
 }
 
-u32 space_shrink(ppn_t root, u64 sz, u64 new_sz) {
+// With the pager's lock.
+static void drop_pages(ppn_t root, va_t from, va_t to, u32 *resident) {
     u32 bound = 0;
-    pager_enter();
-    va_t va = (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1);
-    while (va < sz) {
-        va_t end = (va | (TABLE_SPAN - 1)) + 1;
-        bound += unbind(root, va, end < sz ? end : sz);
-        va = end;
+    while (from < to) {
+        va_t end = (from | (TABLE_SPAN - 1)) + 1;
+        bound += unbind(root, from, end < to ? end : to);
+        from = end;
     }
-    for (va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
+    if (resident) *resident -= bound;
+}
+
+void space_drop(ppn_t root, va_t from, va_t to, u32 *resident) {
+    pager_enter();
+    drop_pages(root, from, to, resident);
     pager_leave();
-    return bound;
+}
+
+void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident) {
+    pager_enter();
+    drop_pages(root, (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1), sz, resident);
+    for (va_t va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
+    pager_leave();
 }
 
 static void unbind_frames(ppn_t root, const u64 *frames) {
@@ -245,7 +255,7 @@ static void unbind_frames(ppn_t root, const u64 *frames) {
 }
 
 void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads) {
-    space_shrink(root, sz, 0);
+    space_shrink(root, sz, 0, 0);
     if (frames) unbind_frames(root, frames);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, THREADS_VA, threads);
@@ -256,5 +266,5 @@ void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads) {
     for (u32 i = TABLES; i-- > 0;)
         if ((page[n] = unlink_table(root, tables[i].va, tables[i].level))) n++;
     if ((page[n] = unlink_table(root, 0, 2))) n++;
-    free_pages(page, n);
+    space_free_pages(page, n);
 }

@@ -1,7 +1,8 @@
 // Address spaces: the tables and bindings that every process has, made for fork and exec and taken apart
 // again.
 //
-//     0             program: pages [0, sz), a level-0 table for each 2 MiB of it
+//     0             program: pages [0, sz) and its mappings, which end at PROGRAM_END (vm.h); a level-0 table
+//                   for each 2 MiB of either
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
 //     THREADS_VA    stacks of the process's threads (thread.h)
 //     PAGER_VA      four scratch pages and before the last two the u-area (UA_VA)
@@ -48,9 +49,17 @@ bool space_new(ppn_t *root, bool own);
 void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads);
 
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
-// needs, pages included: how many were there. Growing fails with nothing done.
+// needs, pages included. Growing fails with nothing done. And the same for tables alone, or pages alone, of
+// any part of it: space_grow(root, from, to) and space_shrink(root, to, from, resident) with multiples of
+// TABLE_SPAN; space_drop. How many pages were dropped is subtracted from *resident (struct proc), unless that
+// is 0.
 bool space_grow(ppn_t root, u64 sz, u64 new_sz);
-u32 space_shrink(ppn_t root, u64 sz, u64 new_sz);
+void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident);
+void space_drop(ppn_t root, va_t from, va_t to, u32 *resident);
+
+// Frees n pages that nobody binds, at most EXO_BATCH_MAX. If one is the disk's still, once the request is
+// over.
+void space_free_pages(const ppn_t *ppn, u32 n);
 
 // Several bindings as one call. batch_add sends what has gathered when there is no room for another; once one
 // operation was refused, the rest of that call is not done and false is returned.

@@ -8,11 +8,8 @@
 #include "kernel/syscall.h"
 #include "vm.h"
 
-#define CAUSE_ILLEGAL    2
-#define CAUSE_ECALL      8
-#define CAUSE_FETCH_PAGE 12
-#define CAUSE_LOAD_PAGE  13
-#define CAUSE_STORE_PAGE 15
+#define CAUSE_ILLEGAL 2
+#define CAUSE_ECALL   8
 
 void upcall_fault(struct trap *);
 

@@ -5,14 +5,11 @@
 #include <exo/call.h>
 #include "exec.h"
 #include "lib.h"
+#include "map.h"
 #include "pager.h"
 #include "shared.h"
 #include "space.h"
 #include "upcall.h"
-
-#define CAUSE_FETCH_PAGE 12
-#define CAUSE_LOAD_PAGE  13
-#define CAUSE_STORE_PAGE 15
 
 static u64 page_up(u64 n) { return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1); }
 
@@ -66,7 +63,7 @@ bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
     u64 frame = (va - CACHE_VA) / EXO_PAGE;
     if (frame < SHARED->frames && cause != CAUSE_FETCH_PAGE) return bind_frame(frame);
-    if (va >= me()->sz || va == program()->guard) return false;
+    if (va < me()->sz ? va == program()->guard : !map_has(va, cause)) return false;
     pager_enter();
     bool ok = !me()->lost && serve(cause, va, PTE_OF(va));
     pager_leave();
@@ -86,10 +83,23 @@ static bool page_ok(va_t va, bool write) {
 bool user_ok(const void *p, u64 n, bool write) {
     va_t va = (va_t)p, end = page_up(me()->sz);
     if (n == 0) return true;
+    if (va >= me()->map) end = PROGRAM_END;
     if (va >= end || n > end - va) return false;
     for (va_t page = va & ~(u64)(EXO_PAGE - 1); page < va + n; page += EXO_PAGE)
         if (!page_ok(page, write)) return false;
     return true;
+}
+
+int copy_out(void *to, const void *from, u64 n) {
+    if (!user_ok(to, n, true)) return -1;
+    memcpy(to, from, n);
+    return 0;
+}
+
+int copy_in(void *to, const void *from, u64 n) {
+    if (!user_ok(from, n, false)) return -1;
+    memcpy(to, from, n);
+    return 0;
 }
 
 int user_str(const char *p, char *out, int max) {
@@ -99,6 +109,12 @@ int user_str(const char *p, char *out, int max) {
         if (out[n] == 0) return n;
     }
     return -1;
+}
+
+va_t vm_table(const struct proc *p, va_t va) {
+    va &= ~(va_t)(TABLE_SPAN - 1);
+    va_t map = p->map & ~(va_t)(TABLE_SPAN - 1);
+    return va < p->sz || va > map ? va : map;
 }
 
 // ---- the commit count and the heap ----
@@ -129,10 +145,10 @@ static bool grow(struct proc *p, u64 sz) {
 static char *change_size(int n) {
     struct proc *p = me();
     u64 old = p->sz, sz = old + (u64)(i64)n;
-    if (n >= 0 ? sz > PROGRAM_END : sz > old) return (char *)-1;
+    if (n >= 0 ? sz > (p->map & ~(va_t)(TABLE_SPAN - 1)) : sz > old) return (char *)-1;
     if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
-        p->resident -= space_shrink(p->root, old, sz);
+        space_shrink(p->root, old, sz, &p->resident);
         vm_charge(&p->charged, p->charged - (vm_cost(old) - vm_cost(sz)));
     }
     p->sz = sz;

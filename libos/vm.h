@@ -1,7 +1,7 @@
-// The program's part of the address space: [0, sz) below 1 GiB. Code and data are there from exec on; bss,
-// stack and heap pages come, zeroed, when they are first touched; after a fork, pages are shared until one
-// side writes. This file serves page faults, grows and shrinks the heap, and tells the rest of the libOS
-// which of the program's pointers can be followed.
+// The program's part of the address space: [0, sz), and what it maps (map.h), below 1 GiB. Code and data are
+// there from exec on; bss, stack and heap pages come, zeroed, when they are first touched; after a fork,
+// pages are shared until one side writes. This file serves page faults, grows and shrinks the heap, and tells
+// the rest of the libOS which of the program's pointers can be followed.
 //
 // The commit count: pages that processes may come to use, all told, never exceed what the account's reserve
 // grants. Whoever makes that possible (sbrk, fork, exec) charges first and fails if it cannot; so a page
@@ -18,6 +18,11 @@
 #define PTE_COW \
     PTE_S0 // shared since a fork: to be copied, or made writable if nobody shares it now, by a write
 
+// Causes of page faults (RISC-V privileged architecture, scause).
+#define CAUSE_FETCH_PAGE 12
+#define CAUSE_LOAD_PAGE  13
+#define CAUSE_STORE_PAGE 15
+
 struct commit {
     struct lock lock;
     u64 limit; // pages
@@ -32,8 +37,16 @@ bool user_ok(const void *p, u64 n, bool write);
 // or not there.
 int user_str(const char *p, char *out, int max);
 
+// The same as copies (fs.h: fs_copy): 0, or -1 if the program's memory, to or from, is not there.
+int copy_out(void *to, const void *from, u64 n);
+int copy_in(void *to, const void *from, u64 n);
+
 // Serves a page fault of this process at va; false if it is one that the program must answer for.
 bool vm_fault(u64 cause, va_t va);
+
+// Where the next 2 MiB of p's program begin that have a table, from va on; PROGRAM_END if there are none.
+struct proc;
+va_t vm_table(const struct proc *p, va_t va);
 
 // Pages that a process with a program of this size may use, all told.
 u64 vm_cost(u64 sz);

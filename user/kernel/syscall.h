@@ -56,5 +56,8 @@
 #define SYS_rpc_next  43
 
 #define SYS_rpc_answer 44
+#define SYS_mmap       45
+#define SYS_munmap     46
+#define SYS_msync      47
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "ut.h"
 
+#include "kernel/mman.h"
 #include "kernel/pagerinfo.h"
 #include "kernel/procinfo.h"
 #include "user/exv6.h"
@@ -279,6 +280,56 @@ static void threads(void) {
     for (uint64 i = 0; i < thread_n; i++) check(thread_at + i * WORDS, contents(9, i, 2));
 }
 
+// ---- mappings ----
+
+#define FILE_PAGES 64ul
+
+static uint64 *map(uint64 pages, int prot, int flags, int fd) {
+    void *at = mmap(0, pages * PGSIZE, prot, flags, fd, 0);
+    if (at == (void *)BAD) fail("mmap", (long)pages, BAD);
+    return at;
+}
+
+// Private ones go and come as the heap does, and fork shares them; a shared one stays.
+static void maps(void) {
+    int rw = PROT_READ | PROT_WRITE, fd = open("tpage", O_CREATE | O_RDWR | O_TRUNC),
+        bytes = FILE_PAGES * PGSIZE;
+    uint64 n = part(6), *heap = more(FILE_PAGES);
+    for (uint64 i = 0; i < FILE_PAGES; i++) fill(heap + i * WORDS, contents(14, i, 0));
+    expect("write", bytes, write(fd, heap, bytes));
+    uint64 *read_only = map(FILE_PAGES, PROT_READ, MAP_PRIVATE, fd),
+           *file = map(FILE_PAGES, rw, MAP_SHARED, fd);
+    uint64 *copy = map(FILE_PAGES, rw, MAP_PRIVATE, fd), *own = map(n, rw, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    for (uint64 i = 0; i < FILE_PAGES; i += 2) fill(copy + i * WORDS, contents(15, i, 0));
+    for (uint64 i = 0; i < FILE_PAGES; i += 2) fill(file + i * WORDS, contents(16, i, 0));
+    for (uint64 i = 0; i < n; i++) fill(own + i * WORDS, contents(4, i, 0));
+    shared_at = own;
+    shared_n = n;
+    heap = more(n);
+    struct pagerinfo before = pager();
+    for (uint64 round = 0; round < 2; round++) {
+        for (uint64 i = 0; i < n; i++) fill(heap + i * WORDS, contents(17, i, round));
+        int status, pid = spawn(change_half, (void *)round);
+        for (uint64 i = 0; i < n; i++) check(own + i * WORDS, contents(4, i, 0));
+        for (uint64 i = 0; i < FILE_PAGES; i++) {
+            check(read_only + i * WORDS, contents(14, i, 0));
+            check(copy + i * WORDS, i % 2 ? contents(14, i, 0) : contents(15, i, 0));
+            check(file + i * WORDS, i % 2 ? contents(14, i, 0) : contents(16, i, 0));
+        }
+        for (uint64 i = 0; i < n; i++) check(heap + i * WORDS, contents(17, i, round));
+        expect("wait", pid, wait(&status));
+        expect("status", 0, status);
+    }
+    if (pager().out - before.out < part(2)) fail("put out", (long)part(2), (long)(pager().out - before.out));
+    expect("munmap", 0, munmap(file, FILE_PAGES * PGSIZE));
+    close(fd);
+    fd = open("tpage", O_RDONLY);
+    expect("read", bytes, read(fd, heap, bytes));
+    for (uint64 i = 0; i < FILE_PAGES; i++)
+        check(heap + i * WORDS, i % 2 ? contents(14, i, 0) : contents(16, i, 0));
+    unlink("tpage");
+}
+
 // ---- the kernel wants pages back, for another account (grade/run.py pager-revoke) ----
 
 static const volatile struct exo_acct *account(void) {
@@ -349,12 +400,21 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME}, {"pagetwice", twice, BY_NAME},
-    {"pageread", only_read, BY_NAME},  {"pagerandom", at_random, BY_NAME},
-    {"pagefork", forks, BY_NAME},      {"pageapart", forks_apart, BY_NAME},
-    {"pagecrowd", crowd, BY_NAME},     {"pagekill", killed, BY_NAME},
-    {"pageexec", execs, BY_NAME},      {"pagefile", files, BY_NAME},
-    {"pagepipe", pipes, BY_NAME},      {"pagethread", threads, BY_NAME},
-    {"pagegive", given_up, BY_NAME},   {"pagerevoke", revoked, BY_NAME},
-    {"pagedeaf", deaf, BY_NAME},       {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME},
+    {"pagetwice", twice, BY_NAME},
+    {"pageread", only_read, BY_NAME},
+    {"pagerandom", at_random, BY_NAME},
+    {"pagefork", forks, BY_NAME},
+    {"pageapart", forks_apart, BY_NAME},
+    {"pagecrowd", crowd, BY_NAME},
+    {"pagekill", killed, BY_NAME},
+    {"pageexec", execs, BY_NAME},
+    {"pagefile", files, BY_NAME},
+    {"pagepipe", pipes, BY_NAME},
+    {"pagethread", threads, BY_NAME},
+    {"pagemap", maps, BY_NAME},
+    {"pagegive", given_up, BY_NAME},
+    {"pagerevoke", revoked, BY_NAME},
+    {"pagedeaf", deaf, BY_NAME},
+    {0, 0, 0},
 };

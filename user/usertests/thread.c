@@ -316,6 +316,8 @@ static void wake_order(void) {
 
 // ---- processes of several threads ----
 
+#define LONG 100000 // ticks: to be ended before
+
 static void busy(void *arg) {
     (void)arg;
     for (;;) {
@@ -358,7 +360,7 @@ static void exits(void *arg) {
 static void crowd_exit(void *arg) {
     crowd();
     start(exits, arg, 1);
-    sleep(100);
+    sleep(LONG);
 }
 
 static void crowd_exec(void *unused) {
@@ -375,7 +377,7 @@ static void execs(void *unused) { crowd_exec(unused); }
 static void crowd_exec_other(void *unused) {
     (void)unused;
     start(execs, 0, 1);
-    sleep(100);
+    sleep(LONG);
     exit(3);
 }
 
@@ -388,7 +390,7 @@ static void last_thread(void *unused) {
 static void killed_crowd(void *unused) {
     (void)unused;
     crowd();
-    sleep(100);
+    sleep(LONG);
 }
 
 // A process ends with all its threads, whichever it is that ends it.

@@ -1,0 +1,83 @@
+// Mappings: memory that a program asks for by itself, beside its heap, with a file's contents or zeroed.
+//
+// They lie below PROGRAM_END, the first at the top, and never in a table (2 MiB) that the heap has: the heap
+// ends where they begin. A page of a private mapping is like one of the heap: put out by the pager, shared on
+// write by fork. It is read when the mapping is made, so that no page fault needs the file system.
+//
+// A shared mapping shows pages of an object, which all who map the same file share, or all who had an
+// anonymous one from their parents. Its pages stay in memory as long as anybody maps any of them; the D bit
+// of each process's entries tells what it has stored since it wrote that to the file. The frames of the
+// buffer cache are not shown, as they become others' and what is in them must not change while a commit
+// writes it.
+//
+// A process's mappings are its own to change, by one thread at a time (thread_space_enter); or its parent's,
+// before it runs or once it has broken down: what it stored and did not write is then lost to the file, not
+// to others. The lock guards objects and their pages; but an object with a file grows with its inode locked.
+#ifndef EXV6_MAP_H
+#define EXV6_MAP_H
+
+#include <exo/types.h>
+#include <stdbool.h>
+#include "kernel/mman.h"
+#include "kernel/param.h"
+#include "lock.h"
+
+struct inode;
+struct proc;
+
+#define MAP_OBJECTS 32
+#define MAP_LINKS   1024 // pages of all objects, at most; and no more than the buffer cache has
+
+struct mapping {
+    va_t va;
+    u32 pages; // 0: not in use
+    u32 at;    // shared: the first page, of ...
+    struct object *object;
+    u64 writable;
+};
+
+// The pages in order are a list of links, numbered from 1.
+struct object {
+    u32 refs, pages, first, last;
+    struct inode *ip; // 0: anonymous
+    u64 charged;      // to the commit count
+};
+
+struct maps {
+    struct lock lock;
+    u32 free;  // links that were used before, a list; 0: none
+    u32 fresh; // links that were used at all
+    struct object object[MAP_OBJECTS];
+    struct {
+        ppn_t ppn;
+        u32 next;
+    } link[MAP_LINKS + 1];
+    struct mapping map[NPROC][NMAP]; // by process index
+};
+
+// ---- for vm.c and pages.c: of this process ----
+
+// Is a page mapped at va that was put out, or not there yet, and may be used as this page fault's cause says?
+bool map_has(va_t va, u64 cause);
+bool map_shares(va_t va); // is it of a shared mapping?
+
+// ---- for fork, exec and exit ----
+
+const struct mapping *map_at(const struct proc *, u32 i); // one of NMAP
+u32 map_pages(const struct proc *);
+
+// A child gets tables for its mappings, and a part in their objects; the pages are not bound yet. False, and
+// nothing done, if it cannot.
+bool map_fork(struct proc *child);
+
+// Drops all that p maps, tables included. What it has stored goes to the files if `write`; that is for p
+// itself, with no other thread.
+void map_drop(struct proc *p, bool write);
+
+// ---- calls (user/exv6.h) ----
+
+char *sys_mmap(u64 at, u64 bytes, int prot, int flags, int fd, u64 offset);
+int sys_munmap(va_t va, u64 bytes);
+int sys_msync(va_t va, u64 bytes);
+
+#endif
