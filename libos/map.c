@@ -152,9 +152,9 @@ static struct mapping *find_free(const struct proc *p) {
     return 0;
 }
 
-bool map_has(va_t va, u64 cause) {
+bool map_has(va_t va) {
     const struct mapping *m = va < me()->map ? 0 : find(me(), va, va + 1);
-    return m && !m->object && cause != CAUSE_FETCH_PAGE && (m->writable || cause != CAUSE_STORE_PAGE);
+    return m && !m->object;
 }
 
 bool map_shares(va_t va) {
@@ -303,10 +303,8 @@ struct wish {
 static bool fill_private(struct mapping *m, const struct wish *w) {
     u64 size = inode_stat(w->ip).size, off = w->at * EXO_PAGE, n = size - off;
     if (n > w->pages * EXO_PAGE) n = w->pages * EXO_PAGE;
-    m->writable = true;
     bool ok = inode_read(the_fs(), w->ip, off, (void *)m->va, n, copy_out) == (i64)n;
     user_pages_done();
-    m->writable = w->writable;
     return ok && (w->writable || forbid_stores(me(), m));
 }
 

@@ -57,8 +57,7 @@ struct maps {
 
 // ---- for vm.c and pages.c: of this process ----
 
-// Is a page mapped at va that was put out, or not there yet, and may be used as this page fault's cause says?
-bool map_has(va_t va, u64 cause);
+bool map_has(va_t va);    // is va of a private mapping, whose pages may not be there?
 bool map_shares(va_t va); // is it of a shared mapping?
 
 // ---- for fork, exec and exit ----

@@ -63,7 +63,7 @@ bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
     u64 frame = (va - CACHE_VA) / EXO_PAGE;
     if (frame < SHARED->frames && cause != CAUSE_FETCH_PAGE) return bind_frame(frame);
-    if (va < me()->sz ? va == program()->guard : !map_has(va, cause)) return false;
+    if (va < me()->sz ? va == program()->guard : !map_has(va)) return false;
     pager_enter();
     bool ok = !me()->lost && serve(cause, va, PTE_OF(va));
     pager_leave();

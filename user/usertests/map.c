@@ -147,9 +147,11 @@ static void shared_file(void) {
     expect("not in the file yet", byte_at(PGSIZE + 4), file_byte("m", PGSIZE + 4));
     expect("msync", 0, msync((void *)p, 2 * PGSIZE));
     expect("in the file", 78, file_byte("m", PGSIZE + 4));
+    expect("write", 8, write(open("m", O_WRONLY), "\1\2\3\4\5\6\7\10", 8));
     p[1025] = 79;
     expect("munmap", 0, munmap((void *)p, 2 * PGSIZE));
     expect("in the file", 79, file_byte("m", PGSIZE + 4));
+    expect("what was written to a page that nobody has stored to since", 8, file_byte("m", 7));
     close(fd);
     unlink("m");
 }
@@ -232,10 +234,19 @@ static void parts(void) {
         expect_fault("the middle", load_there, p + 4 * PGSIZE);
         expect_fault("the tail", load_there, p + 7 * PGSIZE);
         expect("in the file", how ? 1 : byte_at(4 * PGSIZE), file_byte("m", 4 * PGSIZE));
+        p[6 * PGSIZE] = 2;
+        expect("all before the hole", 0, munmap(p, 4 * PGSIZE));
+        check(p, 5 * PGSIZE, 6 * PGSIZE, 0);
+        if (how) {
+            uchar *whole = map(8 * PGSIZE, PROT_READ, MAP_SHARED, fd, 0);
+            expect("what another mapping shows", 2, whole[6 * PGSIZE]);
+            expect("munmap", 0, munmap(whole, 8 * PGSIZE));
+        }
         uchar *again = map(PGSIZE, PROT_READ, MAP_PRIVATE, fd, PGSIZE);
         check(again, 0, PGSIZE, PGSIZE);
         expect("all", 0, munmap(p, 8 * PGSIZE));
         expect("nothing is left there", BAD, munmap(p + PGSIZE, 3 * PGSIZE));
+        expect("in the file", how ? 2 : byte_at(6 * PGSIZE), file_byte("m", 6 * PGSIZE));
         close(fd);
     }
     unlink("m");
@@ -295,12 +306,18 @@ static void map_limits(void) {
     p[0] = map_memory(200ul * PGSIZE, MAP_SHARED);
     for (int i = 0; i < 200; i++) p[0][i * PGSIZE] = (uchar)i;
     for (int i = 0; i < 200; i++) expect("a page", i, p[0][i * PGSIZE]);
+    expect("munmap", 0, munmap(p[0], 200ul * PGSIZE));
+    for (int i = 0; i < 600; i++)
+        expect("again and again", 0,
+               munmap(map_memory(100ul * PGSIZE, i % 2 ? MAP_SHARED : MAP_PRIVATE), 100ul * PGSIZE));
 }
 
 static void against_heap(void) {
     refused("more than there is", mmap(0, 0x3fe00000, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     uchar *p = map_memory(600ul * PGSIZE, MAP_PRIVATE), *q = map_memory(PGSIZE, MAP_PRIVATE);
     p[0] = p[600ul * PGSIZE - 1] = q[0] = 1;
+    expect("munmap", 0, munmap(map_memory(PGSIZE, MAP_PRIVATE), PGSIZE));
+    expect("what is left", 1, q[0]);
     uint64 room = ((uint64)q & ~0x1ffffful) - (uint64)sbrk(0);
     expect("a heap that would reach them", BAD, (long)sbrk((int)room + 1));
     expect("munmap", 0, munmap(p, 600ul * PGSIZE));

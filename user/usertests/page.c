@@ -294,7 +294,7 @@ static uint64 *map(uint64 pages, int prot, int flags, int fd) {
 static void maps(void) {
     int rw = PROT_READ | PROT_WRITE, fd = open("tpage", O_CREATE | O_RDWR | O_TRUNC),
         bytes = FILE_PAGES * PGSIZE;
-    uint64 n = part(6), *heap = more(FILE_PAGES);
+    uint64 n = part(9), few = part(2), *heap = more(FILE_PAGES);
     for (uint64 i = 0; i < FILE_PAGES; i++) fill(heap + i * WORDS, contents(14, i, 0));
     expect("write", bytes, write(fd, heap, bytes));
     uint64 *read_only = map(FILE_PAGES, PROT_READ, MAP_PRIVATE, fd),
@@ -305,10 +305,10 @@ static void maps(void) {
     for (uint64 i = 0; i < n; i++) fill(own + i * WORDS, contents(4, i, 0));
     shared_at = own;
     shared_n = n;
-    heap = more(n);
+    heap = more(few);
     struct pagerinfo before = pager();
     for (uint64 round = 0; round < 2; round++) {
-        for (uint64 i = 0; i < n; i++) fill(heap + i * WORDS, contents(17, i, round));
+        for (uint64 i = 0; i < few; i++) fill(heap + i * WORDS, contents(17, i, round));
         int status, pid = spawn(change_half, (void *)round);
         for (uint64 i = 0; i < n; i++) check(own + i * WORDS, contents(4, i, 0));
         for (uint64 i = 0; i < FILE_PAGES; i++) {
@@ -316,11 +316,13 @@ static void maps(void) {
             check(copy + i * WORDS, i % 2 ? contents(14, i, 0) : contents(15, i, 0));
             check(file + i * WORDS, i % 2 ? contents(14, i, 0) : contents(16, i, 0));
         }
-        for (uint64 i = 0; i < n; i++) check(heap + i * WORDS, contents(17, i, round));
+        for (uint64 i = 0; i < few; i++) check(heap + i * WORDS, contents(17, i, round));
         expect("wait", pid, wait(&status));
         expect("status", 0, status);
     }
     if (pager().out - before.out < part(2)) fail("put out", (long)part(2), (long)(pager().out - before.out));
+    uint64 *same = map(FILE_PAGES, PROT_READ, MAP_SHARED, fd);
+    for (uint64 i = 0; i < FILE_PAGES; i += 2) check(same + i * WORDS, contents(16, i, 0));
     expect("munmap", 0, munmap(file, FILE_PAGES * PGSIZE));
     close(fd);
     fd = open("tpage", O_RDONLY);
