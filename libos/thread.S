@@ -1,5 +1,6 @@
 // From one thread to another; see thread.h. All of it lies in the libOS, where no thread is switched away from:
 // an end of the slice in here goes on in here.
+#include "regs.h"
 #include "thread.h"
 
     .macro  each_kept op base
@@ -19,11 +20,6 @@ thread_go:
     each_kept ld, a0
     ret
 
-// All registers and the pc of the context a0; gp is free for that.
 thread_resume:
-    ld      gp, (a0)
-    .irp    r, 1, 2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    ld      x\r, 8 * \r(a0)
-    .endr
-    ld      a0, 8 * 10(a0)
-    jr      gp
+    li      tp, 0 // no worker (worker.h)
+    resume_context

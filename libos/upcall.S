@@ -7,17 +7,8 @@
 #include <exo/abi.h>
 #include "kernel/syscall.h"
 #include "proc.h"
+#include "regs.h"
 #include "upcall.h"
-
-    // x1 to x31 without t0-t2, of the context t1
-    .macro  each_reg op
-    .irp    r, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
-    \op     x\r, 8 * \r(t1)
-    .endr
-    .irp    r, 28, 29, 30, 31
-    \op     x\r, 8 * \r(t1)
-    .endr
-    .endm
 
     // t1 = the context for what the epilogue frame interrupted
     .macro  context
@@ -45,15 +36,6 @@
     .irp    r, ra, tp, a0, a1, a2, a3, a4, a5, a6, a7, t3, t4, t5, t6
     \op     \r, TRAP_REGS + 8 * i(sp)
     .set    i, i + 1
-    .endr
-    .endm
-
-    .macro  each_f op
-    .irp    r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    \op     f\r, CONTEXT_F + 8 * \r(t0)
-    .endr
-    .irp    r, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    \op     f\r, CONTEXT_F + 8 * \r(t0)
     .endr
     .endm
 

@@ -28,8 +28,7 @@
 #define SELF_REGS   0x580
 #define SELF_WORDS  0x788
 #define SELF_ALARM  0x790
-// Offset in struct context, and its size in whole 16 bytes; offsets in struct trap, and its size.
-#define CONTEXT_F    256
+// Size of struct context in whole 16 bytes; offsets in struct trap, and its size.
 #define CONTEXT_ROOM 528
 #define TRAP_FRAME   0
 #define TRAP_SP      48
@@ -121,7 +120,7 @@ _Static_assert(UA_LIBOS + offsetof(struct self, words) == SELF_WORDS, "struct se
 _Static_assert(UA_LIBOS + offsetof(struct self, alarm) == SELF_ALARM, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, save) == SELF_SAVE, "struct self");
 _Static_assert(UA_LIBOS + offsetof(struct self, off) == SELF_OFF, "struct self");
-_Static_assert(offsetof(struct context, f) == CONTEXT_F, "struct context");
+_Static_assert(offsetof(struct context, f) == 256, "struct context, as in regs.h");
 _Static_assert(sizeof(struct context) + 8 == CONTEXT_ROOM && CONTEXT_ROOM % 16 == 0, "struct context");
 _Static_assert(sizeof(struct self) <= EXO_PAGE - UA_LIBOS, "struct self");
 _Static_assert(offsetof(struct trap, sp) == TRAP_SP, "struct trap");
