@@ -17,7 +17,7 @@
     .option push
     .option norvc
     .set    i, 0
-    .rept   SYS_msync + 1
+    .rept   SYS_thread_harts + 1
     addi    a7, zero, i
     j       gate
     .set    i, i + 1
@@ -79,6 +79,7 @@ calls:
     entry   SYS_mmap, sys_mmap
     entry   SYS_munmap, sys_munmap
     entry   SYS_msync, sys_msync
+    entry   SYS_thread_harts, sys_thread_harts
 
     .text
 sys_none:
@@ -86,7 +87,9 @@ sys_none:
     ret
 
 // a7 = number, a0-a5 = arguments. The program's sp may be anything: it is not followed, only given back.
+    .globl  gate
 gate:
+    bnez    tp, worker_gate
     li      t0, UA_VA
     ld      t0, SELF_STACK(t0)
     sd      sp, -16(t0)

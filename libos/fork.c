@@ -13,6 +13,7 @@
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
+#include "worker.h"
 
 // Binds what this process has in [va, end) in the child, too. A writable page becomes read-only in both and
 // is marked; either may then be first to write. But `one` is for all who share it.
@@ -31,7 +32,7 @@ static bool share_pages(struct proc *p, va_t va, va_t end, bool one) {
             bits |= pte & PTE_W;
         } else if (pte & PTE_W) {
             bits |= PTE_COW;
-            if (pte & PTE_D) pager_changed(PTE_PPN(pte));
+            if (pte & PTE_D || worker_any()) pager_changed(PTE_PPN(pte)); // a worker may set D meanwhile
             if (!batch_add(EXO_PROTECT, SELF->root, va, 0, (PTE_W | PTE_D) << 16 | PTE_COW)) return false;
         }
         if (!batch_add(EXO_BIND, child, va, PTE_PPN(pte), bits)) return false;

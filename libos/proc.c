@@ -14,6 +14,7 @@
 #include "tty.h"
 #include "upcall.h"
 #include "vm.h"
+#include "worker.h"
 
 #define TABLE (&SHARED->procs)
 #define INIT  (&TABLE->proc[0])
@@ -32,30 +33,69 @@ static const volatile struct exo_env *env(eid_t eid) { return &EXO_ENVS[eid & EX
 
 // ---- entries ----
 
-// The hart with the fewest processes that has a slot for one more. What other entries have is theirs, whether
-// the kernel's slot record says so already or not.
-static bool find_slot(struct proc *p) {
-    u32 count[EXO_NHART] = {0};
-    u64 taken[EXO_NHART] = {0};
+u32 proc_worker_hart(const struct proc *p, u32 worker) {
+    return (u32)((p->hart + 1 + worker) % EXO_WORDS->nharts);
+}
+
+// The slots that entries have on each hart, a bit for each, and how many environments that is. They are
+// theirs whether the kernel's slot record says so already or not.
+struct slots {
+    u32 count[EXO_NHART];
+    u64 taken[EXO_NHART];
+};
+
+static void count_slots(struct slots *s) {
+    memset(s, 0, sizeof(*s));
     for (struct proc *o = TABLE->proc; o < &TABLE->proc[NPROC]; o++) {
-        if (o->state != PROC_FREE) {
-            count[o->hart]++;
-            taken[o->hart] |= 1UL << o->slot;
+        if (o->state == PROC_FREE) continue;
+        s->count[o->hart]++;
+        s->taken[o->hart] |= 1UL << o->slot;
+        for (u32 i = 0; i < o->workers; i++) {
+            s->count[proc_worker_hart(o, i)]++;
+            s->taken[proc_worker_hart(o, i)] |= 1UL << o->worker_slot[i];
         }
     }
+}
+
+// A slot of that hart that no entry has; EXO_NSLOT: none.
+static u32 free_slot(const struct slots *s, u32 hart) {
+    u32 slot = 0;
+    while (slot < EXO_NSLOT &&
+           (EXO_SLOTS[hart * EXO_NSLOT + slot].account != SHARED->account || s->taken[hart] >> slot & 1))
+        slot++;
+    return slot;
+}
+
+// The hart with the fewest environments that has a slot for one more.
+static bool find_slot(struct proc *p) {
+    struct slots s;
     bool found = false;
+    count_slots(&s);
     for (u32 hart = 0; hart < EXO_WORDS->nharts; hart++) {
-        if (found && count[hart] >= count[p->hart]) continue;
-        for (u32 slot = 0; slot < EXO_NSLOT; slot++) {
-            if (EXO_SLOTS[hart * EXO_NSLOT + slot].account == SHARED->account && !(taken[hart] >> slot & 1)) {
-                p->hart = hart;
-                p->slot = slot;
-                found = true;
-                break;
-            }
-        }
+        u32 slot = free_slot(&s, hart);
+        if (slot == EXO_NSLOT || (found && s.count[hart] >= s.count[p->hart])) continue;
+        p->hart = hart;
+        p->slot = slot;
+        found = true;
     }
     return found;
+}
+
+int proc_add_worker(void) {
+    struct proc *p = me();
+    struct slots s;
+    int i = -1;
+    lock_acquire(&TABLE->lock);
+    count_slots(&s);
+    u32 slot =
+        p->workers + 1 < EXO_WORDS->nharts ? free_slot(&s, proc_worker_hart(p, p->workers)) : EXO_NSLOT;
+    if (slot < EXO_NSLOT) {
+        i = (int)p->workers++;
+        p->worker_slot[i] = (u8)slot;
+        p->worker[i] = 0;
+    }
+    lock_release(&TABLE->lock);
+    return i;
 }
 
 struct proc *proc_new(void) {
@@ -179,6 +219,7 @@ static void put_down(struct proc *p) {
         crash_stopped(p);
         exo_env_end(p->eid);
     }
+    worker_end(p);
     file_cancel(p);
     map_drop(p, false);
     lock_acquire(&TABLE->lock);

@@ -13,11 +13,11 @@
 
 // Of `signals`, beside those numbered from 1 to 30. Its offset, for upcall.S.
 #define PROC_END     1          // it is to end
-#define PROC_LOOK    0x80000000 // its alarm's time has come
+#define PROC_LOOK    0x80000000 // there is something to see to where it leaves the libOS: an alarm, a thread
 #define PROC_SIGNALS 20
 
 #ifndef __ASSEMBLER__
-#include <exo/types.h>
+#include <exo/abi.h>
 #include <stdbool.h>
 #include "kernel/param.h"
 #include "kernel/procinfo.h"
@@ -52,6 +52,9 @@ struct proc {
     u32 lost;     // some were taken by force
     va_t io, io_end;
     va_t threads; // end of its threads' slots (thread.h); 0: none
+    u32 workers;  // worker.h; worker i is on the hart i + 1 after this one's, with this slot there
+    eid_t worker[EXO_NHART - 1];
+    u8 worker_slot[EXO_NHART - 1];
     char name[16];
     u64 frames[16]; // of the buffer cache, those bound in `root`: a bit for each (vm.c)
 };
@@ -113,6 +116,10 @@ void waitq_wake(struct waitq *);                 // wakes all; the caller holds 
 struct proc *proc_new(void);
 int proc_run(struct proc *);
 void proc_cancel(struct proc *);
+
+// An entry for one more worker of this process, without an environment yet; its index, or -1.
+int proc_add_worker(void);
+u32 proc_worker_hart(const struct proc *, u32 worker);
 
 // The first process, which is this one.
 void proc_start(void);

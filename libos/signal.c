@@ -5,6 +5,7 @@
 #include "kernel/syscall.h"
 #include "lib.h"
 #include "proc.h"
+#include "thread.h"
 #include "upcall.h"
 #include "vm.h"
 
@@ -76,6 +77,7 @@ void signal_take(struct context *c) {
 void signal_leave(struct context *c) {
     if (killed()) proc_exit(KILLED);
     if (signal_due()) signal_take(c);
+    thread_pass(c);
 }
 
 void signal_resume(void) {

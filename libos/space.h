@@ -5,6 +5,7 @@
 //                   for each 2 MiB of either
 //     LIBOS_TABLE   the libOS's image and its stack (unix.ld)
 //     THREADS_VA    stacks of the process's threads (thread.h)
+//     WORKERS_VA    u-areas of its environments on other harts (worker.h)
 //     PAGER_VA      four scratch pages and before the last two the u-area (UA_VA)
 //     WINDOW_VA     the program's level-0 tables, read-only: the entry for va is PTE_OF(va)
 //     SHARED_VA     shared.h

@@ -9,12 +9,15 @@
 #include "space.h"
 #include "upcall.h"
 #include "vm.h"
+#include "worker.h"
 
 enum thread_state {
     THREAD_NONE,
-    THREAD_READY,   // also the one that runs
-    THREAD_ASLEEP,  // in a call, until its event
-    THREAD_WAITING, // in sys_thread_wait
+    THREAD_READY,     // for this environment, whose is also the one that runs
+    THREAD_LOOSE,     // interrupted in its program, and for any environment of the process
+    THREAD_ELSEWHERE, // a worker runs it
+    THREAD_ASLEEP,    // in a call, until its event
+    THREAD_WAITING,   // in sys_thread_wait
 };
 
 #define STRIDE (1u << 16) // what a tick of `time` adds to the pass of one that has one ticket
@@ -27,8 +30,9 @@ static struct {
     va_t first_stack;      // of number 0
     u32 slots;             // a bit for each that has its pages, be a thread there or not
     u32 alive;
-    u64 pass;  // of the one that runs, when its turn began
-    u64 waits; // calls of sys_thread_wait
+    u64 pass;    // of the one that runs, when its turn began
+    u64 waits;   // calls of sys_thread_wait
+    bool wanted; // this environment has no thread, but needs one, for a signal
 } all;
 
 static const u32 yes = 1;
@@ -36,7 +40,8 @@ static const u32 yes = 1;
 _Static_assert(offsetof(struct thread, kept) == THREAD_KEPT, "struct thread");
 _Static_assert(sizeof(struct thread) % 16 == 0, "the stack's alignment");
 _Static_assert(THREAD_SLOT == (THREAD_STACK + 1) * EXO_PAGE, "a guard page");
-_Static_assert(THREADS_VA + THREAD_MAX * THREAD_SLOT <= REVIVE_VA && THREAD_MAX <= 32, "one table, one word");
+_Static_assert(THREADS_VA + THREAD_MAX * THREAD_SLOT <= WORKERS_VA && THREAD_MAX <= 32,
+               "one table, one word");
 _Static_assert(THREAD_STACK == STACK_PAGES, "as upcall.S takes it");
 
 bool thread_any(void) { return all.any; }
@@ -49,11 +54,44 @@ static va_t stack_of(const struct thread *t) { return t->number ? (va_t)t : all.
 
 // The one in the next slot from *n on that has pages; 0 after the last.
 static struct thread *next_of(u32 *n) {
-    while (*n < THREAD_MAX && !(all.slots >> *n & 1)) ++*n;
-    return *n < THREAD_MAX ? at((*n)++) : 0;
+    u32 left = all.slots >> *n;
+    if (left == 0) return 0;
+    for (; !(left & 1); left >>= 1) ++*n;
+    return at((*n)++);
 }
 
 #define EACH_THREAD(t) for (u32 n_ = 0; (t = next_of(&n_));)
+
+// ---- states that workers change, too ----
+
+// Who goes on with a thread that another left reads this in change_state() or before choose()'s fence.
+static u32 state_of(const struct thread *t) { return __atomic_load_n(&t->state, __ATOMIC_RELAXED); }
+
+static void set_state(struct thread *t, u32 state) { __atomic_store_n(&t->state, state, __ATOMIC_RELEASE); }
+
+static bool change_state(struct thread *t, u32 from, u32 to) {
+    return __atomic_compare_exchange_n(&t->state, &from, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static struct thread *any_in(u32 state, const struct thread *but) {
+    struct thread *t;
+    EACH_THREAD(t)
+    if (t != but && state_of(t) == state) return t;
+    return 0;
+}
+
+static void see_to_it(void) { __atomic_fetch_or(&me()->signals, PROC_LOOK, __ATOMIC_SEQ_CST); }
+
+void thread_give(struct thread *t, u64 ran, bool serve) {
+    t->pass += ran * STRIDE / t->tickets;
+    t->interrupted = true;
+    serve |= __atomic_load_n(&all.wanted, __ATOMIC_RELAXED);
+    set_state(t, serve ? THREAD_READY : THREAD_LOOSE);
+    if (!serve) return;
+    see_to_it();
+    wake(me());
+    exo_poke(me()->hart);
+}
 
 // ---- whose turn it is ----
 
@@ -62,8 +100,8 @@ static u64 time_had(void) { return exo_time() - SELF->off; }
 
 // Who has had less than its share, because it slept, does not catch up.
 static void ready(struct thread *t) {
-    t->state = THREAD_READY;
     if (t->pass < all.pass) t->pass = all.pass;
+    set_state(t, THREAD_READY);
 }
 
 // A wait that the program asked for ends for a signal, too; those in here (space, and the last thread's) do
@@ -75,24 +113,39 @@ static bool called_away(const struct thread *t) {
     return t->word && t->word != (const u32 *)&all && signal_due();
 }
 
-static void look(struct thread *t) {
-    if (t->state == THREAD_ASLEEP) {
-        if (event_happened(&t->event)) ready(t);
-    } else if (t->state == THREAD_WAITING) {
-        if (exo_time() >= t->event.until || called_away(t)) ready(t);
+// A thread that sleeps is ready now if what it sleeps for has come.
+static u32 look(struct thread *t) {
+    u32 state = state_of(t);
+    if (state == THREAD_ASLEEP
+            ? event_happened(&t->event)
+            : state == THREAD_WAITING && (exo_time() >= t->event.until || called_away(t))) {
+        ready(t);
+        return THREAD_READY;
     }
+    return state;
 }
 
-// The ready thread with the lowest pass; `last` only if there is no other.
+// The thread with the lowest pass of those that can run here, READY now; `last` only if there is no other.
 static struct thread *pick(const struct thread *last) {
     struct thread *t;
     struct thread *best = 0;
+    bool loose = false;
     EACH_THREAD(t) {
-        look(t);
-        if (t->state == THREAD_READY && (!best || best == last || (t != last && t->pass < best->pass)))
-            best = t;
+        u32 state = look(t);
+        if (state != THREAD_READY && state != THREAD_LOOSE) continue;
+        if (best && best != last && (t == last || t->pass >= best->pass)) continue;
+        best = t;
+        loose = state == THREAD_LOOSE;
     }
-    return best;
+    return !loose || change_state(best, THREAD_LOOSE, THREAD_READY) ? best : pick(last);
+}
+
+struct thread *thread_take(void) {
+    struct thread *t;
+    struct thread *best = 0;
+    EACH_THREAD(t)
+    if (state_of(t) == THREAD_LOOSE && (!best || t->pass < best->pass)) best = t;
+    return !best || change_state(best, THREAD_LOOSE, THREAD_ELSEWHERE) ? best : thread_take();
 }
 
 static void turn_over(struct thread *t) { t->pass += (time_had() - t->came) * STRIDE / t->tickets; }
@@ -110,13 +163,14 @@ static void idle(u64 seen) {
     struct thread *t;
     u64 until = signal_alarm();
     EACH_THREAD(t)
-    if (t->state > THREAD_READY && t->event.until < until) until = t->event.until;
+    if (state_of(t) >= THREAD_ASLEEP && t->event.until < until) until = t->event.until;
     event_wait(seen, until);
     signal_due(); // an alarm's time may have come
 }
 
 static void resume_now(void) {
     all.now->interrupted = false;
+    if (killed()) proc_exit(KILLED);
     if (signal_due()) {
         struct context c = all.now->context;
         signal_take(&c);
@@ -131,15 +185,46 @@ static void make_resume(struct thread *t) {
     t->kept[1] = stack_of(t);
 }
 
+// A worker is gone, with all that its thread had done: the process ends, by any thread.
+static void look_for_lost(void) {
+    struct thread *t;
+    if (!worker_lost()) return;
+    print("pid %d (%s) lost an environment\n", me()->pid, me()->name);
+    __atomic_fetch_or(&me()->signals, PROC_END, __ATOMIC_SEQ_CST);
+    worker_end(me());
+    EACH_THREAD(t)
+    if (state_of(t) == THREAD_ELSEWHERE) set_state(t, THREAD_READY);
+}
+
+// The others are for the workers, or are to be served soon.
+static void chosen(const struct thread *next) {
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    __atomic_store_n(&all.wanted, false, __ATOMIC_RELAXED);
+    if (any_in(THREAD_LOOSE, 0)) worker_wake();
+    if (any_in(THREAD_READY, next)) see_to_it();
+}
+
+// Who is next here, once there is any.
+static struct thread *choose(const struct thread *last) {
+    bool workers = worker_any();
+    for (;;) {
+        u64 seen = event_all();
+        if (workers) look_for_lost();
+        struct thread *next = pick(last);
+        if (next) {
+            if (workers) chosen(next);
+            return next;
+        }
+        __atomic_store_n(&all.wanted, workers && interrupted(), __ATOMIC_RELAXED);
+        idle(seen);
+    }
+}
+
 // The calling thread, whose state says why, goes on when its turn comes again.
 static void give_turn(void) {
     struct thread *self = all.now, *next;
     turn_over(self);
-    for (;;) {
-        u64 seen = event_all();
-        if ((next = pick(self))) break;
-        idle(seen);
-    }
+    next = choose(self);
     if (next != self && SELF->fp_on) upcall_fp_save();
     turn_begins(next);
     if (next == self) return;
@@ -147,9 +232,35 @@ static void give_turn(void) {
     thread_switch(self, next);
 }
 
+// What this thread was doing is in its context: it is for any environment now, and this one goes on with
+// whichever thread is next.
+static void let_loose(void) __attribute__((noreturn));
+static void let_loose(void) {
+    struct thread *self = all.now;
+    self->interrupted = true;
+    set_state(self, THREAD_LOOSE);
+    struct thread *next = choose(0);
+    turn_begins(next);
+    if (next->interrupted) make_resume(next);
+    thread_go(next);
+}
+
+void thread_pass(struct context *c) {
+    struct thread *self = all.now;
+    if (!worker_any() || !any_in(THREAD_READY, self)) return;
+    if (SELF->fp_on) upcall_fp_save();
+    memcpy(self->context.x, c->x, sizeof(c->x));
+    turn_over(self);
+    let_loose();
+}
+
 void thread_interrupted(void) {
     struct thread *self = all.now;
     turn_over(self);
+    if (worker_any()) {
+        upcall_take_frame(&self->context);
+        let_loose();
+    }
     struct thread *next = pick(0);
     turn_begins(next);
     if (next == self) return;
@@ -162,7 +273,7 @@ void thread_interrupted(void) {
 void thread_sleep(const struct event *e) {
     struct thread *self = all.now;
     self->event = *e;
-    self->state = THREAD_ASLEEP;
+    set_state(self, THREAD_ASLEEP);
     self->inside = true;
     give_turn();
     self->inside = false;
@@ -174,7 +285,7 @@ static void wait_on(const u32 *word, u64 until) {
     self->order = ++all.waits;
     self->event.until = until;
     self->woken = false;
-    self->state = THREAD_WAITING;
+    set_state(self, THREAD_WAITING);
     give_turn();
 }
 
@@ -218,6 +329,13 @@ static bool add_slot(u32 n, u32 pages) {
     }
     all.slots |= 1u << n;
     return true;
+}
+
+// An interrupted one.
+static void let_others(struct thread *t) {
+    if (!worker_any()) return;
+    set_state(t, THREAD_LOOSE);
+    worker_wake();
 }
 
 static struct thread *make(u32 n, int tickets) {
@@ -269,7 +387,7 @@ void thread_space_leave(void) {
 
 static void leave(void) __attribute__((noreturn));
 static void leave(void) {
-    all.now->state = THREAD_NONE;
+    set_state(all.now, THREAD_NONE);
     all.now->inside = false;
     all.alive--;
     for (;;) give_turn();
@@ -291,12 +409,13 @@ void thread_alone(void) {
     }
     all.ending = all.now;
     SELF->ends = &yes;
+    worker_end(me());
     EACH_THREAD(t) {
         if (t == all.now) continue;
         if (t->inside)
             ready(t);
         else
-            t->state = THREAD_NONE;
+            set_state(t, THREAD_NONE);
     }
     while (others_inside()) wait_on(0, ~0ul);
     thread_forget();
@@ -320,7 +439,19 @@ int sys_thread_new(u64 fn, u64 arg, u64 sp, int tickets) {
     t->context.x[0] = fn;
     t->context.x[2] = sp;
     t->context.x[10] = arg;
+    let_others(t);
     return (int)t->number;
+}
+
+int sys_thread_harts(int harts) {
+    struct thread *t;
+    if (harts < 1 || !thread_space_enter()) return -1;
+    while (me()->workers + 1 < (u32)harts && begin() && worker_add()) {
+    }
+    EACH_THREAD(t)
+    if (t->state == THREAD_READY && t->interrupted) let_others(t);
+    thread_space_leave();
+    return (int)me()->workers + 1;
 }
 
 int sys_thread_exit(u32 *word) {

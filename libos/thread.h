@@ -5,7 +5,8 @@
 //
 // Each thread has a libOS stack of its own, in a slot of the libOS's table (space.h), so that one may sleep
 // inside a call while another makes one. No thread is switched away from at any other place inside the
-// libOS: what belongs to the process alone needs no lock there.
+// libOS: what belongs to the process alone needs no lock there. That is so on several harts, too, as only
+// one of them runs the libOS (worker.h).
 //
 //     slot        guard page | stack, THREAD_STACK pages, with struct thread at its end
 //     first slot  the first thread's has no stack: it keeps the one every process has
@@ -74,6 +75,15 @@ void thread_sleep(const struct event *);
 // is to go on.
 void thread_interrupted(void);
 
+// The thread that runs is about to leave the libOS and go on with c. If others wait to be served, it is left
+// to other harts, and this does not return.
+void thread_pass(struct context *c);
+
+// For a worker: an interrupted thread, which is its own now; 0: there is none. And back, after it has run for
+// so much `time`: for any environment, or for the one that serves.
+struct thread *thread_take(void);
+void thread_give(struct thread *, u64 ran, bool serve);
+
 // The calling thread becomes the only one. Does not return to one that meanwhile another has ended.
 void thread_alone(void);
 
@@ -94,6 +104,7 @@ int sys_thread_new(u64 fn, u64 arg, u64 sp, int tickets);
 int sys_thread_exit(u32 *word) __attribute__((noreturn));
 int sys_thread_self(void);
 int sys_thread_yield(void);
+int sys_thread_harts(int harts);
 int sys_thread_tickets(int tickets); // its own, from now on
 // Sleeps while *word is `value`, until sys_thread_wake, or for so many microseconds if not negative: 0 when
 // woken, 1 when *word is another or the time is over.

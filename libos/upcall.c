@@ -8,9 +8,6 @@
 #include "kernel/syscall.h"
 #include "vm.h"
 
-#define CAUSE_ILLEGAL 2
-#define CAUSE_ECALL   8
-
 void upcall_fault(struct trap *);
 
 // An exception of the program, or of libOS code that follows one of the program's pointers. May come while

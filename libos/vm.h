@@ -18,7 +18,9 @@
 #define PTE_COW \
     PTE_S0 // shared since a fork: to be copied, or made writable if nobody shares it now, by a write
 
-// Causes of page faults (RISC-V privileged architecture, scause).
+// Causes of exceptions (RISC-V privileged architecture, scause).
+#define CAUSE_ILLEGAL    2
+#define CAUSE_ECALL      8
 #define CAUSE_FETCH_PAGE 12
 #define CAUSE_LOAD_PAGE  13
 #define CAUSE_STORE_PAGE 15

@@ -15,6 +15,9 @@ int thread_exit(uint *word)
     __attribute__((noreturn)); // *word = 0, and wakes who waits for that; word may be 0
 int thread_self(void);         // own number; 0 is the process's first
 int thread_yield(void);
+// From now on the threads run on so many harts at once, if there are as many: how many it is now. Each call
+// of the library OS is made on the process's first hart, by one thread after the other.
+int thread_harts(int harts);
 int thread_tickets(int tickets); // own, from now on; the first thread has 1 otherwise
 // Sleeps while *word is `value`, until woken, or at most so many microseconds unless negative: 0 if it was
 // woken, 1 if *word was another or time is up.

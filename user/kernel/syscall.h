@@ -60,4 +60,6 @@
 #define SYS_munmap     46
 #define SYS_msync      47
 
+#define SYS_thread_harts 48
+
 #endif

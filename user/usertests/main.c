@@ -6,8 +6,9 @@
 #include "kernel/pagerinfo.h"
 #include "user/exv6.h"
 
-static const struct test *const all[] = {memory_tests, file_tests, name_tests,   process_tests, pointer_tests,
-                                         thread_tests, page_tests, signal_tests, rpc_tests,     map_tests};
+static const struct test *const all[] = {memory_tests,  file_tests,   name_tests, process_tests,
+                                         pointer_tests, thread_tests, page_tests, signal_tests,
+                                         rpc_tests,     map_tests,    hart_tests};
 static const char *running = "usertests";
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -314,13 +314,13 @@ static void map_limits(void) {
 
 static void against_heap(void) {
     refused("more than there is", mmap(0, 0x3fe00000, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    uchar *p = map_memory(600ul * PGSIZE, MAP_PRIVATE), *q = map_memory(PGSIZE, MAP_PRIVATE);
-    p[0] = p[600ul * PGSIZE - 1] = q[0] = 1;
+    uchar *p = map_memory(512ul * PGSIZE, MAP_PRIVATE), *q = map_memory(PGSIZE, MAP_PRIVATE);
+    p[0] = p[512ul * PGSIZE - 1] = q[0] = 1;
     expect("munmap", 0, munmap(map_memory(PGSIZE, MAP_PRIVATE), PGSIZE));
     expect("what is left", 1, q[0]);
     uint64 room = ((uint64)q & ~0x1ffffful) - (uint64)sbrk(0);
     expect("a heap that would reach them", BAD, (long)sbrk((int)room + 1));
-    expect("munmap", 0, munmap(p, 600ul * PGSIZE));
+    expect("munmap", 0, munmap(p, 512ul * PGSIZE));
     expect("what is left", 1, q[0]);
     expect("munmap", 0, munmap(q, PGSIZE));
 }

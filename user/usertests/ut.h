@@ -20,7 +20,7 @@ struct test {
 };
 #define BY_NAME 2
 extern const struct test memory_tests[], file_tests[], name_tests[], process_tests[], pointer_tests[],
-    thread_tests[], page_tests[], signal_tests[], rpc_tests[], map_tests[]; // up to name 0
+    thread_tests[], page_tests[], signal_tests[], rpc_tests[], map_tests[], hart_tests[]; // up to name 0
 
 // main.c
 void fail(const char *what, long expected, long saw) __attribute__((noreturn)); // of this process's test
