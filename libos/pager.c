@@ -182,14 +182,14 @@ static u32 put_out_chosen(void) {
     return n ? put_out(PAGER->victim, n) : 0;
 }
 
-// Chooses what may go of one table, until `want` pages are, with those chosen before; and has the rest show
-// whether they are used from now on. How many had to be put out at once.
+// Chooses what may go of the table at `from`, from the hand on, until `want` pages are, with those chosen
+// before; and has the rest show whether they are used from now on. How many had to be put out at once.
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
     u32 out = 0, ops = 0;
+    va_t va = PAGER->va, end = from + TABLE_SPAN;
     const volatile u64 *pte = table_of(p, from);
-    if (!pte) return 0;
-    for (u32 i = 0; i < 512 && out + PAGER->chosen < want; i++) {
-        va_t va = from + i * EXO_PAGE;
+    for (; pte && va < end && out + PAGER->chosen < want; va += EXO_PAGE) {
+        u32 i = (u32)((va - from) / EXO_PAGE);
         if (!(pte[i] & PTE_V)) continue;
         if (may_go(p, va, pte[i], pass)) {
             u32 binds = record(PTE_PPN(pte[i]))->binds;
@@ -214,25 +214,32 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
         }
     }
     run(ops);
-    table_done();
+    if (pte) table_done();
+    PAGER->va = pte ? va : end;
     return out;
 }
 
-// Once round. A process's pages go together, as the disk is waited for each time.
+// Once round: in vain, the hand is where it was. A process's pages go together, as the disk is waited for
+// each time.
 static u32 go_round(enum pass pass, u32 want) {
-    u32 out = 0;
+    u32 out = 0, proc = PAGER->proc;
+    va_t va = PAGER->va;
     PAGER->chosen = 0;
     for (u32 seen = 0; seen <= NPROC && out < want; seen++) {
         struct proc *p = proc_at(PAGER->proc);
-        for (; has_program(p) && out + PAGER->chosen < want; PAGER->va += TABLE_SPAN) {
-            if ((PAGER->va = vm_table(p, PAGER->va)) >= PROGRAM_END) break;
-            out += look_at_table(p, PAGER->va, pass, want - out);
+        while (has_program(p) && out + PAGER->chosen < want) {
+            va_t table = vm_table(p, PAGER->va);
+            if (table >= PROGRAM_END) break;
+            if (PAGER->va < table) PAGER->va = table;
+            out += look_at_table(p, table, pass, want - out);
         }
         out += put_out_chosen();
-        if (out >= want) break;
+        if (out >= want) return out;
         PAGER->proc = (PAGER->proc + 1) % NPROC;
         PAGER->va = 0;
     }
+    PAGER->proc = proc;
+    PAGER->va = va;
     return out;
 }
 

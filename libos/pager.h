@@ -42,7 +42,7 @@ struct pager {
     struct lock lock;
     bool deaf;   // it answers no request: what the kernel then takes by force is lost
     u32 proc;    // the clock's hand: a process by index, ...
-    va_t va;     // ... and a multiple of TABLE_SPAN
+    va_t va;     // ... and the page that is next
     u64 seen;    // of the account's `repossessed`: what of it was dealt with
     u64 out, in; // pages so far
     u32 away;    // entries with a slot

@@ -322,7 +322,8 @@ static void maps(void) {
     }
     if (pager().out - before.out < part(2)) fail("put out", (long)part(2), (long)(pager().out - before.out));
     heap = more(n);
-    for (uint64 i = 0; i < n; i++) fill(heap + i * WORDS, contents(18, i, 0));
+    for (uint64 round = 0; round < 3; round++)
+        for (uint64 i = 0; i < n; i++) fill(heap + i * WORDS, contents(18, i, round));
     uint64 *same = map(FILE_PAGES, PROT_READ, MAP_SHARED, fd);
     for (uint64 i = 0; i < FILE_PAGES; i += 2) check(same + i * WORDS, contents(16, i, 0));
     expect("munmap", 0, munmap(file, FILE_PAGES * PGSIZE));
