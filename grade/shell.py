@@ -538,14 +538,14 @@ def one_death(sh, seed):
     """Nobody else notices. Was it inside the library OS, with something that others wait for?"""
     sh.guest.type(f'chaos {seed}\n')
     said = sh.wait(r'^chaos: done\n\$ ', limit=20)
-    expect_match('what it says', rf'chaos {seed}\n(pid \d+ \(chaos\) lost its environment inside the library OS\n)?'
+    expect_match('what it says', rf'chaos {seed}\n(pid \d+ \(chaos\) lost (its environment inside the library OS|an environment)\n)?'
                                  r'chaos: done\n\$ ', said)
     return 'inside' in said
 
 
 def without_chaos(sh):
     """Free pages, what those that were ended have left in files put away."""
-    sh.run('rm ' + ' '.join(f'chaos.{i}' for i in range(5)))
+    sh.run('rm ' + ' '.join(f'chaos.{t}{i}' for t in range(3) for i in range(5)))
     return sh.run('freemem')
 
 

@@ -1,27 +1,42 @@
-// chaos seed : begins a process that works on files, and after a time drawn from the seed (for three seeds of
-// four, once it holds something then) ends its environment by a kernel call that the library OS knows nothing
-// of. That process must end as a killed one does, whatever it was doing; another, which works on files and
-// pipes meanwhile, must not notice.
-// chaos end : ends its own environment, which leaves no place to go on from, while it holds something.
+// chaos seed : begins a process that works on files, pipes and mappings, for every other seed with three
+// threads on as many harts as there are, and after a time drawn from the seed (for three seeds of four, once
+// it holds something then) ends its environment by a kernel call that the library OS knows nothing of; or one
+// that it has on another hart. That process must end as a killed one does, whatever it was doing; another,
+// which works on files and pipes meanwhile, must not notice. chaos end : ends its own environment, which
+// leaves no place to go on from, while it holds something.
 #include <exo/call.h>
 
 #include "kernel/types.h"
 #include "kernel/fcntl.h"
+#include "kernel/mman.h"
 #include "kernel/procinfo.h"
 #include "user/user.h"
+#include "user/thread.h"
 #include "user/exv6.h"
 #include "libos/shared.h" // what every process of the library OS could look at
 
 static char buf[20000];
 
-static void work(void) {
+static void map(int fd) {
+    char *file = mmap(0, 3000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *own = mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (file != (char *)-1) file[9] = 1;
+    if (own != (char *)-1) own[9] = 1;
+    if (file != (char *)-1) munmap(file, 3000);
+    if (own != (char *)-1) munmap(own, 3 * 4096);
+}
+
+static void work(void *unused) {
+    (void)unused;
     for (int i = 0;; i++) {
-        char name[] = "chaos.0";
+        char name[] = "chaos.00";
         int fds[2];
-        name[6] += i % 5;
+        name[6] += thread_self();
+        name[7] += i % 5;
         int fd = open(name, O_CREATE | O_RDWR | O_TRUNC);
         write(fd, buf, sizeof(buf));
         if (i % 3 == 0) fsync(fd);
+        if (i % 4 == 0) map(fd);
         close(fd);
         if (i % 2) unlink(name);
         pipe(fds);
@@ -30,6 +45,12 @@ static void work(void) {
         close(fds[0]);
         close(fds[1]);
     }
+}
+
+static void crowd(void) {
+    thread_harts(8);
+    for (int i = 0; i < 2; i++) thread_start(work, 0, 1);
+    work(0);
 }
 
 // Sends a byte through a child and back.
@@ -97,12 +118,13 @@ int main(int argc, char **argv) {
     uint64 at = exo_time() + 200000 + (x >> 40) % 300000; // in 20 to 50 ms
     uint64 until = at + 200000;
     int victim = fork();
-    if (victim == 0) work();
+    if (victim == 0 && x >> 8 & 1) crowd();
+    if (victim == 0) work(0);
     int bystander = fork();
     if (bystander == 0) exit(stand_by(until));
     const volatile struct proc *p = find(victim);
     while (exo_time() < at || (x % 4 && exo_time() < until && !p->inside)) continue;
-    exo_env_end(p->eid);
+    exo_env_end(x >> 9 & 1 && p->workers ? p->worker[0] : p->eid);
     for (int n = 0; n < 2; n++) {
         int status, pid = wait(&status);
         if (pid == victim && status != -1) printf("chaos: the victim's status is %d\n", status);
