@@ -42,6 +42,7 @@ u32 proc_worker_hart(const struct proc *p, u32 worker) {
 struct slots {
     u32 count[EXO_NHART];
     u64 taken[EXO_NHART];
+    u32 workers; // of those environments
 };
 
 static void count_slots(struct slots *s) {
@@ -50,6 +51,7 @@ static void count_slots(struct slots *s) {
         if (o->state == PROC_FREE) continue;
         s->count[o->hart]++;
         s->taken[o->hart] |= 1UL << o->slot;
+        s->workers += o->workers;
         for (u32 i = 0; i < o->workers; i++) {
             s->count[proc_worker_hart(o, i)]++;
             s->taken[proc_worker_hart(o, i)] |= 1UL << o->worker_slot[i];
@@ -81,14 +83,15 @@ static bool find_slot(struct proc *p) {
     return found;
 }
 
+// Of the account's environments each process's own is kept for it.
 int proc_add_worker(void) {
     struct proc *p = me();
     struct slots s;
     int i = -1;
     lock_acquire(&TABLE->lock);
     count_slots(&s);
-    u32 slot =
-        p->workers + 1 < EXO_WORDS->nharts ? free_slot(&s, proc_worker_hart(p, p->workers)) : EXO_NSLOT;
+    bool room = NPROC + s.workers < EXO_ACCTS[SHARED->account].envs && p->workers + 1 < EXO_WORDS->nharts;
+    u32 slot = room ? free_slot(&s, proc_worker_hart(p, p->workers)) : EXO_NSLOT;
     if (slot < EXO_NSLOT) {
         i = (int)p->workers++;
         p->worker_slot[i] = (u8)slot;

@@ -12,8 +12,9 @@
 #define EXV6_PROC_H
 
 // Of `signals`, beside those numbered from 1 to 30. Its offset, for upcall.S.
-#define PROC_END     1          // it is to end
-#define PROC_LOOK    0x80000000 // there is something to see to where it leaves the libOS: an alarm, a thread
+#define PROC_END 1 // it is to end
+#define PROC_LOOK \
+    0x80000000 // something is to be seen to where it leaves the libOS: an alarm, a thread that it woke
 #define PROC_SIGNALS 20
 
 #ifndef __ASSEMBLER__

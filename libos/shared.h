@@ -29,7 +29,11 @@
 
 struct shared {
     union {
-        u64 wake[NPROC]; // a counter for each process, by index
+        struct { // counters for each process, by index, of which all grow
+            u64 wake[NPROC];
+            u64 serve[NPROC]; // threads that workers left to the process's own environment (worker.h), ...
+            u64 loose[NPROC]; // ... and those that are there for idle workers
+        };
         u8 wake_page[EXO_PAGE];
     };
 

@@ -106,7 +106,10 @@ bool event_happened(const struct event *e) {
     return wake_read() + word_at(e->word[0]) + word_at(e->word[1]) != e->sum || exo_time() >= e->until;
 }
 
-u64 event_all(void) { return wake_read() + EXO_WORDS->stops + EXO_WORDS->input + EXO_WORDS->completions; }
+u64 event_all(void) {
+    u64 served = __atomic_load_n(&SHARED->serve[SELF->index], __ATOMIC_SEQ_CST);
+    return wake_read() + served + EXO_WORDS->stops + EXO_WORDS->input + EXO_WORDS->completions;
+}
 
 void event_wait(u64 seen, u64 until) { wait(SHARED->code_any, seen, until); }
 

@@ -108,7 +108,8 @@ static const struct pred_insn until_watched[] = {
 
 // r1 and r2 as above, r3 = a time.
 static const struct pred_insn until_any[] = {
-    {PRED_LD, 5, 1, 1, 0},   {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
+    {PRED_LD, 5, 1, 1, 0},   {PRED_LD, 6, 1, 1, offsetof(struct shared, serve)},
+    {PRED_ADD, 5, 5, 6, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, stops)},
     {PRED_ADD, 5, 5, 6, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, input)},
     {PRED_ADD, 5, 5, 6, 0},  {PRED_LD, 6, 0, 0, offsetof(struct exo_words, completions)},
     {PRED_ADD, 5, 5, 6, 0},  {PRED_BNE, 0, 5, 2, 1},

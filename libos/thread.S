@@ -17,9 +17,10 @@ thread_switch:
     each_kept sd, a0
     mv      a0, a1
 thread_go:
+    li      tp, 0 // no worker (worker.h): the kernel leaves in it what was there
     each_kept ld, a0
     ret
 
 thread_resume:
-    li      tp, 0 // no worker (worker.h)
+    li      tp, 0
     resume_context

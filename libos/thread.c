@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "pager.h"
 #include "proc.h"
+#include "shared.h"
 #include "signal.h"
 #include "space.h"
 #include "upcall.h"
@@ -80,16 +81,14 @@ static struct thread *any_in(u32 state, const struct thread *but) {
     return 0;
 }
 
-static void see_to_it(void) { __atomic_fetch_or(&me()->signals, PROC_LOOK, __ATOMIC_SEQ_CST); }
-
 void thread_give(struct thread *t, u64 ran, bool serve) {
     t->pass += ran * STRIDE / t->tickets;
+    if (serve && t->pass > all.pass) t->pass = all.pass; // where no worker's threads count
     t->interrupted = true;
     serve |= __atomic_load_n(&all.wanted, __ATOMIC_RELAXED);
     set_state(t, serve ? THREAD_READY : THREAD_LOOSE);
     if (!serve) return;
-    see_to_it();
-    wake(me());
+    __atomic_fetch_add(&SHARED->serve[SELF->index], 1, __ATOMIC_SEQ_CST);
     exo_poke(me()->hart);
 }
 
@@ -125,7 +124,8 @@ static u32 look(struct thread *t) {
     return state;
 }
 
-// The thread with the lowest pass of those that can run here, READY now; `last` only if there is no other.
+// The thread with the lowest pass of those that only this environment can run; or else of those that any
+// can, which is READY from now on; `last` only if there is no other.
 static struct thread *pick(const struct thread *last) {
     struct thread *t;
     struct thread *best = 0;
@@ -133,7 +133,10 @@ static struct thread *pick(const struct thread *last) {
     EACH_THREAD(t) {
         u32 state = look(t);
         if (state != THREAD_READY && state != THREAD_LOOSE) continue;
-        if (best && best != last && (t == last || t->pass >= best->pass)) continue;
+        if (best && best != last) {
+            if (t == last || (state == THREAD_LOOSE && !loose)) continue;
+            if (t->pass >= best->pass && !(loose && state == THREAD_READY)) continue;
+        }
         best = t;
         loose = state == THREAD_LOOSE;
     }
@@ -196,12 +199,11 @@ static void look_for_lost(void) {
     if (state_of(t) == THREAD_ELSEWHERE) set_state(t, THREAD_READY);
 }
 
-// The others are for the workers, or are to be served soon.
-static void chosen(const struct thread *next) {
+// The others are for the workers.
+static void chosen(void) {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     __atomic_store_n(&all.wanted, false, __ATOMIC_RELAXED);
     if (any_in(THREAD_LOOSE, 0)) worker_wake();
-    if (any_in(THREAD_READY, next)) see_to_it();
 }
 
 // Who is next here, once there is any.
@@ -212,7 +214,7 @@ static struct thread *choose(const struct thread *last) {
         if (workers) look_for_lost();
         struct thread *next = pick(last);
         if (next) {
-            if (workers) chosen(next);
+            if (workers) chosen();
             return next;
         }
         __atomic_store_n(&all.wanted, workers && interrupted(), __ATOMIC_RELAXED);
@@ -297,6 +299,7 @@ static bool wake_one(const u32 *word) {
     if (!first) return false;
     first->woken = true;
     ready(first);
+    if (worker_any()) __atomic_fetch_or(&me()->signals, PROC_LOOK, __ATOMIC_SEQ_CST); // thread_pass()
     return true;
 }
 

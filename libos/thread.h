@@ -75,8 +75,8 @@ void thread_sleep(const struct event *);
 // is to go on.
 void thread_interrupted(void);
 
-// The thread that runs is about to leave the libOS and go on with c. If others wait to be served, it is left
-// to other harts, and this does not return.
+// The thread that runs is about to leave the libOS and go on with c. If others are ready, as when it has
+// woken one, it is left to other harts, and this does not return.
 void thread_pass(struct context *c);
 
 // For a worker: an interrupted thread, which is its own now; 0: there is none. And back, after it has run for

@@ -109,8 +109,8 @@ fault:
     call    worker_fault
     j       go
 
-// From the gate (entry.S), with tp not 0: it may be the program's own doing. Only what a function keeps and
-// the arguments are to be saved.
+// From the gate (entry.S), with tp not 0: that may be the program's own doing, and no u-area of a worker. Only
+// what a function keeps and the arguments are to be saved.
     .globl  worker_gate
 worker_gate:
     li      t0, WORKERS_VA

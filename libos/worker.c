@@ -19,11 +19,11 @@ static struct worker *worker_of(struct exo_uarea *ua) { return (struct worker *)
 const struct context *worker_next(struct exo_uarea *ua) {
     struct worker *w = worker_of(ua);
     __atomic_store_n(&w->idle, 1, __ATOMIC_SEQ_CST);
-    u64 seen = wake_read();
+    u64 seen = __atomic_load_n(&SHARED->loose[SELF->index], __ATOMIC_SEQ_CST);
     w->now = thread_take();
     if (!w->now) {
-        worker_wait(SHARED->code_wake, (va_t)&SHARED->wake[SELF->index] % EXO_PAGE, seen, ~0ul);
-        worker_yield(); // refused: at the end of a slice, say
+        worker_wait(SHARED->code_wake, (va_t)&SHARED->loose[SELF->index] % EXO_PAGE, seen, ~0ul);
+        worker_yield(); // refused
     }
     __atomic_store_n(&w->idle, 0, __ATOMIC_RELAXED);
     w->came = exo_time();
@@ -65,7 +65,7 @@ void worker_wake(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (u32 i = 0; i < p->workers; i++) {
         if (!p->worker[i] || !__atomic_load_n(&worker_of(uarea(i))->idle, __ATOMIC_SEQ_CST)) continue;
-        __atomic_fetch_add(&SHARED->wake[SELF->index], 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&SHARED->loose[SELF->index], 1, __ATOMIC_SEQ_CST);
         exo_poke(proc_worker_hart(p, i));
     }
 }
@@ -97,19 +97,26 @@ static ppn_t make_uarea(void) {
     return (ppn_t)page.val;
 }
 
+static void end_one(struct proc *p, u32 i) {
+    eid_t eid = p->worker[i];
+    for (; eid && env(eid)->eid == eid; lock_pause()) exo_env_end(eid);
+    exo_slot_set(proc_worker_hart(p, i), p->worker_slot[i], 0);
+    struct exo_ret page = exo_unbind(p->root, (va_t)uarea(i), 0);
+    if (page.err == 0 && page.val & PTE_V && page.val2 == 0) exo_page_free(PTE_PPN(page.val));
+}
+
 static bool make_env(struct proc *p, u32 i) {
     ppn_t page = make_uarea();
     if (!page) return false;
     u32 hart = proc_worker_hart(p, i);
     struct exo_ret eid = exo_env_new(hart, p->root, page, (va_t)uarea(i));
-    if (eid.err || exo_bind(p->root, (va_t)uarea(i), page, SPACE_RW, 0).err) {
-        if (!eid.err) exo_env_end(eid.val);
-        exo_page_free(page);
-        return false;
-    }
-    __atomic_store_n(&p->worker[i], (eid_t)eid.val, __ATOMIC_RELEASE);
-    exo_slot_set(hart, p->worker_slot[i], eid.val);
-    return exo_env_ctl(eid.val, ENV_RUN) == 0;
+    bool bound = !eid.err && exo_bind(p->root, (va_t)uarea(i), page, SPACE_RW, 0).err == 0;
+    if (!eid.err) __atomic_store_n(&p->worker[i], (eid_t)eid.val, __ATOMIC_RELEASE);
+    if (bound && exo_slot_set(hart, p->worker_slot[i], eid.val) == 0 && exo_env_ctl(eid.val, ENV_RUN) == 0)
+        return true;
+    end_one(p, i);
+    if (!bound) exo_page_free(page);
+    return false;
 }
 
 bool worker_add(void) {
@@ -123,14 +130,5 @@ bool worker_add(void) {
 }
 
 void worker_end(struct proc *p) {
-    while (p->workers) {
-        u32 i = p->workers - 1;
-        eid_t eid = p->worker[i];
-        for (; eid && env(eid)->eid == eid; lock_pause()) exo_env_end(eid);
-        exo_slot_set(proc_worker_hart(p, i), p->worker_slot[i], 0);
-        struct exo_ret page = exo_unbind(p->root, (va_t)uarea(i), 0);
-        if (page.err == 0 && page.val & PTE_V && page.val2 == 0) exo_page_free(PTE_PPN(page.val));
-        vm_charge(&p->charged, p->charged - 1);
-        p->workers = i;
-    }
+    for (; p->workers; p->workers--) end_one(p, p->workers - 1);
 }

@@ -3,13 +3,15 @@
 // libOS only this file, worker.S and thread_take() and thread_give() run there. A thread that calls the
 // libOS, or faults, goes to the process's own environment, as if it had been interrupted just before; so the
 // rest of the libOS need not know. It is served when that one comes to it: at once if it has no thread to
-// run, else at the end of its slice at the latest.
+// run; else at the end of its slice, before others that a worker could run as well; or when its thread has
+// woken another.
 //
 // A thread passes from one environment to the other through its state (thread.c) and its context. A worker
 // keeps nothing else: it gives its thread away at the end of each slice and takes one when the next begins.
 //
 // While a worker runs a thread, tp is the worker's u-area: so the jump table's gate knows where it is called.
-// Elsewhere tp is 0. Compilers keep it for the libOS (RISC-V psABI, thread pointer).
+// Elsewhere tp is 0. Compilers keep it for the libOS (RISC-V psABI, thread pointer); a program of several
+// harts that changes it there breaks its own process.
 //
 // The other environments of a process that lost a worker cannot know what its thread had done. It ends.
 #ifndef EXV6_WORKER_H
@@ -47,10 +49,10 @@ bool worker_add(void);
 // The idle ones look for a thread again.
 void worker_wake(void);
 
-// Has one lost its environment, or was it stopped?
+// Has one lost its environment, or has the kernel stopped it?
 bool worker_lost(void);
 
-// Ends those of p: this process, or one that runs no more.
+// Ends those of p: this process, or one that runs no more. What they were charged stays charged.
 void worker_end(struct proc *p);
 
 // ---- between worker.c and worker.S, on a worker ----

@@ -340,6 +340,124 @@ static void lost(void) {
     expect("a process that lost environments", BAD, status_of(lose, (void *)2));
 }
 
+// ---- what threads find in their registers ----
+
+struct computed {
+    uint64 seed, sum;
+    double x;
+    int calls;
+};
+
+static void compute(void *arg) {
+    struct computed *c = arg;
+    uint64 a = c->seed, b = a * 3, d = a * 5, e = a * 7, f = a ^ 9;
+    double x = (double)a, y = x / 3, z = y + 1, w = z * 2;
+    for (uint i = 0; i < 60000; i++) {
+        a = a * 6364136223846793005 + b;
+        b += a >> 7 ^ d;
+        d = d * 31 + e;
+        e ^= f + i;
+        f += a ^ b;
+        x = x * 0.999 + y;
+        y = y * 0.5 + z;
+        z = z * 0.25 + w;
+        w = (double)(a >> 40) - x * 0.125;
+        if (c->calls && i % 256 == 0) getpid();
+    }
+    c->sum = a ^ b ^ d ^ e ^ f;
+    c->x = x + y + z + w;
+}
+
+static void note(int sig) { (void)sig; }
+
+static void registers(void) {
+    struct computed c[MOST], alone;
+    struct thread *t[MOST];
+    take_harts();
+    signal(SIGALRM, note);
+    alarm(1);
+    for (uint64 i = 0; i < MOST; i++) {
+        c[i] = (struct computed){.seed = 77 + i, .calls = i % 3 != 0};
+        t[i] = start(compute, &c[i]);
+    }
+    for (int i = 0; i < MOST; i++) {
+        thread_join(t[i]);
+        alone = (struct computed){.seed = c[i].seed};
+        compute(&alone);
+        expect("integers", (long)alone.sum, (long)c[i].sum);
+        if (alone.x != c[i].x) fail("floating point", (long)alone.x, (long)c[i].x);
+    }
+}
+
+// Processes that have threads and one hart each, beside one that has them all.
+static void bystander(void *unused) {
+    uint word = 0;
+    (void)unused;
+    for (int i = 0; i < 300; i++) {
+        thread_wait(&word, 0, 3000);
+        getpid();
+    }
+}
+
+static void bystanders(void *unused) {
+    (void)unused;
+    start(spin, (void *)&enough);
+    all_of(bystander, 3);
+    exit(0);
+}
+
+static void others(void) {
+    int status, crowd = spawn(crowd_killed, 0);
+    sleep(2);
+    for (int i = 0; i < 4; i++) spawn(bystanders, 0);
+    for (int i = 0; i < 4; i++) {
+        wait(&status);
+        expect("status", 0, status);
+    }
+    expect("kill", 0, kill(crowd));
+    expect("wait", crowd, wait(&status));
+    unlink("h8");
+}
+
+static volatile int may_call, called;
+
+static void call_late(void *unused) {
+    (void)unused;
+    while (!may_call) {
+    }
+    getpid();
+    called = 1;
+}
+
+// Who had a hart for itself for a while is served soon all the same, though others are there to run.
+static void served(void) {
+    take_harts();
+    struct thread *t = start(call_late, 0);
+    sleep(20);
+    may_call = 1;
+    int from = uptime();
+    while (!called) {
+    }
+    if (uptime() - from > 10) fail("ticks", 10, uptime() - from);
+    thread_join(t);
+}
+
+static void take_and_sleep(void *unused) {
+    (void)unused;
+    thread_harts(MOST);
+    sleep(LONG);
+}
+
+// However many harts are taken, there are environments for processes.
+static void quota(void) {
+    int pid[50], status;
+    for (int i = 0; i < 50; i++) pid[i] = spawn(take_and_sleep, 0);
+    sleep(2);
+    for (int i = 0; i < 5; i++) expect("one more", 0, status_of(compute, &(struct computed){.seed = 1}));
+    for (int i = 0; i < 50; i++) expect("kill", 0, kill(pid[i]));
+    for (int i = 0; i < 50; i++) expect("killed", BAD, (wait(&status), status));
+}
+
 static void refused(void) {
     expect("no harts", BAD, thread_harts(0));
     expect("less than none", BAD, thread_harts(-1));
@@ -358,7 +476,16 @@ static void refused(void) {
     expect("status", 0, status);
 }
 
-const struct test hart_tests[] = {
-    {"hartonce", at_once, 0}, {"hartupdates", updates, 0}, {"hartwakeups", wakeups, 0},
-    {"hartcalls", calls, 0},  {"hartsignals", signals, 0}, {"hartends", ends, 0},
-    {"hartlost", lost, 0},    {"hartrefused", refused, 0}, {0, 0, 0}};
+const struct test hart_tests[] = {{"hartonce", at_once, 0},
+                                  {"hartupdates", updates, 0},
+                                  {"hartwakeups", wakeups, 0},
+                                  {"hartcalls", calls, 0},
+                                  {"hartsignals", signals, 0},
+                                  {"hartends", ends, 0},
+                                  {"hartlost", lost, 0},
+                                  {"hartrefused", refused, 0},
+                                  {"hartregisters", registers, 0},
+                                  {"hartothers", others, 0},
+                                  {"hartserved", served, 0},
+                                  {"hartquota", quota, 0},
+                                  {0, 0, 0}};
