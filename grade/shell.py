@@ -426,7 +426,7 @@ def threads(run, guest, until, only):
 def paging(run, guest, until, only):
     """Those with more memory than there is."""
     return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pageapart pagecrowd pagekill '
-                                                'pageexec pagefile pagepipe pagethread pagemap pagegive')
+                                                'pageexec pagefile pagepipe pagethread pagemap pagerace pagegive')
 
 
 def revoked(run, guest, until, only):

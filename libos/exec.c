@@ -1,5 +1,6 @@
 // exec: builds the new program in an address space of its own, moves the environment over, and only then
-// takes the old one apart; so a failure leaves the old program as it was. Nothing in the file is trusted.
+// takes the old one apart; so a failure leaves the old program as it was (but for its mappings, should the
+// kernel refuse the very last step). Nothing in the file is trusted.
 #include "exec.h"
 
 #include <exo/call.h>
@@ -192,13 +193,14 @@ static void become(struct build *b, const char *path) {
     p->sz = b->sz;
     p->resident = b->resident;
     p->charged = b->charged;
+    space_shrink(old_root, old_sz, 0, 0);
     pager_leave();
     current = b->program;
     set_name(p, path);
     thread_forget();
     signal_exec();
     p->serves = 0;
-    space_free(old_root, old_sz, frames, p->threads);
+    space_free(old_root, frames, p->threads);
     vm_charge(&old_charged, 0);
     upcall_fp_save();
     memset(SELF->save->f, 0, sizeof(SELF->save->f));
@@ -209,8 +211,8 @@ int exec_file(const char *path, char **argv, bool user) {
     memset(&b, 0, sizeof(b));
     bool ok = load_file(&b, path) && push_args(&b, argv, user);
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    if (ok) {
-        thread_alone();
+    bool left = ok && !thread_alone(); // another thread ends the process
+    if (ok && !left) {
         map_drop(me(), true);
         pager_enter();       // which goes by root and sz
         me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
@@ -222,8 +224,14 @@ int exec_file(const char *path, char **argv, bool user) {
         me()->root = SELF->root;
         pager_leave();
     }
-    if (b.root) space_free(b.root, b.tables, 0, me()->threads);
+    if (b.root) {
+        pager_enter();
+        space_shrink(b.root, b.tables, 0, 0);
+        pager_leave();
+        space_free(b.root, 0, me()->threads);
+    }
     vm_charge(&b.charged, 0);
+    if (left) thread_leave();
     return -1;
 }
 

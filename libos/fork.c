@@ -43,7 +43,6 @@ static bool share_pages(struct proc *p, va_t va, va_t end, bool one) {
 
 static bool share_program(struct proc *child) {
     pager_enter();
-    child->sz = me()->sz;
     bool ok = share_pages(child, 0, me()->sz, false);
     for (u32 i = 0; i < NMAP && ok; i++) {
         const struct mapping *m = map_at(child, i);
@@ -55,10 +54,9 @@ static bool share_program(struct proc *child) {
 
 // Back to before.
 static void unshare_program(struct proc *child) {
-    u64 sz = child->sz;
-    child->sz = 0;
     map_drop(child, false);
-    space_free(child->root, sz, 0, child->threads);
+    vm_shrink(child, 0);
+    space_free(child->root, 0, child->threads);
 }
 
 // The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled
@@ -104,15 +102,9 @@ static bool make_child(struct proc *child, const u64 kept[16]) {
     if (!vm_charge(&child->charged, me()->charged)) return false;
     child->threads = me()->threads;
     if (!space_new(&child->root, false)) return false;
-    if (!space_grow(child->root, 0, me()->sz)) {
-        space_free(child->root, 0, 0, child->threads);
-        return false;
-    }
-    if (!map_fork(child)) {
-        space_free(child->root, me()->sz, 0, child->threads);
-        return false;
-    }
-    ppn_t uarea = share_program(child) ? make_uarea(child, kept) : 0;
+    bool ok = space_grow(child->root, 0, me()->sz);
+    if (ok) child->sz = me()->sz;
+    ppn_t uarea = ok && map_fork(child) && share_program(child) ? make_uarea(child, kept) : 0;
     if (uarea) {
         file_fork(child);
         if (make_env(child, uarea)) return true;

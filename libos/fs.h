@@ -1,5 +1,5 @@
 // The file system of the Unix libOS: inodes, directories, path names. Format: fsformat.h; blocks come through
-// bcache.h, transactions are log.h's. Used by file.c (descriptors), exec and the pager's file mappings.
+// bcache.h, transactions are log.h's. Used by file.c (descriptors), exec and map.c.
 //
 // All state is in one struct fs in memory that every process of the libOS sees at the same address; there is
 // no static data. Nothing here trusts the disk: what it finds broken it reports as FS_E_CORRUPT, and goes on.

@@ -105,19 +105,22 @@ static void object_put(struct object *o) {
     op_end(&the_fs()->log);
 }
 
-// A page of the file, or a zeroed one, for an object's page `at`.
-static ppn_t read_page(struct object *o, u64 at) {
+// More of the file for a page that has it up to o->size: all that it can have now. With the inode locked.
+static bool read_more(struct object *o, ppn_t ppn) {
+    u64 size = inode_stat(o->ip).size, in = o->size % EXO_PAGE, n = size > o->size ? size - o->size : 0;
+    if (n > EXO_PAGE - in) n = EXO_PAGE - in;
+    bool ok = n == 0 || (exo_bind(SELF->root, SCRATCH_VA, ppn, SPACE_RW, 0).err == 0 &&
+                         inode_read(the_fs(), o->ip, o->size, (u8 *)SCRATCH_VA + in, n, 0) == (i64)n);
+    if (n) exo_unbind(SELF->root, SCRATCH_VA, 0);
+    if (ok) o->size += n;
+    return ok;
+}
+
+// An object's next page: the file's, or a zeroed one.
+static ppn_t next_page(struct object *o) {
     struct exo_ret page = page_new(false);
     if (page.err) return 0;
-    bool ok = pager_keep((ppn_t)page.val);
-    if (ok && o->ip) {
-        u64 size = inode_stat(o->ip).size, off = at * EXO_PAGE, n = size - off;
-        if (n > EXO_PAGE) n = EXO_PAGE;
-        ok = exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err == 0 &&
-             inode_read(the_fs(), o->ip, off, (void *)SCRATCH_VA, n, 0) == (i64)n;
-        exo_unbind(SELF->root, SCRATCH_VA, 0);
-    }
-    if (ok) return (ppn_t)page.val;
+    if (pager_keep((ppn_t)page.val) && (!o->ip || read_more(o, (ppn_t)page.val))) return (ppn_t)page.val;
     exo_page_free(page.val);
     return 0;
 }
@@ -125,13 +128,15 @@ static ppn_t read_page(struct object *o, u64 at) {
 // Sees to it that it has so many pages: of a file with its inode locked, of an anonymous one when it is made.
 // What could be had stays, if not all.
 static bool object_grow(struct object *o, u64 pages) {
+    if (o->size % EXO_PAGE && !read_more(o, MAPS->link[o->last].ppn)) return false;
     while (o->pages < pages) {
-        ppn_t ppn = vm_charge(&o->charged, o->charged + 1) ? read_page(o, o->pages) : 0;
+        ppn_t ppn = vm_charge(&o->charged, o->charged + 1) ? next_page(o) : 0;
         lock_acquire(&MAPS->lock);
         bool ok = ppn && link_add(o, ppn);
         lock_release(&MAPS->lock);
         if (ok) continue;
         if (ppn) exo_page_free(ppn);
+        if (o->ip) o->size = (u64)o->pages * EXO_PAGE;
         vm_charge(&o->charged, o->pages);
         return false;
     }
@@ -204,20 +209,25 @@ static bool tables_from(struct proc *p, va_t va) {
 // Drops those below the lowest mapping.
 static void tables_drop(struct proc *p) {
     va_t was = p->map, now = lowest(p);
+    pager_enter();
     p->map = now;
     space_shrink(p->root, table_begin(now), table_begin(was), 0);
+    pager_leave();
     vm_charge(&p->charged, p->charged - tables(was, now));
 }
 
 // ---- pages ----
 
+// Not what is past the file's end, nor what has been appended since it was read.
 static bool write_page(struct object *o, u64 at, ppn_t ppn) {
     struct fs *fs = the_fs();
     if (exo_bind(SELF->root, SCRATCH_VA, ppn, PTE_R | PTE_A, 0).err) return false;
     op_begin(&fs->log);
     bool ok = inode_lock(fs, o->ip) == 0;
     if (ok) {
-        u64 size = inode_stat(o->ip).size, off = at * EXO_PAGE, n = off < size ? size - off : 0;
+        u64 size = inode_stat(o->ip).size, off = at * EXO_PAGE;
+        if (size > o->size) size = o->size;
+        u64 n = off < size ? size - off : 0;
         if (n > EXO_PAGE) n = EXO_PAGE;
         ok = n == 0 || inode_write(fs, o->ip, off, (void *)SCRATCH_VA, n, 0) == (i64)n;
         inode_unlock(fs, o->ip);
@@ -242,11 +252,18 @@ static bool write_back(const struct proc *p, const struct mapping *m, va_t va, v
     return ok;
 }
 
-// An object's pages stay.
-static void unbind_shared(struct proc *p, va_t va, va_t end) {
-    pager_enter();
-    for (; va < end; va += EXO_PAGE) p->resident -= exo_unbind(p->root, va, 0).val & PTE_V;
-    pager_leave();
+// An object's pages stay. What was stored is known for certain only when there is no way to it any more.
+static bool drop_shared(struct proc *p, const struct mapping *m, va_t va, va_t end, bool write) {
+    bool ok = true;
+    for (; va < end; va += EXO_PAGE) {
+        pager_enter();
+        struct exo_ret pte = exo_unbind(p->root, va, 0);
+        if (pte.err == 0) p->resident -= pte.val & PTE_V;
+        pager_leave();
+        if (write && m->object->ip && pte.err == 0 && pte.val & PTE_V && pte.val & PTE_D)
+            ok &= write_page(m->object, m->at + (va - m->va) / EXO_PAGE, PTE_PPN(pte.val));
+    }
+    return ok;
 }
 
 static bool bind_shared(struct proc *p, const struct mapping *m) {
@@ -262,17 +279,14 @@ static bool bind_shared(struct proc *p, const struct mapping *m) {
     return ok;
 }
 
-// Drops the pages [va, end), which are of one mapping. False if they could not be written.
+// Drops the pages [va, end), which were of m: the table says so no more. False if they could not be written.
 static bool drop(struct proc *p, const struct mapping *m, va_t va, va_t end, bool write) {
-    bool ok = true;
-    if (m->object) {
-        if (write) ok = write_back(p, m, va, end);
-        unbind_shared(p, va, end);
-    } else {
-        space_drop(p->root, va, end, &p->resident);
-        vm_charge(&p->charged, p->charged - (end - va) / EXO_PAGE);
-    }
-    return ok;
+    if (m->object) return drop_shared(p, m, va, end, write);
+    pager_enter();
+    space_drop(p->root, va, end, &p->resident);
+    pager_leave();
+    vm_charge(&p->charged, p->charged - (end - va) / EXO_PAGE);
+    return true;
 }
 
 // Of a private mapping that was filled: no more stores, wherever its pages are by now.
@@ -284,8 +298,9 @@ static bool forbid_stores(struct proc *p, const struct mapping *m) {
         if (!(pte & PTE_V)) {
             ok = exo_unbind(p->root, va, pte & ~(u64)PTE_W).err == 0;
         } else {
-            if (pte & PTE_D) pager_changed(PTE_PPN(pte));
-            ok = exo_protect(p->root, va, PTE_W | PTE_D, 0, 0).err == 0;
+            struct exo_ret was = exo_protect(p->root, va, PTE_W | PTE_D, 0, 0);
+            ok = was.err == 0;
+            if (ok && was.val & PTE_D) pager_changed(PTE_PPN(pte));
         }
     }
     pager_leave();
@@ -340,8 +355,8 @@ static va_t make(struct proc *p, const struct wish *w) {
     *m = (struct mapping){.va = va, .pages = (u32)w->pages, .writable = w->writable};
     if (fill(m, w)) return va;
     struct mapping was = *m;
-    if (!w->shared || was.object) drop(p, &was, va, end_of(&was), false);
     *m = (struct mapping){0};
+    if (!w->shared || was.object) drop(p, &was, va, end_of(&was), false);
     if (was.object) object_put(was.object);
     tables_drop(p);
     return 0;
@@ -356,7 +371,6 @@ static bool cut(struct proc *p, struct mapping *m, va_t va, va_t end) {
     struct mapping was = *m;
     if (va < m->va) va = m->va;
     if (end > end_of(m)) end = end_of(m);
-    bool ok = drop(p, m, va, end, true);
     u32 parts = count_parts(&was, va, end), above = (u32)((end_of(&was) - end) / EXO_PAGE);
     struct mapping upper = was;
     upper.va = end;
@@ -374,6 +388,7 @@ static bool cut(struct proc *p, struct mapping *m, va_t va, va_t end) {
         m->pages = (u32)((va - was.va) / EXO_PAGE);
     else
         *m = above ? upper : (struct mapping){0};
+    bool ok = drop(p, &was, va, end, true);
     if (parts == 0 && was.object) object_put(was.object);
     return ok;
 }
@@ -416,8 +431,8 @@ void map_drop(struct proc *p, bool write) {
     EACH_MAP(p, m) {
         struct mapping was = *m;
         if (!was.pages) continue;
-        drop(p, m, was.va, end_of(m), write);
         *m = (struct mapping){0};
+        drop(p, &was, was.va, end_of(&was), write);
         if (was.object) object_put(was.object);
     }
     tables_drop(p);

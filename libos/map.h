@@ -40,6 +40,7 @@ struct mapping {
 struct object {
     u32 refs, pages, first, last;
     struct inode *ip; // 0: anonymous
+    u64 size;         // of the file, in bytes, as far as it was read
     u64 charged;      // to the commit count
 };
 

@@ -7,7 +7,8 @@
 #include "thread.h"
 #include "vm.h"
 
-// With threads none: another's sbrk, exec or fork could take a page away, or share it, during the request.
+// With threads none: another's sbrk, munmap, exec or fork could take a page away, or share it, during the
+// request.
 u32 user_pages(const void *at, u32 n, int write, ppn_t *ppn) {
     va_t va = (va_t)at;
     u32 i = 0;

@@ -184,16 +184,14 @@ static void give_children(const struct proc *from) {
 void proc_exit(int status) {
     static bool ending; // a fault in here comes back here: what it came from is left out
     struct proc *p = me();
-    thread_alone();
+    if (!thread_alone()) thread_leave();
     if (!ending) {
         ending = true;
         map_drop(p, true);
         file_exit();
         tty_exit();
     }
-    u64 sz = p->sz;
-    p->sz = 0;
-    space_shrink(p->root, sz, 0, 0);
+    vm_shrink(p, 0);
 
     lock_acquire(&TABLE->lock);
     struct proc *parent = p->parent;
@@ -224,7 +222,6 @@ static void put_down(struct proc *p) {
     }
     worker_end(p);
     file_cancel(p);
-    map_drop(p, false);
     lock_acquire(&TABLE->lock);
     give_children(p);
     lock_release(&TABLE->lock);
@@ -234,9 +231,9 @@ static void put_down(struct proc *p) {
 static void reap(struct proc *p) {
     while (env(p->eid)->eid == p->eid) lock_pause();
     exo_slot_set(p->hart, p->slot, 0);
-    u64 sz = p->sz;
-    p->sz = 0; // before its tables go
-    space_free(p->root, sz, p->frames, p->threads);
+    map_drop(p, false); // if it broke down
+    vm_shrink(p, 0);
+    space_free(p->root, p->frames, p->threads);
     vm_charge(&p->charged, 0);
     set_state(p, PROC_FREE);
 }

@@ -1,8 +1,11 @@
-// Assembler macros: registers of a struct context (thread.h), which begins with x1-x31, in place of x0 the pc.
+// Assembler macros: registers of a struct context (thread.h), which begins with x1-x31, in place of x0 the
+// pc.
 #ifndef EXV6_REGS_H
 #define EXV6_REGS_H
 
 #define CONTEXT_F 256 // offset of f0-f31, fcsr
+
+// clang-format off
 
     // x1 to x31 without t0-t2, of the context t1
     .macro  each_reg op

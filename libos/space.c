@@ -1,5 +1,6 @@
-// Building and taking apart address spaces; see space.h. Called by fork, exec, exit and wait, on roots that
-// nobody else touches: one that is being made, the caller's own, or that of an ended process.
+// Building and taking apart address spaces; see space.h. Called by fork, exec, exit, wait, sbrk and mmap, on
+// roots that nobody but the pager touches: one that is being made, the caller's own, or that of an ended
+// process.
 #include "space.h"
 
 #include <exo/call.h>
@@ -90,7 +91,7 @@ static bool make_tables(ppn_t *root) {
     for (u32 i = 0; i < TABLES; i++) {
         if (exo_pt_link(page[0], tables[i].va, tables[i].level, page[1 + i]) != 0) {
             space_free_pages(page + 1 + i, TABLES - i);
-            space_free(page[0], 0, 0, 0);
+            space_free(page[0], 0, 0);
             return false;
         }
     }
@@ -153,7 +154,7 @@ bool space_new(ppn_t *root, bool own) {
     if (bind_common(*root) && bind_private(*root, own)) return true;
     batch.n = 0;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    space_free(*root, 0, 0, me()->threads);
+    space_free(*root, 0, me()->threads);
     return false;
 }
 
@@ -220,8 +221,7 @@ bool space_grow(ppn_t root, u64 sz, u64 new_sz) {
     return true;
 }
 
-// With the pager's lock.
-static void drop_pages(ppn_t root, va_t from, va_t to, u32 *resident) {
+void space_drop(ppn_t root, va_t from, va_t to, u32 *resident) {
     u32 bound = 0;
     while (from < to) {
         va_t end = (from | (TABLE_SPAN - 1)) + 1;
@@ -231,17 +231,9 @@ static void drop_pages(ppn_t root, va_t from, va_t to, u32 *resident) {
     if (resident) *resident -= bound;
 }
 
-void space_drop(ppn_t root, va_t from, va_t to, u32 *resident) {
-    pager_enter();
-    drop_pages(root, from, to, resident);
-    pager_leave();
-}
-
 void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident) {
-    pager_enter();
-    drop_pages(root, (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1), sz, resident);
+    space_drop(root, (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1), sz, resident);
     for (va_t va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
-    pager_leave();
 }
 
 static void unbind_frames(ppn_t root, const u64 *frames) {
@@ -254,8 +246,7 @@ static void unbind_frames(ppn_t root, const u64 *frames) {
     batch_flush();
 }
 
-void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads) {
-    space_shrink(root, sz, 0, 0);
+void space_free(ppn_t root, const u64 *frames, va_t threads) {
     if (frames) unbind_frames(root, frames);
     unbind(root, LIBOS_TABLE, (va_t)stack_top);
     unbind(root, THREADS_VA, threads);

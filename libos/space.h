@@ -45,15 +45,16 @@ u64 space_pages(void);
 // False if something ran out; then nothing is left behind.
 bool space_new(ppn_t *root, bool own);
 
-// Takes it apart, the program's [0, sz), the cache's frames (struct proc; 0: none) and the threads' slots up
-// to `threads` included. No environment runs on it any more.
-void space_free(ppn_t root, u64 sz, const u64 *frames, va_t threads);
+// Takes it apart, the cache's frames (struct proc; 0: none) and the threads' slots up to `threads` included.
+// No environment runs on it any more, and it has no program.
+void space_free(ppn_t root, const u64 *frames, va_t threads);
 
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
 // needs, pages included. Growing fails with nothing done. And the same for tables alone, or pages alone, of
 // any part of it: space_grow(root, from, to) and space_shrink(root, to, from, resident) with multiples of
 // TABLE_SPAN; space_drop. How many pages were dropped is subtracted from *resident (struct proc), unless that
-// is 0.
+// is 0. Dropping needs the pager's lock, which goes by what struct proc says of the program's size: that must
+// change in the same session.
 bool space_grow(ppn_t root, u64 sz, u64 new_sz);
 void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident);
 void space_drop(ppn_t root, va_t from, va_t to, u32 *resident);

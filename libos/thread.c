@@ -403,13 +403,15 @@ static bool others_inside(void) {
     return false;
 }
 
-void thread_alone(void) {
+void thread_leave(void) {
+    ready(all.ending);
+    leave();
+}
+
+bool thread_alone(void) {
     struct thread *t;
-    if (!all.any) return;
-    if (all.ending && all.ending != all.now) {
-        ready(all.ending);
-        leave();
-    }
+    if (!all.any) return true;
+    if (all.ending && all.ending != all.now) return false;
     all.ending = all.now;
     SELF->ends = &yes;
     worker_end(me());
@@ -422,6 +424,7 @@ void thread_alone(void) {
     }
     while (others_inside()) wait_on(0, ~0ul);
     thread_forget();
+    return true;
 }
 
 void thread_forget(void) {

@@ -84,8 +84,10 @@ void thread_pass(struct context *c);
 struct thread *thread_take(void);
 void thread_give(struct thread *, u64 ran, bool serve);
 
-// The calling thread becomes the only one. Does not return to one that meanwhile another has ended.
-void thread_alone(void);
+// The calling thread becomes the only one. False: another is about to become that, and waits for this one to
+// give back what it has and leave.
+bool thread_alone(void);
+void thread_leave(void) __attribute__((noreturn));
 
 // There are no others any more: after exec(), and in a child made by fork(), whose address space has the slot
 // of the one thread alone.

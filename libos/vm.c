@@ -59,21 +59,26 @@ static bool serve(u64 cause, va_t va, u64 pte) {
     return pte ? pager_in(va, pte) : need != PTE_X && demand_zero(va);
 }
 
+// Of memory whose pages may not be there; of memory at all.
+static bool may_come(va_t va) { return va < me()->sz ? va != program()->guard : map_has(va); }
+
+static bool is_mine(va_t va) { return may_come(va) || map_shares(va); }
+
 bool vm_fault(u64 cause, va_t va) {
     va &= ~(u64)(EXO_PAGE - 1);
     u64 frame = (va - CACHE_VA) / EXO_PAGE;
     if (frame < SHARED->frames && cause != CAUSE_FETCH_PAGE) return bind_frame(frame);
-    if (va < me()->sz ? va == program()->guard : !map_has(va)) return false;
-    pager_enter();
-    bool ok = !me()->lost && serve(cause, va, PTE_OF(va));
+    if (va >= PROGRAM_END) return false;
+    pager_enter(); // which may take a while, and another thread may give up memory meanwhile
+    bool ok = !me()->lost && may_come(va) && serve(cause, va, PTE_OF(va));
     pager_leave();
     return ok;
 }
 
 // ---- the program's pointers ----
 
-static bool page_ok(va_t va, bool write) {
-    for (;;) {
+static bool page_ok(va_t va, bool write, bool *waited) {
+    for (;; *waited = true) {
         u64 pte = PTE_OF(va);
         if (pte & PTE_V && pte & (write ? PTE_W : PTE_R)) return true;
         if (!vm_fault(write ? CAUSE_STORE_PAGE : CAUSE_LOAD_PAGE, va)) return false;
@@ -85,8 +90,12 @@ bool user_ok(const void *p, u64 n, bool write) {
     if (n == 0) return true;
     if (va >= me()->map) end = PROGRAM_END;
     if (va >= end || n > end - va) return false;
-    for (va_t page = va & ~(u64)(EXO_PAGE - 1); page < va + n; page += EXO_PAGE)
-        if (!page_ok(page, write)) return false;
+    bool waited = false;
+    va_t first = va & ~(u64)(EXO_PAGE - 1);
+    for (va_t page = first; page < va + n; page += EXO_PAGE)
+        if (!page_ok(page, write, &waited)) return false;
+    for (va_t page = first; waited && page < va + n; page += EXO_PAGE)
+        if (!is_mine(page)) return false; // any more: another thread has given it up
     return true;
 }
 
@@ -134,6 +143,14 @@ bool vm_charge(u64 *charged, u64 pages) {
     return ok;
 }
 
+void vm_shrink(struct proc *p, u64 sz) {
+    u64 old = p->sz;
+    pager_enter();
+    p->sz = sz;
+    space_shrink(p->root, old, sz, &p->resident);
+    pager_leave();
+}
+
 static bool grow(struct proc *p, u64 sz) {
     u64 more = vm_cost(sz) - vm_cost(p->sz);
     if (!vm_charge(&p->charged, p->charged + more)) return false;
@@ -148,7 +165,7 @@ static char *change_size(int n) {
     if (n >= 0 ? sz > (p->map & ~(va_t)(TABLE_SPAN - 1)) : sz > old) return (char *)-1;
     if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
-        space_shrink(p->root, old, sz, &p->resident);
+        vm_shrink(p, sz);
         vm_charge(&p->charged, p->charged - (vm_cost(old) - vm_cost(sz)));
     }
     p->sz = sz;

@@ -4,8 +4,8 @@
 // the rest of the libOS which of the program's pointers can be followed.
 //
 // The commit count: pages that processes may come to use, all told, never exceed what the account's reserve
-// grants. Whoever makes that possible (sbrk, fork, exec) charges first and fails if it cannot; so a page
-// fault finds its page.
+// grants. Whoever makes that possible (sbrk, mmap, fork, exec) charges first and fails if it cannot; so a
+// page fault finds its page.
 #ifndef EXV6_VM_H
 #define EXV6_VM_H
 
@@ -25,6 +25,8 @@
 #define CAUSE_LOAD_PAGE  13
 #define CAUSE_STORE_PAGE 15
 
+struct proc;
+
 struct commit {
     struct lock lock;
     u64 limit; // pages
@@ -43,11 +45,13 @@ int user_str(const char *p, char *out, int max);
 int copy_out(void *to, const void *from, u64 n);
 int copy_in(void *to, const void *from, u64 n);
 
+// p's program ends at sz now, which is less: what is beyond it goes, tables too.
+void vm_shrink(struct proc *p, u64 sz);
+
 // Serves a page fault of this process at va; false if it is one that the program must answer for.
 bool vm_fault(u64 cause, va_t va);
 
 // Where the next 2 MiB of p's program begin that have a table, from va on; PROGRAM_END if there are none.
-struct proc;
 va_t vm_table(const struct proc *p, va_t va);
 
 // Pages that a process with a program of this size may use, all told.

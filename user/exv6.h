@@ -14,15 +14,18 @@ struct pagerinfo; // kernel/pagerinfo.h; -1 if there is no memory at `to`
 int pagerinfo(struct pagerinfo *to);
 
 // Memory with a file's contents, from page-aligned `offset` on, or zeroed if anonymous (kernel/mman.h; fd is
-// -1 then): its address, or (void *)-1. `at` must be 0. A private mapping is a copy. Of a shared one there is
-// only one, for all processes that map the file, or had it from their parents: what they store is in the file
-// after msync(), munmap(), exec() or the process's end; and what is written to the file meanwhile is not
-// seen. A mapping begins and ends within the file, or on its last page.
+// -1 then): its address, or (void *)-1. `at` must be 0. A private mapping is a copy. Of a shared one there //
+// is only one, for all processes that map the file, or had it from their parents: what a process stores is in
+// the file after its msync(), munmap(), exec() or end. What is written to the file meanwhile is not seen, and
+// is overwritten, a page at a time, where anybody stores. A mapping begins and ends within the file, or on
+// its last page.
 void *mmap(void *at, uint64 bytes, int prot, int flags, int fd, uint64 offset);
 // Whole pages, which need not be whole mappings; -1: none is mapped there, it would make too many mappings,
 // or (then they are gone all the same) the file could not be written.
 int munmap(void *at, uint64 bytes);
-int msync(void *at, uint64 bytes); // of shared mappings of files there: what was stored is on the disk
+// What this process has stored to shared mappings of files there is on the disk; -1: nothing is mapped there,
+// or the file could not be written.
+int msync(void *at, uint64 bytes);
 
 int poweroff(int code); // ends the machine, with this exit status where there is one to give; -1 if refused
 

@@ -442,6 +442,46 @@ static void served(void) {
     thread_join(t);
 }
 
+static volatile uint *file, *said;
+
+static void say(void *unused) {
+    (void)unused;
+    for (uint n = 1;; n++) {
+        file[0] = n;
+        said[0] = n;
+    }
+}
+
+static void unmap_under_it(void *unused) {
+    (void)unused;
+    int fd = open("hm", O_RDWR);
+    take_harts();
+    file = mmap(0, 16ul * PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (file == (void *)BAD) exit(2);
+    start(say, 0);
+    sleep(1);
+    munmap((void *)file, 16ul * PGSIZE);
+    sleep(LONG);
+}
+
+// What a thread has stored when the mapping goes is in the file, to the last.
+static void unmapped(void) {
+    static char page[PGSIZE];
+    uint last;
+    int fd = open("hm", O_CREATE | O_RDWR | O_TRUNC);
+    for (int i = 0; i < 16; i++) expect("write", PGSIZE, write(fd, page, PGSIZE));
+    close(fd);
+    said = mmap(0, PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < 4; i++) {
+        expect("a store to what is not mapped any more", BAD, status_of(unmap_under_it, 0));
+        fd = open("hm", O_RDONLY);
+        expect("read", sizeof last, read(fd, &last, sizeof last));
+        close(fd);
+        if (last != said[0] && last != said[0] + 1) fail("in the file", (long)said[0], last);
+    }
+    unlink("hm");
+}
+
 static void take_and_sleep(void *unused) {
     (void)unused;
     thread_harts(MOST);
@@ -476,16 +516,10 @@ static void refused(void) {
     expect("status", 0, status);
 }
 
-const struct test hart_tests[] = {{"hartonce", at_once, 0},
-                                  {"hartupdates", updates, 0},
-                                  {"hartwakeups", wakeups, 0},
-                                  {"hartcalls", calls, 0},
-                                  {"hartsignals", signals, 0},
-                                  {"hartends", ends, 0},
-                                  {"hartlost", lost, 0},
-                                  {"hartrefused", refused, 0},
-                                  {"hartregisters", registers, 0},
-                                  {"hartothers", others, 0},
-                                  {"hartserved", served, 0},
-                                  {"hartquota", quota, 0},
-                                  {0, 0, 0}};
+const struct test hart_tests[] = {{"hartonce", at_once, 0},        {"hartupdates", updates, 0},
+                                  {"hartwakeups", wakeups, 0},     {"hartcalls", calls, 0},
+                                  {"hartsignals", signals, 0},     {"hartends", ends, 0},
+                                  {"hartlost", lost, 0},           {"hartrefused", refused, 0},
+                                  {"hartregisters", registers, 0}, {"hartothers", others, 0},
+                                  {"hartserved", served, 0},       {"hartquota", quota, 0},
+                                  {"hartunmap", unmapped, 0},      {0, 0, 0}};

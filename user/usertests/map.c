@@ -218,6 +218,24 @@ static void shared_grows(void) {
     unlink("m");
 }
 
+// What others append to the last page is not lost when what was mapped before is written.
+static void shared_tail(void) {
+    int fd = make_bytes("m", 100);
+    uchar *p = map(100, RW, MAP_SHARED, fd, 0);
+    expect("write", 3, write(open("m", O_WRONLY | O_APPEND), "abc", 3));
+    p[0] = 1;
+    expect("msync", 0, msync(p, 100));
+    expect("what was stored", 1, file_byte("m", 0));
+    expect("what was appended", 'a', file_byte("m", 100));
+    uchar *q = map(103, PROT_READ, MAP_SHARED, fd, 0);
+    expect("what was appended, in a new mapping", 'c', q[102]);
+    p[101] = 'B';
+    expect("munmap", 0, munmap(p, 103));
+    expect("what was stored", 'B', file_byte("m", 101));
+    expect("what was appended", 'c', file_byte("m", 102));
+    unlink("m");
+}
+
 // ---- parts, and what is refused ----
 
 static void parts(void) {
@@ -360,6 +378,7 @@ const struct test map_tests[] = {{"mapprivate", private_file, 0},
                                  {"mapends", shared_ends, 0},
                                  {"mapunlinked", shared_unlinked, 0},
                                  {"mapgrows", shared_grows, 0},
+                                 {"maptail", shared_tail, 0},
                                  {"mapparts", parts, 0},
                                  {"maprefused", map_refused, 0},
                                  {"maplimits", map_limits, 0},

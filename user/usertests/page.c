@@ -335,6 +335,39 @@ static void maps(void) {
     unlink("tpage");
 }
 
+#define RACE_PAGES 700ul
+
+static volatile uint64 *race_at;
+
+static void race_stores(void *from) {
+    for (;;)
+        for (uint64 i = (uint64)from; i < RACE_PAGES; i += 8) race_at[i * WORDS] = i;
+}
+
+// Threads that wait for their pages while another gives up the memory: they end the process, and it alone.
+static void race(void *how) {
+    race_at = (uint64)how % 2 ? map(RACE_PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+                              : more(RACE_PAGES);
+    for (uint64 i = 0; i < 8; i++)
+        if (!thread_start(race_stores, (void *)i, 1)) fail("thread_start", 1, 0);
+    sleep(2 + (int)((uint64)how % 5));
+    if ((uint64)how % 2)
+        munmap((void *)race_at, RACE_PAGES * PGSIZE);
+    else
+        sbrk(-(int)((RACE_PAGES - 1) * PGSIZE));
+    sleep(1);
+    exit(0);
+}
+
+static void races(void) {
+    int status, others[2];
+    shared_n = part(7);
+    for (uint64 i = 0; i < 2; i++) others[i] = spawn(busy, (void *)i);
+    for (uint64 how = 0; how < 8; how++) status_of(race, (void *)how);
+    for (int i = 0; i < 2; i++) expect("kill", 0, kill(others[i]));
+    for (int i = 0; i < 2; i++) expect("killed", BAD, (wait(&status), status));
+}
+
 // ---- the kernel wants pages back, for another account (grade/run.py pager-revoke) ----
 
 static const volatile struct exo_acct *account(void) {
@@ -405,21 +438,10 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME},
-    {"pagetwice", twice, BY_NAME},
-    {"pageread", only_read, BY_NAME},
-    {"pagerandom", at_random, BY_NAME},
-    {"pagefork", forks, BY_NAME},
-    {"pageapart", forks_apart, BY_NAME},
-    {"pagecrowd", crowd, BY_NAME},
-    {"pagekill", killed, BY_NAME},
-    {"pageexec", execs, BY_NAME},
-    {"pagefile", files, BY_NAME},
-    {"pagepipe", pipes, BY_NAME},
-    {"pagethread", threads, BY_NAME},
-    {"pagemap", maps, BY_NAME},
-    {"pagegive", given_up, BY_NAME},
-    {"pagerevoke", revoked, BY_NAME},
-    {"pagedeaf", deaf, BY_NAME},
-    {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME},  {"pagetwice", twice, BY_NAME}, {"pageread", only_read, BY_NAME},
+    {"pagerandom", at_random, BY_NAME}, {"pagefork", forks, BY_NAME},  {"pageapart", forks_apart, BY_NAME},
+    {"pagecrowd", crowd, BY_NAME},      {"pagekill", killed, BY_NAME}, {"pageexec", execs, BY_NAME},
+    {"pagefile", files, BY_NAME},       {"pagepipe", pipes, BY_NAME},  {"pagethread", threads, BY_NAME},
+    {"pagemap", maps, BY_NAME},         {"pagerace", races, BY_NAME},  {"pagegive", given_up, BY_NAME},
+    {"pagerevoke", revoked, BY_NAME},   {"pagedeaf", deaf, BY_NAME},   {0, 0, 0},
 };

@@ -393,6 +393,42 @@ static void killed_crowd(void *unused) {
     sleep(LONG);
 }
 
+static void exec_large(void *unused) {
+    static char *args[] = {"usertests", "none of them", 0};
+    (void)unused;
+    exec("usertests", args);
+}
+
+static void exec_and_exit(void *yields) {
+    close(2);
+    start(exec_large, 0, 1);
+    for (uint64 i = 0; i < (uint64)yields; i++) thread_yield();
+    exit(0);
+}
+
+static void read_it(void *unused) {
+    static char buf[4096];
+    (void)unused;
+    for (;;) {
+        int fd = open("usertests", O_RDONLY);
+        while (read(fd, buf, sizeof buf) > 0) {
+        }
+        close(fd);
+    }
+}
+
+// exec by one thread while another ends the process: what was made for the new program goes, too.
+static void exec_ends(void) {
+    int status, other[2];
+    for (int i = 0; i < 2; i++) other[i] = spawn(read_it, 0);
+    for (uint64 i = 0; i < 24; i++) {
+        status = status_of(exec_and_exit, (void *)(1 + i % 6));
+        if (status != 0 && status != 1) fail("status", 0, status); // of either program
+    }
+    for (int i = 0; i < 2; i++) expect("kill", 0, kill(other[i]));
+    for (int i = 0; i < 2; i++) expect("killed", BAD, (wait(&status), status));
+}
+
 // A process ends with all its threads, whichever it is that ends it.
 static void ends(void) {
     expect("exit of another thread", 5, status_of(crowd_exit, (void *)5));
@@ -468,17 +504,11 @@ static void together(void) {
 }
 
 const struct test thread_tests[] = {
-    {"threads", life, 0},
-    {"threadrefuse", refusals, 0},
-    {"threadregs", registers, 1},
-    {"threadmutex", mutex, 0},
-    {"threadcond", condition, 0},
-    {"threadstride", stride, 1},
-    {"threadwait", siblings, 0},
-    {"threadquiet", quiet, 0},
-    {"threadwake", wake_order, 0},
-    {"threadends", ends, 0},
-    {"threadfork", fork_thread, 0},
-    {"threadall", together, 0},
-    {0, 0, 0},
+    {"threads", life, 0},           {"threadrefuse", refusals, 0},
+    {"threadregs", registers, 1},   {"threadmutex", mutex, 0},
+    {"threadcond", condition, 0},   {"threadstride", stride, 1},
+    {"threadwait", siblings, 0},    {"threadquiet", quiet, 0},
+    {"threadwake", wake_order, 0},  {"threadends", ends, 0},
+    {"threadfork", fork_thread, 0}, {"threadall", together, 0},
+    {"threadexec", exec_ends, 0},   {0, 0, 0},
 };
