@@ -62,12 +62,8 @@ static void unshare_program(struct proc *child) {
 // The child's u-area: it will come back from upcall_fork() with 1. Its page is still one of data, filled
 // through a binding of our own.
 static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
-    struct exo_ret page = page_new(false);
-    if (page.err) return 0;
-    if (exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err) {
-        exo_page_free(page.val);
-        return 0;
-    }
+    ppn_t page = space_scratch();
+    if (!page) return 0;
     struct exo_uarea *ua = (struct exo_uarea *)SCRATCH_VA;
     struct self *self = (struct self *)ua->libos;
     memcpy(ua->entry, upcall_entries, sizeof(ua->entry));
@@ -75,7 +71,7 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     memcpy(self, SELF, sizeof(*self));
     memcpy(self->kept, kept, sizeof(self->kept));
     self->first.eid = 0; // not known yet
-    self->first.uarea = (ppn_t)page.val;
+    self->first.uarea = page;
     self->proc = child;
     self->index = proc_index(child);
     self->root = child->root;
@@ -86,7 +82,7 @@ static ppn_t make_uarea(struct proc *child, const u64 kept[16]) {
     self->result = 1;
     self->alarm = ~0ul;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    return (ppn_t)page.val;
+    return page;
 }
 
 static bool make_env(struct proc *child, ppn_t uarea) {

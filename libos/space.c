@@ -111,6 +111,14 @@ static bool bind_common(ppn_t root) {
     return batch_flush();
 }
 
+ppn_t space_scratch(void) {
+    struct exo_ret page = page_new(false);
+    if (page.err) return 0;
+    if (exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err == 0) return (ppn_t)page.val;
+    exo_page_free(page.val);
+    return 0;
+}
+
 // A new page with the contents of the caller's at va, or 0. It stays bound at SCRATCH_VA until another is.
 static ppn_t copy_page(va_t va) {
     struct exo_ret r = page_new(true);

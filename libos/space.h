@@ -63,6 +63,9 @@ void space_drop(ppn_t root, va_t from, va_t to, u32 *resident);
 // over.
 void space_free_pages(const ppn_t *ppn, u32 n);
 
+// A new page, zeroed, bound at SCRATCH_VA until another is; 0: there is none.
+ppn_t space_scratch(void);
+
 // Several bindings as one call. batch_add sends what has gathered when there is no room for another; once one
 // operation was refused, the rest of that call is not done and false is returned.
 bool batch_add(u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits);

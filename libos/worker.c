@@ -3,7 +3,6 @@
 
 #include <exo/call.h>
 #include "lib.h"
-#include "pager.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
@@ -84,17 +83,13 @@ bool worker_lost(void) {
 
 // Its u-area, filled through a binding of another page; no page: 0.
 static ppn_t make_uarea(void) {
-    struct exo_ret page = page_new(false);
-    if (page.err) return 0;
-    if (exo_bind(SELF->root, SCRATCH_VA, page.val, SPACE_RW, 0).err) {
-        exo_page_free(page.val);
-        return 0;
-    }
+    ppn_t page = space_scratch();
+    if (!page) return 0;
     struct exo_uarea *ua = (struct exo_uarea *)SCRATCH_VA;
     memcpy(ua->entry, worker_entries, sizeof(ua->entry));
     ua->mask = MASK_LIBOS;
     exo_unbind(SELF->root, SCRATCH_VA, 0);
-    return (ppn_t)page.val;
+    return page;
 }
 
 static void end_one(struct proc *p, u32 i) {
