@@ -25,6 +25,7 @@ struct build {
     u64 tables; // the size that has tables
     u64 charged;
     u32 resident; // its pages
+    u64 taken;    // pager_taken(), before it had any
     va_t entry, sp;
     u64 argc;
     struct program program;
@@ -209,14 +210,15 @@ static void become(struct build *b, const char *path) {
 int exec_file(const char *path, char **argv, bool user) {
     struct build b;
     memset(&b, 0, sizeof(b));
-    bool ok = load_file(&b, path) && push_args(&b, argv, user);
+    b.taken = pager_taken();
+    bool ok = load_file(&b, path) && push_args(&b, argv, user) && b.taken == pager_taken();
     exo_unbind(SELF->root, SCRATCH_VA, 0);
     bool left = ok && !thread_alone(); // another thread ends the process
     if (ok && !left) {
         map_drop(me(), true);
         pager_enter();       // which goes by root and sz
         me()->root = b.root; // before it is so: what comes now can go on on either (robust.h)
-        if (exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
+        if (b.taken == pager_taken() && exo_env_space(SELF->first.eid, b.root, UA_VA) == 0) {
             become(&b, path);
             if (killed()) proc_exit(KILLED);
             upcall_enter(b.entry, b.sp, b.argc, b.sp);

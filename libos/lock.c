@@ -8,7 +8,8 @@
 #include "robust.h"
 #include "upcall.h"
 
-#define SPINS 50 // looks at a lock whose holder is at home elsewhere, and so probably running
+#define PATIENCE 3  // sleeps
+#define SPINS    50 // looks at a lock whose holder is at home elsewhere, and so probably running
 
 static u32 home(eid_t eid) { return EXO_ENVS[eid & EXO_EID_INDEX].home; }
 
@@ -18,32 +19,73 @@ static bool take(struct lock *l) {
                                        __ATOMIC_RELAXED);
 }
 
+// It was given to this process: one of its threads that have waited long takes it.
+static bool inherit(struct lock *l) {
+    u32 self = (SELF->index + 1);
+    if (__atomic_load_n(&l->granted, __ATOMIC_SEQ_CST) != self ||
+        !__atomic_compare_exchange_n(&l->granted, &self, 0, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    __atomic_store_n(&l->holder, SELF->first.eid, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+static void become_heir(struct lock *l) {
+    u32 none = 0;
+    __atomic_compare_exchange_n(&l->heir, &none, (SELF->index + 1), false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_RELAXED);
+}
+
+// One that could take it after all is no heir; if another of its threads was to be, that will be again.
+static void disclaim(struct lock *l) {
+    u32 self = (SELF->index + 1);
+    if (__atomic_load_n(&l->heir, __ATOMIC_RELAXED) == self)
+        __atomic_compare_exchange_n(&l->heir, &self, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 // The holder clears the word before it looks for waiters, a waiter makes itself known before it looks at the
 // word: so one of them sees the other.
-static void sleep_on(struct lock *l) {
+static void sleep_on(struct lock *l, bool may_inherit) {
     u64 seen = wake_read(), stops = EXO_WORDS->stops;
     robust_look();
     __atomic_fetch_or(&l->waiters, 1UL << SELF->index, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST)) wake_sleep(seen, stops);
+    if (__atomic_load_n(&l->holder, __ATOMIC_SEQ_CST) &&
+        !(may_inherit && __atomic_load_n(&l->granted, __ATOMIC_SEQ_CST) == SELF->index + 1))
+        wake_sleep(seen, stops);
+}
+
+static __attribute__((noinline)) void wait_for(struct lock *l) {
+    u32 waits = 0;
+    for (u32 tries = 0; !take(l); tries++) {
+        if (waits > PATIENCE && inherit(l)) return;
+        eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
+        bool ours = holder == SELF->first.eid; // another thread's of this process
+        bool near = home(holder) == home(SELF->first.eid);
+        if (holder == 0 || (!ours && !near && tries < SPINS)) continue;
+        if (waits++ >= PATIENCE) become_heir(l);
+        if (ours || !near || upcall_yield(holder) != 0) sleep_on(l, waits > PATIENCE);
+    }
+    if (waits > PATIENCE) disclaim(l);
 }
 
 void lock_acquire(struct lock *l) {
     robust_enter();
-    for (u32 tries = 0; !take(l); tries++) {
-        eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
-        if (holder == 0) continue;
-        if (holder == SELF->first.eid) { // another thread of this process
-            sleep_on(l);
-        } else if (home(holder) == home(SELF->first.eid)) {
-            if (upcall_yield(holder) != 0) sleep_on(l);
-        } else if (tries >= SPINS) {
-            sleep_on(l);
-        }
-    }
+    if (!take(l)) wait_for(l);
+}
+
+// Nobody takes it from an heir meanwhile: the word goes from one eid to the other.
+static __attribute__((noinline)) bool bequeath(struct lock *l) {
+    u32 heir = __atomic_exchange_n(&l->heir, 0, __ATOMIC_SEQ_CST);
+    if (heir == 0) return false;
+    struct proc *p = proc_at(heir - 1u);
+    __atomic_store_n(&l->holder, p->eid, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&l->granted, heir, __ATOMIC_SEQ_CST);
+    wake(p);
+    return true;
 }
 
 void lock_release(struct lock *l) {
-    __atomic_store_n(&l->holder, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&l->heir, __ATOMIC_RELAXED) == 0 || !bequeath(l))
+        __atomic_store_n(&l->holder, 0, __ATOMIC_SEQ_CST);
     robust_leave();
     if (__atomic_load_n(&l->waiters, __ATOMIC_SEQ_CST) == 0) return;
     wake_all(__atomic_exchange_n(&l->waiters, 0, __ATOMIC_SEQ_CST));

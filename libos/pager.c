@@ -124,13 +124,27 @@ static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
     return out;
 }
 
+// From here on the kernel does not take them: what is no more bound would be others' at once. How many it
+// leaves us; they come first.
+static u32 hold(struct victim *v, u32 n) {
+    u32 held = 0;
+    for (u32 k = 0; k < n; k++)
+        if (exo_page_set(v[k].ppn, 0, 0, record(v[k].ppn)->tag, 1) == 0) v[held++] = v[k];
+    return held;
+}
+
 static u32 put_out(struct victim *v, u32 n) {
-    u32 ops = take_entries(v, n), nfree = 0;
+    u32 nfree = 0, ops;
+    n = hold(v, n);
+    ops = take_entries(v, n);
     write_out(v, n);
     u32 out = fill_entries(v, n, ops);
     for (u32 k = 0; k < n; k++) {
         PAGER->dropped += v[k].slot && !v[k].dirty;
-        if (v[k].slot) add(&nfree, EXO_PAGE_FREE, 0, 0, v[k].ppn, 0, 0);
+        if (v[k].slot)
+            add(&nfree, EXO_PAGE_FREE, 0, 0, v[k].ppn, 0, 0);
+        else
+            exo_page_set(v[k].ppn, 0, 0, record(v[k].ppn)->tag, 0);
     }
     run(nfree);
     PAGER->out += out;
@@ -160,7 +174,8 @@ static bool find_sharers(struct victim *v, u32 binds) {
         const struct proc *p = proc_at(i);
         if (!has_program(p)) continue;
         struct exo_ret pte = exo_protect(p->root, v->va, 0, 0, 0);
-        if (pte.err || PTE_PPN(pte.val) != v->ppn) continue;
+        if (pte.err || !(pte.val & PTE_V) || PTE_PPN(pte.val) != v->ppn) continue;
+        if (v->va >= p->io && v->va < p->io_end) return false;
         v->procs |= 1UL << i;
         n++;
     }
@@ -277,10 +292,18 @@ bool pager_overdue(void) {
 // None could be had, and none be put out. Should we try again?
 static bool again(u32 *tries) { return pager_overdue() || (pager_on() && ++*tries < TRIES); }
 
-bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, 0, 1) == 0; }
-
 // The first process is not to lose any: without it there is nobody.
 static bool is_first(void) { return SELF->index == 0; }
+
+bool pager_hold(ppn_t ppn) { return account()->revoke_deadline == 0 || pager_keep(ppn); }
+
+void pager_let_go(ppn_t ppn) {
+    if (record(ppn)->flags & PAGE_KEEP) exo_page_set(ppn, 0, 0, record(ppn)->tag, 0);
+}
+
+u64 pager_taken(void) { return account()->repossessed; }
+
+bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, record(ppn)->tag, 1) == 0; }
 
 static struct exo_ret alloc(bool unzeroed) {
     struct exo_ret page = exo_page_alloc(0, unzeroed);
@@ -313,7 +336,7 @@ bool pager_in(va_t va, u64 word) {
     }
     u64 bits = (word & (PTE_R | PTE_W | PTE_X)) | (word & PTE_COW ? PTE_W : 0) | PTE_A;
     set_tag((ppn_t)page.val, slot_of(word));
-    exo_bind(SELF->root, va, page.val, bits, 0);
+    if (exo_bind(SELF->root, va, page.val, bits, 0).err) return true; // taken already: to be tried again
     me()->resident++;
     PAGER->away--;
     PAGER->in++;
@@ -357,8 +380,12 @@ static u32 count_resident(struct proc *p) {
             bool doomed = record(ppn)->type == PAGE_DOOMED;
             u64 slot = record(ppn)->tag;
             if (doomed && slot && !(pte[i] & PTE_D)) {
-                exo_unbind(p->root, from + i * EXO_PAGE, slot << PAGER_SLOT | (pte[i] & PERM));
-                p->resident--;
+                va_t va = from + i * EXO_PAGE;
+                u64 old = exo_unbind(p->root, va, slot << PAGER_SLOT | (pte[i] & PERM)).val;
+                if (old & PTE_D)
+                    exo_unbind(p->root, va, 0); // stored to at the last moment: lost
+                else
+                    p->resident--;
             } else if (!doomed) {
                 there++;
                 if (slot) set_tag(ppn, 0);

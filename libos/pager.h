@@ -79,6 +79,13 @@ bool pager_room(u32 n);
 // Never to be taken from this account: a page of the libOS itself. False if the kernel refuses.
 bool pager_keep(ppn_t ppn);
 
+// Not to be taken, if the kernel wants pages back, until let go: false if it cannot be prevented.
+bool pager_hold(ppn_t ppn);
+void pager_let_go(ppn_t ppn);
+
+// Pages that the kernel has taken by force so far.
+u64 pager_taken(void);
+
 // Past a deadline the kernel grants no page and pins none (E_FIXED) until it has taken what was not given
 // back, which takes it a moment: true if so, after a pause.
 bool pager_overdue(void);

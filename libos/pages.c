@@ -19,7 +19,7 @@ u32 user_pages(const void *at, u32 n, int write, ppn_t *ppn) {
     pager_leave();
     for (; i < n && !(write && map_shares(va)) && user_ok((const void *)va, EXO_PAGE, write);
          i++, va += EXO_PAGE)
-        ppn[i] = PTE_PPN(PTE_OF(va));
+        ppn[i] = PTE_PPN(PTE_OF(va)); // it stays where it is: io
     pager_enter();
     for (u32 k = 0; write && k < i; k++) pager_changed(ppn[k]); // the disk sets no D
     pager_leave();

@@ -279,7 +279,8 @@ void proc_signal(struct proc *p, int sig) {
     if (p->ignored & bit) return;
     __atomic_fetch_or(&p->signals, end ? end : bit, __ATOMIC_SEQ_CST);
     wake(p);
-    u32 stop = env(p->eid)->stop; // one that was told to stop goes on, to its end
+    if (p->state == PROC_NEW) return; // it finds that when its fork() ends
+    u32 stop = env(p->eid)->stop;     // one that was told to stop goes on, to its end
     if (end && (stop == STOP_NEW || stop == STOP_CTL)) exo_env_ctl(p->eid, ENV_RUN);
     if (end) exo_env_ctl(p->eid, ENV_RECALL); // from a server, if it is at one
 }
@@ -288,7 +289,8 @@ int proc_send(int pid, int group, int sig) {
     int result = -1;
     lock_acquire(&TABLE->lock);
     for (struct proc *p = TABLE->proc; p < &TABLE->proc[NPROC]; p++) {
-        if ((p->state != PROC_LIVE && p->state != PROC_ZOMBIE) || p == INIT) continue;
+        bool there = p->state == PROC_LIVE || p->state == PROC_ZOMBIE || (group && p->state == PROC_NEW);
+        if (!there || p == INIT) continue;
         if (group ? p->group != group : p->pid != pid) continue;
         proc_signal(p, sig);
         result = 0;

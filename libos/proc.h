@@ -83,6 +83,7 @@ bool wake_wait(u64 seen, u64 until);
 // Sleeps until the own counter is not `seen`, or EXO_WORDS->stops not `stops`; a kill matters only as it
 // changes the counter.
 void wake_sleep(u64 seen, u64 stops);
+void stop_or_alarm(u64 seen, u64 stops); // the same, or until an alarm's time has come
 
 // The same with a call of rpc.h, which ends it, too: as upcall_receive().
 i64 wake_receive(u64 *words, u64 seen);

@@ -133,6 +133,7 @@ static i64 transfer(eid_t to, struct rpc *m) {
     u64 word[RPC_WORDS];
     copy(word, m->word);
     if (SELF->fp_on) upcall_fp_save();
+    if (killed()) return E_TIME; // who kills it later calls it back
     i64 err = upcall_call(to, 0, word);
     if (err == 0) copy(m->word, word);
     return err;
@@ -151,9 +152,9 @@ static void ask(struct box *to, struct proc *server, int pid, const struct rpc *
 static bool answered(struct box *b, const struct proc *server, struct rpc *m, int *result) {
     u64 word[RPC_WORDS];
     lock_acquire(&ALL->lock);
-    bool gone = !is_server(server, b->server), asked = b->state == BOX_ASKED;
+    bool gone = !is_server(server, b->server), asked = b->state == BOX_ASKED, called = interrupted();
     *result = b->state == BOX_ANSWERED ? 0 : -1;
-    bool over = *result == 0 || gone || killed() || (asked && interrupted());
+    bool over = *result == 0 || gone || killed() || (asked && called);
     copy(word, b->word);
     if (over) b->state = BOX_EMPTY;
     lock_release(&ALL->lock);
@@ -174,7 +175,7 @@ static int by_box(struct proc *server, int pid, struct rpc *m) {
     for (;;) {
         u64 seen = wake_read(), stops = EXO_WORDS->stops;
         if (answered(b, server, m, &result)) break;
-        wake_sleep(seen, stops);
+        stop_or_alarm(seen, stops);
     }
     own.asking = 0;
     wake(me());

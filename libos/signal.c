@@ -21,7 +21,7 @@ static struct {
 // On the program's stack, below what it has there.
 struct frame {
     struct context context;
-    u64 blocked;
+    u64 blocked; // by this handler: other threads' may begin and end meanwhile
 };
 
 _Static_assert(sizeof(struct frame) % 16 == 0, "the stack's alignment");
@@ -47,11 +47,11 @@ bool interrupted(void) { return signal_due() || killed(); }
 static void call(struct context *c, int sig) {
     va_t at = (c->x[2] - sizeof(struct frame)) & ~15ul;
     struct frame *f = (struct frame *)at;
+    u32 more = bit(sig) & ~(own.pausing ? own.before : own.blocked);
+    own.blocked |= bit(sig);
     if (!user_ok(f, sizeof(*f), true)) proc_exit(KILLED);
     f->context = *c;
-    f->blocked = own.pausing ? own.before : own.blocked;
-    own.pausing = false;
-    own.blocked |= bit(sig);
+    f->blocked = more;
     c->x[0] = own.handler[sig];
     c->x[1] = LIBOS_TABLE + 8 * SYS_sigreturn;
     c->x[2] = at;
@@ -59,18 +59,19 @@ static void call(struct context *c, int sig) {
 }
 
 void signal_take(struct context *c) {
+    u32 begun = 0;
     if (SELF->fp_on) upcall_fp_save();
     memcpy(c->f, SELF->save->f, sizeof(c->f));
     for (u32 due; (due = signal_due());) {
         int sig = 1;
         while (!(due & bit(sig))) sig++;
         __atomic_fetch_and(&me()->signals, ~bit(sig), __ATOMIC_SEQ_CST);
-        if (own.handler[sig]) call(c, sig); // none any more: as if it had not come
+        if (!own.handler[sig]) continue; // any more: as if it had not come
+        begun |= bit(sig);
+        call(c, sig);
     }
-    if (own.pausing) { // there was none to call
-        own.pausing = false;
-        own.blocked = own.before;
-    }
+    if (own.pausing) own.blocked = own.before | begun;
+    own.pausing = false;
     if (killed()) proc_exit(KILLED);
 }
 
@@ -91,7 +92,7 @@ int sys_sigreturn(void) {
     const struct frame *f = *(const struct frame *const *)(SELF->stack - 16); // where entry.S keeps sp
     if ((va_t)f % 16 || !user_ok(f, sizeof(*f), false)) proc_exit(KILLED);
     struct context c = f->context;
-    own.blocked = (u32)f->blocked;
+    own.blocked &= ~(u32)f->blocked;
     if (SELF->fp_on) upcall_fp_save();
     memcpy(SELF->save->f, c.f, sizeof(c.f));
     signal_take(&c);
@@ -112,8 +113,13 @@ static void set(int sig, u64 handler) {
 void signal_exec(void) {
     for (int sig = 1; sig < NSIG; sig++)
         if (own.handler[sig]) set(sig, (u64)SIG_DFL);
-    __atomic_fetch_and(&me()->signals, PROC_END, __ATOMIC_SEQ_CST);
+    // What came for a handler and was not handled does what it does without.
+    u32 *signals = &me()->signals,
+        left = __atomic_load_n(signals, __ATOMIC_SEQ_CST) & ~(PROC_LOOK | bit(SIGCHLD));
+    if (left) __atomic_fetch_or(signals, PROC_END, __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(signals, PROC_END, __ATOMIC_SEQ_CST);
     own.blocked = 0;
+    own.pausing = false;
 }
 
 static bool is_signal(int sig) { return sig > 0 && sig < NSIG; }
@@ -133,7 +139,8 @@ u32 sys_sigblock(u32 set) {
 }
 
 int sys_sigpause(u32 set) {
-    own.before = sys_sigblock(set);
+    u32 before = sys_sigblock(set);
+    if (!own.pausing) own.before = before; // another thread may be in here
     own.pausing = true;
     while (own.pausing) {
         u64 seen = wake_read();

@@ -65,6 +65,13 @@ i64 wake_receive(u64 *words, u64 seen) {
 
 void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, WORD(stops), stops); }
 
+void stop_or_alarm(u64 seen, u64 stops) {
+    if (signal_alarm() != ~0ul)
+        sleep_until_alarm(seen + stops, WORD(stops), NO_WORD);
+    else
+        wake_sleep(seen, stops);
+}
+
 // Whoever sends a signal sets the flag first, then counts up: so either the flag is seen here, or the sleep
 // ends.
 bool wake_wait(u64 seen, u64 until) {

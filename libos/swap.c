@@ -12,7 +12,8 @@ void swap_setup(struct swap *s, u32 extent) {
 u32 swap_take(struct swap *s, u32 n, u32 *first) {
     u32 slot = s->next, taken = 0;
     if (s->free == 0) return 0;
-    while (s->refs[slot]) slot = slot == s->slots ? 1 : slot + 1;
+    for (u32 looked = 0; s->refs[slot]; slot = slot == s->slots ? 1 : slot + 1)
+        if (looked++ == s->slots) return 0;
     *first = slot;
     for (; taken < n && slot <= s->slots && s->refs[slot] == 0; taken++) s->refs[slot++] = 1;
     s->free -= taken;

@@ -15,6 +15,8 @@ static u64 page_up(u64 n) { return (n + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1); }
 
 // ---- faults ----
 
+static bool kept(ppn_t ppn) { return EXO_PAGES[ppn - EXO_PPN_BASE].flags & PAGE_KEEP; }
+
 // A write to a page that was shared by a fork. The kernel's count of bindings tells whether it still is; if
 // it is not, nobody else can come to share it meanwhile. Two sharers that both copy it find that out when
 // each binds its copy instead: the one that saw the last binding go frees the page.
@@ -29,21 +31,31 @@ static bool copy_on_write(va_t va, u64 pte) {
         exo_page_free(copy.val);
         return true;
     }
+    // A fault in here would wait for this process's own lock.
+    bool old_kept = kept(PTE_PPN(pte)), copy_kept = kept((ppn_t)copy.val);
+    if (!pager_hold((ppn_t)copy.val) || !pager_hold(PTE_PPN(pte))) {
+        exo_page_free(copy.val);
+        pager_overdue();
+        return true;
+    }
     exo_bind(root, COPY_VA, copy.val, SPACE_RW, 0);
     memcpy((void *)COPY_VA, (const void *)va, EXO_PAGE);
     struct exo_ret old = exo_bind(root, va, copy.val, SPACE_RW, 0);
     exo_unbind(root, COPY_VA, 0);
     pager_forget(old.val, old.val2);
-    if (old.val2 == 0) exo_page_free(PTE_PPN(old.val));
+    if (!copy_kept) pager_let_go((ppn_t)copy.val);
+    if (old.val2 == 0)
+        exo_page_free(PTE_PPN(old.val));
+    else if (!old_kept)
+        pager_let_go(PTE_PPN(old.val));
     return true;
 }
 
 static bool demand_zero(va_t va) {
     struct exo_ret page = pager_page(false);
     if (page.err) return false;
-    exo_bind(SELF->root, va, page.val, SPACE_RW, 0);
-    me()->resident++;
-    return true;
+    if (exo_bind(SELF->root, va, page.val, SPACE_RW, 0).err == 0) me()->resident++;
+    return true; // else it was taken already: to be tried again
 }
 
 // A process binds each frame of the buffer cache that it comes to use, once.

@@ -300,6 +300,34 @@ static void forks(void) {
     ends(server_pid, END, 0);
 }
 
+// ---- alarms ----
+
+static void alarm_client(void *how) {
+    int pid = server_pid;
+    struct rpc m = {.word = {ADD, 1, 2}};
+    if (how) signal(SIGALRM, handler);
+    alarm(3);
+    expect("rpc_call", BAD, rpc_call(pid, &m));
+    expect("the handler", 1, came);
+}
+
+// A server that is busy for long: whoever waits in its box is called away by an alarm.
+static void alarms(void) {
+    int status;
+    server_pid = spawn(server, 0);
+    add(server_pid, ADD, 1, 2);
+    int c = spawn(hangs, (void *)(uint64)server_pid);
+    sleep(2);
+    int from = uptime();
+    expect("with a handler", 0, status_of(alarm_client, (void *)1));
+    expect("without", BAD, status_of(alarm_client, 0));
+    if (uptime() - from > 60) fail("ticks", 60, uptime() - from);
+    kill(server_pid);
+    kill(c);
+    for (int i = 0; i < 2; i++)
+        if (wait(&status) < 0) fail("wait", 0, BAD);
+}
+
 const struct test rpc_tests[] = {{"rpccalls", calls, 0},
                                  {"rpcmany", many, 0},
                                  {"rpcchain", chain, 0},
@@ -310,4 +338,5 @@ const struct test rpc_tests[] = {{"rpccalls", calls, 0},
                                  {"rpcsignals", signals, 0},
                                  {"rpcthreads", threads, 0},
                                  {"rpcfork", forks, 0},
+                                 {"rpcalarm", alarms, 0},
                                  {0, 0, 0}};

@@ -428,20 +428,86 @@ static void threads_asleep(void) {
     thread_join(t);
 }
 
-const struct test signal_tests[] = {{"sighandler", handler, 0},
-                                    {"sigrefused", refused, 0},
-                                    {"signone", no_handler, 0},
-                                    {"sigunharmed", unharmed, 0},
-                                    {"sigfloat", floating, 0},
-                                    {"siginterrupts", interrupts, 0},
-                                    {"sigalarm", alarms, 0},
-                                    {"sigalarmends", alarm_ends, 0},
-                                    {"sigblocked", blocked, 0},
-                                    {"signested", nested, 0},
-                                    {"sigping", ping, 0},
-                                    {"sigstack", bad_stack, 0},
-                                    {"siginherited", inherited, 0},
-                                    {"sigchildren", children, 0},
-                                    {"sigthreads", threads, 0},
-                                    {"sigthreadwait", threads_asleep, 0},
-                                    {0, 0, 0}};
+// ---- what is blocked, with handlers in two threads ----
+
+static volatile int stage;
+
+static void first_handler(int sig) {
+    came[sig]++;
+    if (stage) return;
+    stage = 1;
+    while (stage < 2) thread_yield();
+}
+
+static void second_handler(int sig) {
+    came[sig]++;
+    stage = 2;
+    while (stage < 3) thread_yield();
+}
+
+static void first_thread(void *unused) {
+    (void)unused;
+    self(SIGUSR1);
+    stage = 3;
+}
+
+static void second_thread(void *unused) {
+    (void)unused;
+    while (stage < 1) thread_yield();
+    self(SIGUSR2);
+}
+
+// The handler that began first ends first.
+static void crossed(void) {
+    signal(SIGUSR1, first_handler);
+    signal(SIGUSR2, second_handler);
+    struct thread *a = thread_start(first_thread, 0, 1), *b = thread_start(second_thread, 0, 1);
+    thread_join(a);
+    thread_join(b);
+    expect("blocked", 0, (long)sigblock(0));
+    int before = came[SIGUSR1];
+    self(SIGUSR1);
+    expect("handled", before + 1, came[SIGUSR1]);
+}
+
+static void pauses(void *unused) {
+    (void)unused;
+    expect("sigpause", BAD, sigpause(1u << SIGTERM));
+}
+
+static void paused(void) {
+    on(SIGUSR1);
+    struct thread *a = thread_start(pauses, 0, 1), *b = thread_start(pauses, 0, 1);
+    sleep(1);
+    self(SIGUSR1);
+    sleep(1);
+    self(SIGUSR1);
+    thread_join(a);
+    thread_join(b);
+    expect("blocked", 0, (long)sigblock(0));
+}
+
+// What waits for a handler that exec() drops does what it would have done without.
+static void blocked_exec(void *sig) {
+    static char *argv[] = {"echo", "-n", 0};
+    on((int)(uint64)sig);
+    sigblock(1u << (uint64)sig);
+    self((int)(uint64)sig);
+    exec("echo", argv);
+}
+
+static void execs(void) {
+    expect("SIGTERM", BAD, status_of(blocked_exec, (void *)SIGTERM));
+    expect("SIGCHLD", 0, status_of(blocked_exec, (void *)SIGCHLD));
+}
+
+const struct test signal_tests[] = {{"sighandler", handler, 0},     {"sigrefused", refused, 0},
+                                    {"signone", no_handler, 0},     {"sigunharmed", unharmed, 0},
+                                    {"sigfloat", floating, 0},      {"siginterrupts", interrupts, 0},
+                                    {"sigalarm", alarms, 0},        {"sigalarmends", alarm_ends, 0},
+                                    {"sigblocked", blocked, 0},     {"signested", nested, 0},
+                                    {"sigping", ping, 0},           {"sigstack", bad_stack, 0},
+                                    {"siginherited", inherited, 0}, {"sigchildren", children, 0},
+                                    {"sigthreads", threads, 0},     {"sigthreadwait", threads_asleep, 0},
+                                    {"sigcrossed", crossed, 0},     {"sigpauses", paused, 0},
+                                    {"sigexec", execs, 0},          {0, 0, 0}};
