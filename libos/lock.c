@@ -8,7 +8,7 @@
 #include "robust.h"
 #include "upcall.h"
 
-#define PATIENCE 3  // sleeps
+#define PATIENCE 3  // times that it was found taken again
 #define SPINS    50 // looks at a lock whose holder is at home elsewhere, and so probably running
 
 static u32 home(eid_t eid) { return EXO_ENVS[eid & EXO_EID_INDEX].home; }
@@ -21,7 +21,7 @@ static bool take(struct lock *l) {
 
 // It was given to this process: one of its threads that have waited long takes it.
 static bool inherit(struct lock *l) {
-    u32 self = (SELF->index + 1);
+    u32 self = SELF->index + 1;
     if (__atomic_load_n(&l->granted, __ATOMIC_SEQ_CST) != self ||
         !__atomic_compare_exchange_n(&l->granted, &self, 0, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return false;
@@ -31,13 +31,12 @@ static bool inherit(struct lock *l) {
 
 static void become_heir(struct lock *l) {
     u32 none = 0;
-    __atomic_compare_exchange_n(&l->heir, &none, (SELF->index + 1), false, __ATOMIC_SEQ_CST,
-                                __ATOMIC_RELAXED);
+    __atomic_compare_exchange_n(&l->heir, &none, SELF->index + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 // One that could take it after all is no heir; if another of its threads was to be, that will be again.
 static void disclaim(struct lock *l) {
-    u32 self = (SELF->index + 1);
+    u32 self = SELF->index + 1;
     if (__atomic_load_n(&l->heir, __ATOMIC_RELAXED) == self)
         __atomic_compare_exchange_n(&l->heir, &self, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
