@@ -34,7 +34,8 @@ static void become_heir(struct lock *l) {
     __atomic_compare_exchange_n(&l->heir, &none, SELF->index + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-// One that could take it after all is no heir; if another of its threads was to be, that will be again.
+// Who has it is no heir: it may have become that again just as it was given the lock, and would be given it
+// once more while it does not wait. If another of its threads was to be, that will be again.
 static void disclaim(struct lock *l) {
     u32 self = SELF->index + 1;
     if (__atomic_load_n(&l->heir, __ATOMIC_RELAXED) == self)
@@ -55,7 +56,7 @@ static void sleep_on(struct lock *l, bool may_inherit) {
 static __attribute__((noinline)) void wait_for(struct lock *l) {
     u32 waits = 0;
     for (u32 tries = 0; !take(l); tries++) {
-        if (waits > PATIENCE && inherit(l)) return;
+        if (waits > PATIENCE && inherit(l)) break;
         eid_t holder = __atomic_load_n(&l->holder, __ATOMIC_RELAXED);
         bool ours = holder == SELF->first.eid; // another thread's of this process
         bool near = home(holder) == home(SELF->first.eid);

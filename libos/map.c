@@ -16,8 +16,6 @@
 
 static u64 pages_of(u64 bytes) { return (bytes + EXO_PAGE - 1) / EXO_PAGE; }
 
-static va_t table_begin(va_t va) { return va & ~(va_t)(TABLE_SPAN - 1); }
-
 static va_t end_of(const struct mapping *m) { return m->va + (va_t)m->pages * EXO_PAGE; }
 
 static struct mapping *maps_of(const struct proc *p) { return MAPS->map[proc_index(p)]; }
@@ -175,7 +173,7 @@ u32 map_pages(const struct proc *p) {
 
 // The highest place for so many pages; 0: none.
 static va_t find_place(const struct proc *p, u64 pages) {
-    va_t end = PROGRAM_END, least = (p->sz + TABLE_SPAN - 1) & ~(u64)(TABLE_SPAN - 1);
+    va_t end = PROGRAM_END, least = table_begin(p->sz + TABLE_SPAN - 1);
     while (end >= least + pages * EXO_PAGE) {
         const struct mapping *m = find(p, end - pages * EXO_PAGE, end);
         if (!m) return end - pages * EXO_PAGE;

@@ -199,7 +199,7 @@ static void drop_table(ppn_t root, va_t va, u32 level) {
     if (ppn) exo_page_free(ppn);
 }
 
-static u64 table_end(u64 sz) { return (sz + TABLE_SPAN - 1) & ~(u64)(TABLE_SPAN - 1); }
+static u64 table_end(u64 sz) { return table_begin(sz + TABLE_SPAN - 1); }
 
 // In the window, tables are bound but not freed by the last unbinding: page_free refuses tables.
 static void drop_program_table(ppn_t root, va_t va) {

@@ -28,6 +28,8 @@
 #define COPY_VA    0x401fe000 // a page that is being copied on write; not the same, as it may come between
 #define TABLE_SPAN 0x200000   // bytes that a level-0 table covers
 
+static inline va_t table_begin(va_t va) { return va & ~(va_t)(TABLE_SPAN - 1); }
+
 #define PTE_OF(va) (((const volatile u64 *)WINDOW_VA)[(va) >> 12])
 
 // Bits of private pages: A and D set, as nobody looks at them.

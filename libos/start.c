@@ -180,7 +180,7 @@ static void start_pager(void) {
 static void drop_header(void) {
     struct exo_ret page = exo_unbind(own_root(), (va_t)image_load, 0);
     if (page.err == 0 && page.val2 == 0) exo_page_free(PTE_PPN(page.val));
-    drop_table((va_t)image_load & ~(u64)(TABLE_SPAN - 1), 0);
+    drop_table(table_begin((va_t)image_load), 0);
 }
 
 // What is held now stays held; what the reserve has beyond that is to be charged.

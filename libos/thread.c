@@ -188,6 +188,14 @@ static void make_resume(struct thread *t) {
     t->kept[1] = stack_of(t);
 }
 
+// Goes on with it, and leaves what runs here as it is in its context.
+static void go_on(struct thread *next) __attribute__((noreturn));
+static void go_on(struct thread *next) {
+    turn_begins(next);
+    if (next->interrupted) make_resume(next);
+    thread_go(next);
+}
+
 // A worker is gone, with all that its thread had done: the process ends, by any thread.
 static void look_for_lost(void) {
     struct thread *t;
@@ -241,10 +249,7 @@ static void let_loose(void) {
     struct thread *self = all.now;
     self->interrupted = true;
     set_state(self, THREAD_LOOSE);
-    struct thread *next = choose(0);
-    turn_begins(next);
-    if (next->interrupted) make_resume(next);
-    thread_go(next);
+    go_on(choose(0));
 }
 
 void thread_pass(struct context *c) {
@@ -264,12 +269,13 @@ void thread_interrupted(void) {
         let_loose();
     }
     struct thread *next = pick(0);
-    turn_begins(next);
-    if (next == self) return;
+    if (next == self) {
+        turn_begins(self);
+        return;
+    }
     self->interrupted = true;
     upcall_take_frame(&self->context);
-    if (next->interrupted) make_resume(next);
-    thread_go(next);
+    go_on(next);
 }
 
 void thread_sleep(const struct event *e) {

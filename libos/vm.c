@@ -111,18 +111,6 @@ bool user_ok(const void *p, u64 n, bool write) {
     return true;
 }
 
-int copy_out(void *to, const void *from, u64 n) {
-    if (!user_ok(to, n, true)) return -1;
-    memcpy(to, from, n);
-    return 0;
-}
-
-int copy_in(void *to, const void *from, u64 n) {
-    if (!user_ok(from, n, false)) return -1;
-    memcpy(to, from, n);
-    return 0;
-}
-
 int user_str(const char *p, char *out, int max) {
     for (int n = 0; n < max; n++) {
         if ((n == 0 || (va_t)(p + n) % EXO_PAGE == 0) && !user_ok(p + n, 1, false)) return -1;
@@ -133,8 +121,8 @@ int user_str(const char *p, char *out, int max) {
 }
 
 va_t vm_table(const struct proc *p, va_t va) {
-    va &= ~(va_t)(TABLE_SPAN - 1);
-    va_t map = p->map & ~(va_t)(TABLE_SPAN - 1);
+    va_t map = table_begin(p->map);
+    va = table_begin(va);
     return va < p->sz || va > map ? va : map;
 }
 
@@ -174,7 +162,7 @@ static bool grow(struct proc *p, u64 sz) {
 static char *change_size(int n) {
     struct proc *p = me();
     u64 old = p->sz, sz = old + (u64)(i64)n;
-    if (n >= 0 ? sz > (p->map & ~(va_t)(TABLE_SPAN - 1)) : sz > old) return (char *)-1;
+    if (n >= 0 ? sz > table_begin(p->map) : sz > old) return (char *)-1;
     if (sz > old && !grow(p, sz)) return (char *)-1;
     if (sz < old) {
         vm_shrink(p, sz);

@@ -42,8 +42,17 @@ bool user_ok(const void *p, u64 n, bool write);
 int user_str(const char *p, char *out, int max);
 
 // The same as copies (fs.h: fs_copy): 0, or -1 if the program's memory, to or from, is not there.
-int copy_out(void *to, const void *from, u64 n);
-int copy_in(void *to, const void *from, u64 n);
+static inline int copy_out(void *to, const void *from, u64 n) {
+    if (!user_ok(to, n, true)) return -1;
+    __builtin_memcpy(to, from, n);
+    return 0;
+}
+
+static inline int copy_in(void *to, const void *from, u64 n) {
+    if (!user_ok(from, n, false)) return -1;
+    __builtin_memcpy(to, from, n);
+    return 0;
+}
 
 // p's program ends at sz now, which is less: what is beyond it goes, tables too.
 void vm_shrink(struct proc *p, u64 sz);

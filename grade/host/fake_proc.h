@@ -269,18 +269,6 @@ bool user_ok(const void *p, u64 n, bool write) {
     return at <= sizeof arena && n <= sizeof arena - at;
 }
 
-int copy_out(void *to, const void *from, u64 n) {
-    if (!user_ok(to, n, true)) return -1;
-    memcpy(to, from, n);
-    return 0;
-}
-
-int copy_in(void *to, const void *from, u64 n) {
-    if (!user_ok(from, n, false)) return -1;
-    memcpy(to, from, n);
-    return 0;
-}
-
 int user_str(const char *p, char *out, int max) {
     for (int i = 0; i < max; i++) {
         if (!user_ok(p + i, 1, false)) return -1;
