@@ -448,14 +448,10 @@ void pager_leave(void) {
 // ---- revocation ----
 
 void pager_look(void) {
-    static bool busy; // it waits for the disk meanwhile
-    bool taken = account()->repossessed != PAGER->seen;
-    if (SELF->index || !pager_on() || busy || (!too_many(0) && !taken)) return;
-    if (PAGER->lock.holder == SELF->first.eid) return; // there is another chance when it has released it
-    busy = true;
+    if (!is_first() || me()->inside || !pager_on()) return;
+    if (!too_many(0) && account()->repossessed == PAGER->seen) return;
     pager_enter();
     pager_leave();
-    busy = false;
 }
 
 void pager_setup(u32 extent, bool deaf) {

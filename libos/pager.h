@@ -107,7 +107,8 @@ void pager_changed(ppn_t ppn);
 
 // ---- for who sleeps ----
 
-// The process that hears of revocations answers them, where it comes by when it slept.
+// The process that hears of revocations answers them here, before it sleeps; but not where it holds something
+// or waits for a lock: it could be given that meanwhile, and others would wait for it.
 void pager_look(void);
 
 // ---- call ----

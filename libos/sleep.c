@@ -23,10 +23,10 @@ void wake_all(u64 set) {
         if (set & 1) wake(proc_at(i));
 }
 
-static i64 wait(ppn_t code, u64 w1, u64 w2) {
-    i64 err = upcall_wait(code, (va_t)counter(SELF->index) % EXO_PAGE, w1, w2, 0);
+// A revocation ends the sleep, and whoever sleeps comes back here if what it waits for has not come.
+static void wait(ppn_t code, u64 w1, u64 w2) {
     pager_look();
-    return err;
+    upcall_wait(code, (va_t)counter(SELF->index) % EXO_PAGE, w1, w2, 0);
 }
 
 static void sleep_until(u64 seen, u64 until) {
@@ -57,10 +57,9 @@ static void sleep_until_alarm(u64 sum, u32 word, u32 other) {
 bool killed(void) { return __atomic_load_n(SELF->ends, __ATOMIC_SEQ_CST) & PROC_END; }
 
 i64 wake_receive(u64 *words, u64 seen) {
-    i64 from =
-        upcall_receive(words, SHARED->code_wake, (va_t)counter(SELF->index) % EXO_PAGE, seen, signal_alarm());
     pager_look();
-    return from;
+    return upcall_receive(words, SHARED->code_wake, (va_t)counter(SELF->index) % EXO_PAGE, seen,
+                          signal_alarm());
 }
 
 void wake_sleep(u64 seen, u64 stops) { sleep_event(seen, WORD(stops), stops); }
