@@ -31,7 +31,8 @@ u64 signal_alarm(void);
 // goes on with them. Floating point is off then. Does not return if the process is to end.
 void signal_take(struct context *c);
 
-// For entry.S and upcall.c: at the end of a call, as c says; and with what the u-area's epilogue frame says.
+// For entry.S and upcall.S: at the end of a call or a fault, as c says; for upcall.c with what the u-area's
+// epilogue frame says.
 void signal_leave(struct context *c);
 void signal_resume(void) __attribute__((noreturn));
 

@@ -176,13 +176,40 @@ fault:
     sb      zero, UA_MASK(t0)
     mv      a0, sp
     call    upcall_fault
-    each_dead ld
+    li      t0, UA_VA
+    ld      t1, SELF_ENDS(t0)
+    lw      t1, (t1)
+    bnez    t1, 2f
+1:  each_dead ld
     ld      t0, TRAP_FRAME + FRAME_T0(sp)
     ld      t1, TRAP_FRAME + FRAME_T1(sp)
     ld      t2, TRAP_FRAME + FRAME_T2(sp)
     ld      gp, TRAP_FRAME + FRAME_EPC(sp)
     ld      sp, TRAP_SP(sp)
     jr      gp
+
+// The process is to end, or to be interrupted. If the program is what would go on, its registers become a
+// context as at the end of a call: a program that has one fault after another is to hear of it, too.
+2:  ld      t0, TRAP_FRAME + FRAME_EPC(sp)
+    li      t1, LIBOS_TABLE
+    bgeu    t0, t1, 1b
+    each_dead ld
+    addi    t1, sp, -CONTEXT_ROOM
+    each_reg sd
+    sd      t0, (t1)
+    ld      t0, TRAP_SP(sp)
+    sd      t0, 8 * 2(t1)
+    ld      t0, TRAP_FRAME + FRAME_T0(sp)
+    sd      t0, 8 * 5(t1)
+    ld      t0, TRAP_FRAME + FRAME_T1(sp)
+    sd      t0, 8 * 6(t1)
+    ld      t0, TRAP_FRAME + FRAME_T2(sp)
+    sd      t0, 8 * 7(t1)
+    mv      sp, t1
+    mv      a0, t1
+    call    signal_leave
+    mv      a0, sp
+    j       thread_resume
 
     .globl  upcall_yield, upcall_wait
 upcall_wait:

@@ -8,6 +8,7 @@
 #include "kernel/pagerinfo.h"
 #include "kernel/procinfo.h"
 #include "user/exv6.h"
+#include "user/signals.h"
 #include "user/thread.h"
 
 #define WORDS (PGSIZE / sizeof(uint64))
@@ -200,6 +201,36 @@ static void busy(void *unused) {
             if (round) check(at + i * WORDS, contents(12, i, round - 1));
             fill(at + i * WORDS, contents(12, i, round));
         }
+}
+
+static volatile int rings;
+
+static void ring(int sig) {
+    (void)sig;
+    rings++;
+}
+
+// Who waits for a page most of the time hardly ever sees a slice's end. It hears of signals all the same: of
+// an alarm, without a call; and of its end.
+static void signals(void) {
+    int status, others[2];
+    uint64 n = part(8), second = EXO_WORDS->timebase;
+    for (int i = 0; i < 2; i++) others[i] = spawn(busy, 0);
+    uint64 *at = more(n);
+    signal(SIGALRM, ring);
+    for (int round = 0; round < 5; round++) {
+        int before = rings;
+        alarm(2);
+        uint64 late = r_time() + second;
+        for (uint64 i = 0; rings == before; i = (i + 1) % n) {
+            fill(at + i * WORDS, contents(19, i, 0));
+            if (rings == before && r_time() > late) fail("alarms", round + 1, rings);
+        }
+    }
+    uint64 late = r_time() + 5 * second;
+    for (int i = 0; i < 2; i++) expect("kill", 0, kill(others[i]));
+    for (int i = 0; i < 2; i++) expect("killed", BAD, (wait(&status), status));
+    if (r_time() > late) fail("seconds to end", 5, (long)((r_time() - late) / second + 5));
 }
 
 static void files(void) {
@@ -438,10 +469,23 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME},  {"pagetwice", twice, BY_NAME}, {"pageread", only_read, BY_NAME},
-    {"pagerandom", at_random, BY_NAME}, {"pagefork", forks, BY_NAME},  {"pageapart", forks_apart, BY_NAME},
-    {"pagecrowd", crowd, BY_NAME},      {"pagekill", killed, BY_NAME}, {"pageexec", execs, BY_NAME},
-    {"pagefile", files, BY_NAME},       {"pagepipe", pipes, BY_NAME},  {"pagethread", threads, BY_NAME},
-    {"pagemap", maps, BY_NAME},         {"pagerace", races, BY_NAME},  {"pagegive", given_up, BY_NAME},
-    {"pagerevoke", revoked, BY_NAME},   {"pagedeaf", deaf, BY_NAME},   {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME},
+    {"pagetwice", twice, BY_NAME},
+    {"pageread", only_read, BY_NAME},
+    {"pagerandom", at_random, BY_NAME},
+    {"pagefork", forks, BY_NAME},
+    {"pageapart", forks_apart, BY_NAME},
+    {"pagecrowd", crowd, BY_NAME},
+    {"pagekill", killed, BY_NAME},
+    {"pageexec", execs, BY_NAME},
+    {"pagesignal", signals, BY_NAME},
+    {"pagefile", files, BY_NAME},
+    {"pagepipe", pipes, BY_NAME},
+    {"pagethread", threads, BY_NAME},
+    {"pagemap", maps, BY_NAME},
+    {"pagerace", races, BY_NAME},
+    {"pagegive", given_up, BY_NAME},
+    {"pagerevoke", revoked, BY_NAME},
+    {"pagedeaf", deaf, BY_NAME},
+    {0, 0, 0},
 };
