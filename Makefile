@@ -257,6 +257,7 @@ $(HTESTS): $(BUILD)/host/test_%: $(BUILD)/host/test_%.o
 	$(Q)$(HOSTCC) $(SANITIZE) -o $@ $^
 
 $(filter %/test_sh %/test_ulib,$(HTESTS)): $(BUILD)/host/shim.o
+
 # Its threads switch stacks, which AddressSanitizer does not follow.
 $(BUILD)/host/test_lock $(BUILD)/host/test_lock.o: SANITIZE := -fsanitize=undefined -fno-sanitize-recover=undefined
 

@@ -425,8 +425,8 @@ def threads(run, guest, until, only):
 
 def paging(run, guest, until, only):
     """Those with more memory than there is."""
-    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pageapart pagecrowd pagekill pagesignal '
-                                                'pageexec pagefile pagepipe pagethread pagemap pagerace pagegive')
+    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pageapart pagecrowd pagekill '
+                                                'pageexec pagesignal pagefile pagepipe pagethread pagemap pagerace pagegive')
 
 
 def revoked(run, guest, until, only):

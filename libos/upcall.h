@@ -53,7 +53,7 @@ struct self {
     u64 result;           // what the call that gave up the hart returns
     struct context *save; // what an epilogue saves of the program: below
     va_t stack;           // top of the libOS's stack
-    const u32 *ends;      // not 0: the way out of the libOS leads to signal_leave()
+    const u32 *ends;      // not 0: the way back to the program leads to signal_leave()
     u64 left, off;        // `time` when the hart was last given up, and how long it was not had, all told
     u64 kept[16];         // ra, sp, gp, tp, s0-s11: where that call returns to
     // At an epilogue; but t0-t2 and pc are in the kernel's frame. Of libOS code always here.
