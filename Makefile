@@ -39,7 +39,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal bench guest kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench clean FORCE
+.PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -96,7 +96,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB),$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB) labs/%,$1),$(UFLAGS),$(LFLAGS)))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -165,25 +165,55 @@ $(foreach p,$(UPROGS) $(TESTPROGS),$(eval $(call program_rule,$p)))
 $(PROGRAMS) $(TESTPROGRAMS): $(BUILD)/bin/%: $(BUILD)/bin/%.elf
 	$(Q)$(OBJCOPY) --strip-debug $< $@
 
+# The labs' test programs: labs/NAME/*.c and labs/NAME/hidden/*.c, each linked with the library of user/.
+LABSRCS := $(wildcard labs/*/*.c labs/*/hidden/*.c)
+define lab_program_rule
+$(BUILD)/$(1:.c=.elf): $(BUILD)/$1.o $(BUILD)/user/ulib.a user/user.ld $(BUILD)/calls.ld
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(UFLAGS) $(LINK) -Wl,-T,user/user.ld -o $$@ $$< $(BUILD)/user/ulib.a $(BUILD)/calls.ld -lgcc
+$(BUILD)/$(1:.c=): $(BUILD)/$(1:.c=.elf)
+	$(Q)$$(OBJCOPY) --strip-debug $$< $$@
+endef
+$(foreach f,$(LABSRCS),$(eval $(call lab_program_rule,$f)))
+
 # One program as xv6-riscv would have it, which asks for its calls by ecall.
 $(BUILD)/bin/xv6calls.elf: $(BUILD)/user/xv6/xv6calls.c.o $(BUILD)/user/xv6/usys.S.o user/xv6/xv6.ld
 	$(call say,LD $@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/xv6/xv6.ld -o $@ $(filter %.o,$^)
 
+# A lab's files (labs/NAME/files) may come from elsewhere: those named in SUBMITTED from OUT/src, and what is made of them
+# lies in OUT, beside the build. Those of the labs named in STAFF, and those that this tree has not got, are supplied as
+# objects of the staff's (labs/objects/, in a tree made by `make handout`).
+OUT ?= $(BUILD)
+SUBMITTED ?=
+STAFF ?=
+SUPPLIED := $(patsubst labs/objects/%.o,%,$(wildcard labs/objects/libos/*.o))
+SUPPLIED := $(filter-out $(wildcard libos/*.[cS]),$(SUPPLIED)) $(if $(STAFF),$(filter $(SUPPLIED),\
+    $(shell cat $(STAFF:%=labs/%/files))))
+object  = $(if $(filter $1,$(SUBMITTED)),$(OUT)/sub/$1.o,$(if $(filter $1,$(SUPPLIED)),labs/objects/$1.o,$(BUILD)/$1.o))
+objects = $(foreach f,$1,$(call object,$f))
+
+# A submission is compiled in a sandbox, if grade/ gives one; what was read for it is listed.
+SANDBOX ?=
+$(OUT)/sub/%.o: $(OUT)/src/% $(OFFSETS) $(BASIS)
+	$(call say,CC $*)
+	@mkdir -p $(@D)
+	$(Q)$(SANDBOX) $(CC) $(filter-out -MMD -MP,$(call flags,$*)) -MD -MF $@.cpp -Wa,--MD,$@.as -c -o $@ $<
+
 define image_rule
-$(BUILD)/$1.elf: $$(patsubst %,$(BUILD)/%.o,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
+$(OUT)/$1.elf: $$(call objects,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
 	$$(call say,LD $$@)
 	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
 	    -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach i,$(IMAGES),$(eval $(call image_rule,$i)))
 
-$(BUILD)/unix.elf: $(patsubst %,$(BUILD)/%.o,$(wildcard libos/*.[cS])) libos/unix.ld
+$(OUT)/unix.elf: $(call objects,$(sort $(wildcard libos/*.[cS]) $(SUPPLIED))) libos/unix.ld
 	$(call say,LD $@)
 	$(Q)$(CC) $(LFLAGS) $(LINK) -Wl,-T,libos/unix.ld -o $@ $(filter %.o,$^)
 
-$(BUILD)/%.img: $(BUILD)/%.elf
+$(OUT)/%.img: $(OUT)/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
 # Programs of this machine: mkfs and fsck, of mkfs/, the libOS's file system and the label's checks.
@@ -283,6 +313,25 @@ test: have-qemu all $(HTESTS) $(GUESTNEEDS)
 bench: have-qemu all $(GUESTNEEDS)
 	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)
 
+# ---- labs ----------------------------------------------------------------------------------------
+
+LAB    ?=
+TEST   ?=
+SEED   ?=
+SEEDS  ?=
+SUBMIT ?=
+
+# What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
+lab-base: have-qemu $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
+    $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+
+grade: lab-base
+	@$(PYTHON) grade/lab.py --build $(BUILD) $(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
+	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SUBMIT),--submit '$(SUBMIT)') $(if $(LAB),'$(LAB)')
+
+staff-check: lab-base $(IMAGES:%=$(BUILD)/%.img)
+	@$(PYTHON) grade/staff.py --build $(BUILD) check $(LAB)
+
 # ---- the rest ------------------------------------------------------------------------------------
 
 # For clangd: how each source is compiled. A folder is newer than this when files came or went.
@@ -296,4 +345,4 @@ compile_commands.json: $(BASIS) $(wildcard kernel libos user)
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d $(BUILD)/*/*/*/*.d)

@@ -1,30 +1,14 @@
 // date : the date and time (UTC). The machine has no clock that the kernel exports: whoever starts it says
 // what time it is, with the boot argument epoch=SECONDS since 1970, as `make qemu` does; the rest is counted
 // from there.
-#include <exo/abi.h>
-
 #include "kernel/types.h"
+#include "user/bootarg.h"
 #include "user/user.h"
 
 static uint64 now(void) {
     uint64 t;
     asm volatile("rdtime %0" : "=r"(t));
     return t;
-}
-
-// 0 if nobody said.
-static uint64 epoch(void) {
-    const volatile char *s = EXO_WORDS->bootargs;
-    static const char name[] = "epoch=";
-    uint64 seconds = 0;
-    for (; *s; s++) {
-        uint n = 0;
-        while (name[n] && s[n] == name[n]) n++;
-        if (name[n]) continue;
-        for (s += n; *s >= '0' && *s <= '9'; s++) seconds = seconds * 10 + *s - '0';
-        break;
-    }
-    return seconds;
 }
 
 static int leap(int y) { return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0; }
@@ -34,7 +18,7 @@ static void two(int n) { printf("%d%d", n / 10 % 10, n % 10); }
 int main(void) {
     static const char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-    uint64 start = epoch();
+    uint64 start = boot_number("epoch", 0);
     if (!start) {
         fprintf(2, "date: nobody told the machine the time (boot argument epoch=SECONDS)\n");
         return 1;

@@ -2,19 +2,22 @@
 // label and, for each line, makes an account, gives it what the line says, loads its image and starts it.
 // Then it sleeps until something stopped (a libOS all of whose environments are gone or stopped is started
 // again, but not if it lives for less than a second a few times in a row) or memory runs low (it asks back
-// what an account holds above its reserve). A libOS ends the machine through a door: see first.h.
+// what an account holds above its reserve). A libOS ends the machine through a door: see first.h. With the
+// boot argument limit=MS it ends it itself, once that much of the machine's time has gone.
 #include "rt/rt.h"
+#include "bootarg.h"
 
 #define WINDOW \
-    ((va_t)&image + 0x100000)  // where it looks at pages; the kernel's table for the image covers it
-#define UA_TOP    0x3ffffff000 // a libOS's first u-area; the doors' lie below ours
-#define MARGIN    64           // pages that a line without a number leaves
-#define DOOR_SLOT 1            // of each hart
-#define RESTARTS  3
-#define GRACE_MS  2000 // to answer a revocation: that may take writing to the disk, on a busy host
-#define LOOK_MS   1000
-#define SWEEP_MS  10 // an ended account is soon gone
-#define MORE_MS   50 // while memory is low
+    ((va_t)&image + 0x100000)     // where it looks at pages; the kernel's table for the image covers it
+#define UA_TOP       0x3ffffff000 // a libOS's first u-area; the doors' lie below ours
+#define MARGIN       64           // pages that a line without a number leaves
+#define DOOR_SLOT    1            // of each hart
+#define RESTARTS     3
+#define GRACE_MS     2000 // to answer a revocation: that may take writing to the disk, on a busy host
+#define LOOK_MS      1000
+#define SWEEP_MS     10 // an ended account is soon gone
+#define MORE_MS      50 // while memory is low
+#define LIMIT_STATUS 5  // QEMU's, when the limit has passed
 
 struct libos {
     const struct label_line *line;
@@ -29,7 +32,7 @@ static struct libos libos[LABEL_LINES];
 static ppn_t root, disk_code, sleep_code;
 static eid_t door[EXO_NHART];
 static cap_t door_cap;
-static u64 ms;
+static u64 ms, limit; // `time`; ~0: none
 
 // ---- doors ----
 
@@ -392,6 +395,8 @@ static void share_slots(void) {
 static void begin(void) {
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
+    u64 most = boot_number("limit", 0);
+    limit = most ? EXO_WORDS->boot_time + most * ms : ~0ul;
     disk_code = load_code(disk_event, sizeof disk_event / sizeof *disk_event);
     sleep_code = load_code(any_event, sizeof any_event / sizeof *any_event);
     doors();
@@ -408,7 +413,11 @@ static void step(u64 time) {
     for (u32 i = 0; i < label.nlines; i++) sweeping |= look_after(&libos[i]);
     if (EXO_WORDS->free < low && call_back(low)) soon = exo_time() + MORE_MS * ms;
     if (sweeping) soon = exo_time() + SWEEP_MS * ms;
-    wait_event(seen, EXO_WORDS->free < low ? 0 : low, soon && soon < time ? soon : time);
+    if (soon && soon < time) time = soon;
+    wait_event(seen, EXO_WORDS->free < low ? 0 : low, time < limit ? time : limit);
+    if (exo_time() < limit) return;
+    print("first: not over within %lu ms (boot argument limit)\n", boot_number("limit", 0));
+    exo_halt(LIMIT_STATUS);
 }
 
 int main(void);

@@ -1,9 +1,14 @@
 // The first process. Opens the console for everyone, keeps a shell running, and takes the exit status of
-// every process whose parent is gone. It never ends.
+// every process whose parent is gone. It never ends. But with the boot argument run=PROGRAM,WORD,... it runs
+// that, and then the machine ends with its exit status (255: it was killed).
 #include "kernel/types.h"
 #include "kernel/fcntl.h"
 #include "kernel/file.h"
 #include "user/user.h"
+#include "user/bootarg.h"
+#include "user/exv6.h"
+
+#define WORDS 16 // of run=, at most
 
 static char *shell[] = {"sh", 0};
 
@@ -17,30 +22,44 @@ static void open_console(void) {
     mknod("keys", KEYS, 0); // may be there
 }
 
-// Starts a shell and returns when it has ended, having reaped whatever else did.
-static void run_shell(void) {
-    printf("init: starting sh\n");
-    int pid = fork();
+// Runs it and returns its exit status when it has ended, having reaped whatever else did.
+static int run(char **argv) {
+    int pid = fork(), status = -1;
     if (pid < 0) {
         printf("init: cannot fork\n");
-        return;
+        return -1;
     }
     if (pid == 0) {
-        exec(shell[0], shell);
-        printf("init: cannot run %s\n", shell[0]);
-        exit(1);
+        exec(argv[0], argv);
+        printf("init: cannot run %s\n", argv[0]);
+        exit(127);
     }
     int done;
     do {
-        done = wait(0);
+        done = wait(&status);
     } while (done != pid && done >= 0);
+    return status;
+}
+
+static void run_once(const volatile char *line) {
+    static char text[512], *argv[WORDS + 1];
+    int n = 0;
+    argv[n++] = text;
+    for (char *p = text; *line && *line != ' ' && p < text + sizeof(text) - 1; line++, p++) {
+        *p = *line == ',' ? 0 : *line;
+        if (!*p && n < WORDS) argv[n++] = p + 1;
+    }
+    poweroff(run(argv) & 255);
 }
 
 int main(void) {
     open_console();
+    const volatile char *line = boot_arg("run");
+    if (line) run_once(line);
     for (;;) {
         int start = uptime();
-        run_shell();
+        printf("init: starting sh\n");
+        run(shell);
         if (uptime() - start < 10) // one that cannot live must not take the machine with it
             sleep(10);
     }

@@ -21,14 +21,14 @@ static u64 draw(u64 from, u64 to) {
     return from + (state >> 33) % (to - from + 1);
 }
 
-static u64 number(const char **s) {
+static u64 number(const volatile char **s) {
     u64 n = 0;
     for (; **s >= '0' && **s <= '9'; ++*s) n = n * 10 + (u64)(**s - '0');
     *s += **s == '.';
     return n;
 }
 
-static void word(const char **s, char *to, u32 size) {
+static void word(const volatile char **s, char *to, u32 size) {
     for (u32 n = 0; **s && **s != '.' && **s != ' ' && n < size - 1; n++) *to++ = *(*s)++;
     *s += **s == '.';
     *to = 0;
@@ -36,22 +36,15 @@ static void word(const char **s, char *to, u32 size) {
 
 // The victim, how often, and what; 0 without such an argument.
 static struct libos *read_args(u64 *count, char kinds[8]) {
-    static char copy[sizeof EXO_WORDS->bootargs];
-    static const char key[] = "torment=";
-    for (u32 i = 0; i < sizeof copy; i++) copy[i] = EXO_WORDS->bootargs[i];
-    for (const char *s = copy; *s; s++) {
-        u32 n = 0;
-        while (key[n] && s[n] == key[n]) n++;
-        if (key[n]) continue;
-        char name[sizeof hostile.name];
-        s += n;
-        word(&s, name, sizeof name);
-        state = number(&s);
-        *count = number(&s);
-        word(&s, kinds, 8);
-        for (u32 i = 0; i < label.nlines; i++)
-            if (str_eq(label.line[i].name, name)) return &libos[i];
-    }
+    const volatile char *s = boot_arg("torment");
+    char name[sizeof hostile.name];
+    if (!s) return 0;
+    word(&s, name, sizeof name);
+    state = number(&s);
+    *count = number(&s);
+    word(&s, kinds, 8);
+    for (u32 i = 0; i < label.nlines; i++)
+        if (str_eq(label.line[i].name, name)) return &libos[i];
     return 0;
 }
 

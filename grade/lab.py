@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Grades a lab: builds the library OS with the student's files, boots each test, and says what the kernel saw.
+
+    make grade LAB=NAME [SUBMIT=DIR] [TEST=NAMES] [SEED=N] [SEEDS=COUNT]
+    lab.py [--build DIR] [--submit DIR] [--test NAMES] [--seed N] [--seeds COUNT] [--out DIR] [--format FORM]... LAB
+
+Without --submit the files of this tree are graded. Of a submission only the lab's own files (labs/NAME/files) are
+taken. The seed is drawn anew each time, and printed: with it, a run repeats to the instruction. --seeds does the same
+tests under so many schedules of slices. Results go to OUT/results.json after each test; FORM is one of report.py's.
+"""
+import argparse
+import concurrent.futures
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+
+import evidence
+import graded
+import report
+import run
+
+TOP = run.TOP
+ALWAYS = ['init', 'sh', 'echo', 'cat', 'ls']  # programs on a test's disk, beside the lab's own
+OUTPUT_LIMIT = 1 << 20                        # bytes that a test may say
+READABLE = ['kernel/include/exo/', 'libos/', 'user/', 'labs/lab.h']  # headers that a submission may read
+
+
+class Refused(Exception):
+    """A submission that cannot be graded, and why."""
+
+
+class Lab:
+    """labs/NAME: its files and its tests."""
+
+    def __init__(self, name):
+        self.name = name
+        self.folder = f'{TOP}/labs/{name}'
+        if not os.path.isfile(f'{self.folder}/files'):
+            labs = sorted(os.path.basename(d) for d in os.listdir(f'{TOP}/labs') if os.path.isfile(f'{TOP}/labs/{d}/files'))
+            raise Refused(f'there is no lab "{name}"; there are: {" ".join(labs)}')
+        with open(f'{self.folder}/files', encoding='utf-8') as f:
+            self.files = f.read().split()
+        self.tests, self.image, self.floor = [], 'unix', 0
+        for path, hidden in (('tests', False), ('hidden', True)):
+            if os.path.isfile(f'{self.folder}/{path}.py'):
+                module = self.load(path)
+                self.image = getattr(module, 'IMAGE', self.image)
+                self.floor = getattr(module, 'FLOOR', self.floor)
+                for test in module.TESTS:
+                    test.hidden = test.hidden or hidden
+                    self.tests.append(test)
+
+    def load(self, path):
+        spec = importlib.util.spec_from_file_location(f'{self.name}_{path}', f'{self.folder}/{path}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def programs(self, build):
+        folder = f'{build}/labs/{self.name}'
+        found = []
+        for d in (folder, f'{folder}/hidden'):
+            if os.path.isdir(d):
+                found += [f'{d}/{f}' for f in sorted(os.listdir(d)) if '.' not in f and os.path.isfile(f'{d}/{f}')]
+        return found
+
+
+# ---- building ----
+
+def find(lab, submit, name):
+    """A submission's file: as in the tree, or by its last name alone."""
+    for path in (f'{submit}/{name}', f'{submit}/{os.path.basename(name)}'):
+        if os.path.isfile(path) and not os.path.islink(path):
+            return path
+    raise Refused(f'{submit} has no {os.path.basename(name)}; lab {lab.name} is: {" ".join(lab.files)}')
+
+
+def stage(lab, submit, out):
+    """Copies the lab's own files, and nothing else, to out/src."""
+    shutil.rmtree(f'{out}/src', ignore_errors=True)
+    for name in lab.files:
+        path = find(lab, submit, name)
+        if os.path.getsize(path) > 1 << 20:
+            raise Refused(f'{name} has more than a megabyte')
+        to = f'{out}/src/{name}'
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        with open(path, 'rb') as f:
+            text = f.read()
+        with open(to, 'wb') as f:
+            f.write(text)
+
+
+def sandbox(out):
+    """What a compiler runs under: no network, nothing to write but `out`, and limits, where bubblewrap is there and may."""
+    limits = 'ulimit -t 60 -v 4000000 -f 200000;'
+    if not shutil.which('bwrap'):
+        return []
+    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all',
+               '--die-with-parent', '--chdir', TOP]
+    hidden = [d for lab in os.listdir(f'{TOP}/labs') for d in [f'{TOP}/labs/{lab}/hidden'] if os.path.isdir(d)]
+    command += [a for d in hidden for a in ('--tmpfs', d)]
+    if subprocess.run(command + ['true'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
+        return []
+    return command + ['bash', '-c', f'"{limits} \\"\\$$@\\""', 'limited']
+
+
+def check_read(out):
+    """What the compiler and the assembler read for the submission: its own files, public headers, the compiler's."""
+    allowed = [os.path.realpath(f'{out}/src') + '/', os.path.realpath(f'{out}/sub') + '/']
+    for folder, _, files in os.walk(f'{out}/sub'):
+        for name in files:
+            if not name.endswith(('.cpp', '.as')):
+                continue
+            with open(f'{folder}/{name}', encoding='utf-8', errors='replace') as f:
+                words = f.read().replace('\\\n', ' ').split()
+            for word in words:
+                path = os.path.realpath(os.path.join(TOP, word.rstrip(':')))
+                local = os.path.relpath(path, TOP)
+                if word.endswith(':') or path.startswith(tuple(allowed)) or not os.path.isfile(path):
+                    continue
+                if path.endswith('.h') and (local.startswith(tuple(READABLE)) or local.endswith('/include/offsets.h') or
+                                            '/lib/gcc' in path):
+                    continue
+                raise Refused(f'{os.path.relpath(folder + "/" + name, out)[4:].rsplit(".", 2)[0]} reads {local}: a '
+                              'submission may read its own files and the headers of libos/, user/ and kernel/include/')
+
+
+def build_lab(lab, submit, options, out):
+    """Makes out/IMAGE.img of the submission; Refused, with what the compiler said, if it cannot be."""
+    os.makedirs(out, exist_ok=True)
+    stage(lab, submit, out)
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+    shutil.rmtree(f'{out}/sub', ignore_errors=True)
+    made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
+                           f'SANDBOX={" ".join(sandbox(out))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
+    if os.path.isdir(f'{out}/sub'):
+        check_read(out)
+    if made.returncode:
+        raise Refused('it does not build:\n' + '\n'.join(text.rstrip().split('\n')[:30]))
+    return text
+
+
+# ---- running ----
+
+def make_disk(lab, test, options, out):
+    disk = f'{out}/{test.name}.disk'
+    if lab.image != 'unix' and not test.images:  # the lab's image is what the machine boots
+        subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
+                        'test=1M', '--fs-size', '0'], check=True, cwd=TOP)
+        return disk
+    programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
+    extents = 'fs,swap' if test.swap else 'fs'
+    command = [f'{options.build}/mkfs', '-o', disk, '-s', '16M' if test.swap else '8M', '--boot',
+               f'{options.build}/first.img', '--libos', f'unix={out}/unix.img']
+    for image in test.images:
+        command += ['--libos', f'{image}={options.build}/{image}.img']
+    command += ['--line', f'name=unix extents={extents} console {test.unix}']
+    command += [a for line in test.lines for a in ('--line', line)]
+    subprocess.run(command + (['--swap', test.swap] if test.swap else []) + programs, check=True, cwd=TOP)
+    return disk
+
+
+def boot(lab, test, seed, schedule, options, out):
+    """Boots once: what was seen."""
+    disk, ram = make_disk(lab, test, options, out), f'{out}/{test.name}.ram'
+    if os.path.exists(ram):
+        os.unlink(ram)
+    args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,
+            f'run={test.run.format(seed=seed)}' if test.run else '', f'fresh={seed}',
+            f'seed={schedule}' if schedule and test.seeds else '']
+    config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
+                     extra=run.ICOUNT if test.cpus == 1 else [])
+    command = run.qemu_command(config, options.build, disk, None, ram)
+    guest = run.Guest(command)
+    until = time.monotonic() + test.wall
+    try:
+        while guest.read(until) and len(guest.text) < OUTPUT_LIMIT:
+            pass
+    finally:
+        late = time.monotonic() >= until
+        flooded = len(guest.text) >= OUTPUT_LIMIT
+        status = guest.close()
+    program = test.run.split(',')[0] if test.run else ''
+    elf = next((f'{p}.elf' for p in lab.programs(options.build) if os.path.basename(p) == program), None)
+    libos = graded.Symbols(options.cross, f'{out}/{lab.image}.elf')
+    seen = graded.Seen(test, seed, guest.text[:OUTPUT_LIMIT], status, late, ram, f'{options.build}/offsets.json',
+                       graded.Symbols(options.cross, elf) if elf else libos, libos)
+    seen.flooded = flooded
+    with open(disk, 'rb') as f:
+        seen.disk_magic, seen.disk_size = f.read(8), os.path.getsize(disk)
+    return seen
+
+
+def judge(seen):
+    """(points, status, lines that say why) of a test, given what was seen."""
+    if seen.flooded:
+        return 0, 'error', [f'it said more than {OUTPUT_LIMIT >> 20} megabyte']
+    trouble = seen.trouble()
+    if trouble:
+        return 0, 'error', trouble + ['the last kernel events:'] + [f'    {line}' for line in seen.events()]
+    claims = list(seen.test.check(seen))
+    wrong = [c for c in claims if not c.ok]
+    if not wrong:
+        return seen.test.points, 'pass', []
+    share = 0 if any(c.must for c in wrong) else sum(c.weight for c in claims if c.ok) / sum(c.weight for c in claims)
+    return round(seen.test.points * share, 2), 'fail', [str(c) for c in wrong]
+
+
+def test_seed(seed, test):
+    """Each test draws from numbers of its own; they fit in 48 bits, so that a program reads them easily."""
+    return graded.fresh(seed, sum(ord(c) << (i % 8 * 8) for i, c in enumerate(test.name))) >> 16
+
+
+def do_test(lab, test, seed, schedule, options, out):
+    """One record for report.py."""
+    began = time.monotonic()
+    record = {'id': f'{lab.name}.{test.name}', 'lab': lab.name, 'title': test.name, 'part': test.part,
+              'promise': test.promise, 'max': test.points, 'seed': seed, 'schedule': schedule,
+              'visibility': 'hidden' if test.hidden else 'visible'}
+    try:
+        seen = boot(lab, test, test_seed(seed, test), schedule, options, out)
+        points, status, why = judge(seen)
+        record['trace'] = seen.evidence.hash()[0] if test.cpus == 1 else ''  # several harts never do quite the same
+        last = seen.records[-1].time - seen.records[0].time
+        record['guest_ms'] = round(last / (seen.evidence.words()['timebase'] / 1000), 3)
+        record['log'] = seen.text[-2000:]
+    except (evidence.NoEvidence, LookupError, ValueError) as error:
+        points, status, why = 0, 'error', [f'what the kernel recorded is not as it should be: {error!r}']
+    record.update(points=points, status=status, why=why, host_ms=round((time.monotonic() - began) * 1000))
+    record['again'] = f'make grade LAB={lab.name} TEST={test.name} SEED={seed}' + \
+        (f' SEEDS={schedule}-{schedule}' if schedule else '') + \
+        (f' SUBMIT={options.submit}' if options.submit else '')
+    for end in ('.ram', '.disk') if not options.keep else ():
+        if os.path.exists(f'{out}/{test.name}{end}'):
+            os.unlink(f'{out}/{test.name}{end}')
+    return record
+
+
+def grade(lab, options, say):
+    """All records of one grading; say(record) after each."""
+    out = options.out or f'{options.build}/lab/{lab.name}'
+    tests = [t for t in lab.tests if not options.test or t.name in options.test.replace(',', ' ').split()]
+    if not tests:
+        raise Refused(f'no test of lab {lab.name} is named "{options.test}"; there are: '
+                      f'{" ".join(t.name for t in lab.tests)}')
+    build_lab(lab, options.submit or TOP, options, out)
+    records = []
+    schedules = options.schedules or [0]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        work = [(t, s) for s in schedules for t in tests if not s or t.seeds]
+        for record in pool.map(lambda w: do_test(lab, w[0], options.seed, w[1], options, f'{out}' if len(schedules) == 1
+                                                 else make_folder(f'{out}/{w[1]}')), work):
+            records.append(record)
+            report.write(out, lab, options, records)
+            say(record)
+            if record['schedule'] and record['status'] != 'pass' and len(schedules) > 1:
+                pool.shutdown(wait=True, cancel_futures=True) if sys.version_info >= (3, 9) else None
+                break
+    return records
+
+
+def make_folder(path):
+    source = os.path.dirname(path)
+    os.makedirs(path, exist_ok=True)
+    for end in ('img', 'elf'):
+        for f in os.listdir(source):
+            if f.endswith(f'.{end}') and not os.path.exists(f'{path}/{f}'):
+                os.link(f'{source}/{f}', f'{path}/{f}')
+    return path
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--build', default='build')
+    parser.add_argument('--submit')
+    parser.add_argument('--test')
+    parser.add_argument('--seed', type=int)
+    parser.add_argument('--seeds', default='')
+    parser.add_argument('--out')
+    parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument('--keep', action='store_true', help='leave the disks and memories of the runs in OUT')
+    parser.add_argument('--format', action='append', default=[], choices=sorted(report.FORMS))
+    parser.add_argument('lab')
+    options = parser.parse_args()
+    options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
+    first, _, end = options.seeds.partition('-')
+    options.schedules = list(range(int(first), int(end) + 1)) if end else list(range(1, int(first or 0) + 1))
+    if options.submit:
+        options.submit = os.path.abspath(options.submit)
+    return options
+
+
+def main():
+    options = parse()
+    os.chdir(TOP)
+    cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
+    if not cross:
+        return 2
+    options.cross = cross
+    try:
+        lab = Lab(options.lab)
+        say = report.Text(lab, options)
+        records = grade(lab, options, say.test)
+        say.end(records)
+    except Refused as error:
+        print(f'grade: {error}')
+        report.write_refusal(options, str(error))
+        return 2
+    return 0 if all(r['status'] == 'pass' for r in records) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
