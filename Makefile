@@ -223,7 +223,7 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
 TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
-    $(call there,$(patsubst %,libos/%.c,super log recover direct fs inode dir path))
+    $(call there,$(patsubst %,libos/%.c,super direct fs inode dir path))
 MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
