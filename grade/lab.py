@@ -144,7 +144,7 @@ def build_lab(lab, submit, options, out):
     if os.path.isdir(f'{out}/sub'):
         check_read(out)
     if made.returncode:
-        said = [line for line in text.rstrip().split('\n') if not line.startswith(('  CC', '  LD', 'make: '))]
+        said = [line for line in text.rstrip().split('\n') if not line.startswith(('  CC', '  AS', '  LD', 'make: '))]
         raise Refused('it does not build:\n' + '\n'.join(said[:30]))
     return text
 

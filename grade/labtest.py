@@ -142,6 +142,37 @@ def refused(options):
     expect('status for a test that is not', 2, status)
 
 
+# What a student's fork() does wrong, and what the grader must say of it.
+BROKEN = {
+    'crash': ('*(volatile int *)me()->pid = 1;', [r'store page fault at 0x2', r'broken\(\) at fork\.c:\d+', r'sys_fork\(\) at fork\.c:\d+']),
+    'loop': ('for (;;) __asm__ volatile("");', [r'no progress', r'broken\(\) at fork\.c:\d+|sys_fork\(\) at fork\.c:\d+']),
+    'deadlock': ('wake_wait(wake_read(), ~0ul);', [r'deadlock: nobody could run any more']),
+    'double': ('__atomic_fetch_or(&UAREA->mask, 1, __ATOMIC_SEQ_CST); *(volatile int *)(u64)me()->pid = 1;', [r'the kernel stopped environment|fault while one was']),
+}
+
+
+def fails_fast(options):
+    """Who crashes, hangs or waits for nothing hears of it, with the line, before the limit of the guest's time."""
+    folder = f'{options.build}/lab/labtest.files'
+    for name, (code, patterns) in BROKEN.items():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        shutil.copyfile('libos/cow.c', f'{folder}/cow.c')
+        with open('libos/fork.c', encoding='utf-8') as f:
+            text = f.read()
+        broken = f'static __attribute__((noinline)) void broken(void) {{ {code} }}\n\nint sys_fork(void) {{\n' \
+                 '    if (me()->pid != 1) broken();\n'
+        with open(f'{folder}/fork.c', 'w', encoding='utf-8') as f:
+            f.write(text.replace('int sys_fork(void) {\n', broken))
+        _, said = run(options, '--submit', folder, '--test', 'child', '--seed', '1')
+        missing = [p for p in patterns if not re.search(p, said)]
+        if missing:
+            raise Wrong(f'{name}: expected {missing[0]}, saw {said[-1500:]}')
+        test = results(options)['tests'][0]
+        if not test.get('events') or test['guest_ms'] > 1000:
+            raise Wrong(f'{name}: {test["guest_ms"]} ms, {len(test.get("events", []))} events')
+
+
 def batch(options):
     folder = f'{options.build}/lab/labtest.batch'
     shutil.rmtree(folder, ignore_errors=True)
@@ -185,17 +216,18 @@ def handout(options):
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 
 
-TESTS = [repeats, forms, hidden, refused, batch, gradescope, handout]
+TESTS = [repeats, forms, hidden, refused, fails_fast, batch, gradescope, handout]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--build', default='build')
+    parser.add_argument('test', nargs='*')
     options = parser.parse_args()
     os.chdir(TOP)
     options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
     failed = 0
-    for test in TESTS:
+    for test in [t for t in TESTS if not options.test or t.__name__ in options.test]:
         try:
             test(options)
             print(f'ok labs: {test.__name__}', flush=True)
