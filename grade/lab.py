@@ -15,6 +15,7 @@ import importlib.util
 import os
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -96,13 +97,15 @@ def stage(lab, submit, out):
             f.write(text)
 
 
-def sandbox(out):
-    """What a compiler runs under: no network, nothing to write but `out`, and limits, where bubblewrap is there and may."""
-    limits = ['bash', '-c', '"ulimit -t 60 -v 4000000 -f 200000; \\"\\$$@\\""', 'limited']
+def sandbox(out, seconds):
+    """What a compiler, and the machine, run under: limits of time, memory and files; and, where bubblewrap is there and
+    may, no network, and nothing to write to but `out`."""
+    limits = ['bash', '-c', f'ulimit -t {seconds} -v 8000000 -f 400000; exec "$@"', 'limited']
     if not shutil.which('bwrap'):
         return limits
-    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all',
-               '--die-with-parent', '--chdir', TOP]
+    out = os.path.abspath(out)
+    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--ro-bind', TOP, TOP,
+               '--bind', out, out, '--unshare-all', '--die-with-parent', '--chdir', TOP]
     hidden = [d for lab in os.listdir(f'{TOP}/labs') for d in [f'{TOP}/labs/{lab}/hidden'] if os.path.isdir(d)]
     command += [a for d in hidden for a in ('--tmpfs', d)]
     if subprocess.run(command + ['true'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
@@ -138,7 +141,7 @@ def build_lab(lab, submit, options, out):
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
     made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(sandbox(out))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
@@ -180,7 +183,7 @@ def boot(lab, test, seed, schedule, options, out):
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
-    guest = run.Guest(command)
+    guest = run.Guest(sandbox(out, test.wall) + command)
     until = time.monotonic() + test.wall
     try:
         while guest.read(until) and len(guest.text) < OUTPUT_LIMIT:
