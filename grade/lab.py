@@ -44,7 +44,8 @@ class Lab:
         self.folder = f'{TOP}/labs/{name}'
         if not os.path.isfile(f'{self.folder}/files'):
             labs = sorted(os.path.basename(d) for d in os.listdir(f'{TOP}/labs') if os.path.isfile(f'{TOP}/labs/{d}/files'))
-            raise Refused(f'there is no lab "{name}"; there are: {" ".join(labs)}')
+            raise Refused(f'there is no lab "{name}"; there are: {" ".join(labs)}' if name else
+                          f'which lab? LAB=NAME; there are: {" ".join(labs)}')
         with open(f'{self.folder}/files', encoding='utf-8') as f:
             self.files = f.read().split()
         self.tests, self.image, self.floor = [], 'unix', 0
@@ -294,7 +295,7 @@ def parse():
     parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
     parser.add_argument('--keep', action='store_true', help='leave the disks and memories of the runs in OUT')
     parser.add_argument('--format', action='append', default=[], metavar='FORM[:PATH]')
-    parser.add_argument('lab')
+    parser.add_argument('lab', nargs='?', default='')
     options = parser.parse_args()
     options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
     wrong = [f for f in options.format if f.split(':')[0] not in report.FORMS]
@@ -315,6 +316,8 @@ def main():
         return 2
     options.cross = cross
     try:
+        if options.submit and not os.path.isdir(options.submit):
+            raise Refused(f'{options.submit} is no folder')
         lab = Lab(options.lab)
         say = report.Text(lab, options)
         records = grade(lab, options, say.test)
