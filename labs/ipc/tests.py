@@ -296,7 +296,7 @@ def home(seen):
         yield equal('calls that went to another hart by transfer', 0,
                     len(calls(seen, process(seen, 0), process(seen, i))), must=True)
     yield slept(seen, 'client, for each answer from another hart,', 0, 20)
-    yield at_most('slices that the client had', 200, len(of(seen, process(seen, 0), 'slice')))
+    yield at_most('slices that the client had', 5000, len(of(seen, process(seen, 0), 'slice')))
     yield seen.answered('first', answers_sum(seen, WORK, 0, 20))
     yield seen.answered('second', answers_sum(seen, WORK, 20, 20))
     yield seen.answered('slow', 2 * answers_sum(seen, SLEEP, 40, 1) & U64)
