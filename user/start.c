@@ -5,4 +5,4 @@
 
 int main(int argc, char **argv);
 
-void _start(int argc, char **argv) { exit(main(argc, argv)); }
+__attribute__((section(".text.start"))) void _start(int argc, char **argv) { exit(main(argc, argv)); }
