@@ -196,11 +196,11 @@ class Seen:
             return ['the kernel panicked'] + self.tail(12)
         if self.status == FULL_STATUS:
             return [f'it made more than {len(self.records)} kernel events, so many that the record of them is full']
-        if self.status == LIMIT_STATUS:
-            return self.hang() + self.tail(8)
         stops = [r for r in self.of('stop') if r.w[1] >= 2]
         if stops:
             return self.stopped(stops[0]) + self.tail(8)
+        if self.status == LIMIT_STATUS:
+            return self.hang() + self.tail(8)
         if self.status == 255 != t.status:
             return ['the test\'s program was killed'] + self.tail(12)
         if self.status != t.status:
@@ -217,6 +217,8 @@ class Seen:
         """Nobody could run, or somebody ran and nothing came of it."""
         late = self.records[-1].time - self.evidence.words()['timebase'] // 20  # the last 50 ms
         ran = collections.Counter(r.eid for r in self.of('slice_end') if r.time > late and r.w[1] == 1)
+        if not any(e['eid'] for e in self.evidence.table('envs')):
+            return ['nobody is left: the last environment ended, and did not end the machine']
         if not ran:
             waits = {r.eid for r in self.of('wait')}
             left = [e for e in self.evidence.table('envs') if e['eid'] in waits and e['account'] > 1]
