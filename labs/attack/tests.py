@@ -6,7 +6,7 @@ say what it likes. The kernel of a test has one hole, labs/attack/kernels/; the 
 import hashlib
 import struct
 
-from graded import PAGE, Test, equal, holds
+from graded import PAGE, Claim, Test, holds, show
 
 IMAGE = 'attack'
 VICTIM, ATTACKER = 2, 3
@@ -83,13 +83,19 @@ def victim_lives(seen):
     return holds('the victim began', seen.end().of(VICTIM), must=True)
 
 
+def last_word(seen):
+    """Of the exploit, for who wrote it."""
+    lines = [line for line in seen.text.split('\n')[1:] if line]
+    return f'; the console says last: {lines[-1][:100]}' if lines else ''
+
+
 def judged(what, harm):
     def check(seen):
         yield victim_lives(seen)
         yield victim_lives(seen.sound)
         done, sound = harm(seen), harm(seen.sound)
-        yield holds(f'with the kernel that has the hole: {what}', done, 'it did not happen', must=True)
-        yield equal(f'with the sound kernel: {what}', [], sound, must=True)
+        yield Claim(f'with the kernel that has the hole, {what}', done, 'yes', f'no{last_word(seen)}', must=True)
+        yield Claim(f'with the sound kernel, {what}', not sound, 'no', show(sound), must=True)
     return check
 
 
