@@ -212,7 +212,8 @@ class Clock:
         words, size, last = e.words(), e.layout.size('trace_rec'), 0
         for ring in e.read()['ring'][:e.head['nharts']]:
             if ring['head']:
-                last = max(last, struct.unpack_from('<Q', e.ram, ring['pa'] - RAM_BASE + (ring['head'] - 1) % ring['n'] * size + 8)[0])
+                at = ring['pa'] - RAM_BASE + (ring['head'] - 1) % ring['n'] * size
+                last = max(last, struct.unpack_from('<Q', e.ram, at + 8)[0])
         return max((last - words['boot_time']) * 1000 // words['timebase'], words['ticks'] * 5) if last else 0
 
 

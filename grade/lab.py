@@ -101,8 +101,8 @@ def sandbox(out):
     limits = 'ulimit -t 60 -v 4000000 -f 200000;'
     if not shutil.which('bwrap'):
         return []
-    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', TOP, TOP, '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all',
-               '--die-with-parent', '--chdir', TOP]
+    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', TOP, TOP,
+               '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all', '--die-with-parent', '--chdir', TOP]
     hidden = [d for lab in os.listdir(f'{TOP}/labs') for d in [f'{TOP}/labs/{lab}/hidden'] if os.path.isdir(d)]
     command += [a for d in hidden for a in ('--tmpfs', d)]
     if subprocess.run(command + ['true'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
@@ -195,8 +195,8 @@ def make_disk(lab, test, options, out, disk):
         return
     if lab.image != 'unix':
         libos = [f'{lab.image}={out}/{lab.image}.img'] + [f'{i}={options.build}/{i}.img' for i in test.images]
-        subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--fs-size', '0', '--boot', f'{options.build}/first.img'] +
-                       [a for i in libos for a in ('--libos', i)] + [a for r in test.raws for a in ('--raw', r)] +
+        subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--fs-size', '0', '--boot',
+                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] + [a for r in test.raws for a in ('--raw', r)] +
                        [a for line in test.lines for a in ('--line', line)], check=True, cwd=TOP)
         return
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
