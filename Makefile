@@ -38,7 +38,7 @@ TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubs
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc shparse lineedit pathname))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
-IMAGES := $(foreach i,first ktest minimal bench guest kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i))
+IMAGES := $(foreach i,first ktest minimal hello bench guest victim attack kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
@@ -110,11 +110,26 @@ $(BUILD)/flags: FORCE | $(FIRST)
 Q   := $(if $(V),,@)
 say = $(if $(V),,@echo '  $1')
 
+# ---- where a file's object comes from -------------------------------------------------------------
+
+# A lab's files (labs/NAME/files) may come from elsewhere: those named in SUBMITTED from OUT/src, and what is made of them
+# lies in OUT, beside the build. Those of the labs named in STAFF, and those that this tree has not got, are supplied as
+# objects of the staff's (labs/objects/, in a tree made by `make handout`). A kernel with a hole (labs/NAME/kernels/) is
+# made in the same way.
+OUT ?= $(BUILD)
+SUBMITTED ?=
+STAFF ?=
+SUPPLIED := $(patsubst labs/objects/%.o,%,$(wildcard labs/objects/libos/*.o))
+SUPPLIED := $(filter-out $(wildcard libos/*.[cS]),$(SUPPLIED)) $(if $(STAFF),$(filter $(SUPPLIED),\
+    $(shell cat $(STAFF:%=labs/%/files))))
+object  = $(if $(filter $1,$(SUBMITTED)),$(OUT)/sub/$1.o,$(if $(filter $1,$(SUPPLIED)),labs/objects/$1.o,$(BUILD)/$1.o))
+objects = $(foreach f,$1,$(call object,$f))
+
 # ---- kernel --------------------------------------------------------------------------------------
 
 # offsets.c is not linked: its assembly has a line `->NAME value` for each offset that the .S files use.
 KSRCS := $(filter-out kernel/offsets.c,$(sort $(wildcard kernel/*.c kernel/*.S)))
-KOBJS := $(KSRCS:%=$(BUILD)/%.o)
+KOBJS := $(call objects,$(KSRCS))
 OFFSETS := $(if $(wildcard kernel/offsets.c),$(BUILD)/include/offsets.h)
 
 $(BUILD)/%.c.o: %.c $(BASIS)
@@ -134,10 +149,11 @@ $(BUILD)/include/offsets.h: kernel/offsets.c $(BASIS)
 
 # Linked twice: the second time with the names of its functions, which lie behind all text and so move none.
 KLINK = $(CC) $(KFLAGS) $(LINK) -Wl,-T,kernel/kernel.ld
-KTABLE := $(BUILD)/kernel/symbols
+KTABLE := $(OUT)/kernel/symbols
 
-$(BUILD)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
+$(OUT)/kernel.elf: $(KOBJS) kernel/kernel.ld kernel/symbols.awk
 	$(call say,LD $@)
+	@mkdir -p $(@D)/kernel
 	$(Q)$(KLINK) -o $(KTABLE).elf $(KOBJS)
 	$(Q)$(NM) -n $(KTABLE).elf | awk -f kernel/symbols.awk >$(KTABLE).S
 	$(Q)$(CC) $(KFLAGS) -c -o $(KTABLE).o $(KTABLE).S
@@ -183,18 +199,6 @@ $(BUILD)/bin/xv6calls.elf: $(BUILD)/user/xv6/xv6calls.c.o $(BUILD)/user/xv6/usys
 	$(call say,LD $@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/xv6/xv6.ld -o $@ $(filter %.o,$^)
-
-# A lab's files (labs/NAME/files) may come from elsewhere: those named in SUBMITTED from OUT/src, and what is made of them
-# lies in OUT, beside the build. Those of the labs named in STAFF, and those that this tree has not got, are supplied as
-# objects of the staff's (labs/objects/, in a tree made by `make handout`).
-OUT ?= $(BUILD)
-SUBMITTED ?=
-STAFF ?=
-SUPPLIED := $(patsubst labs/objects/%.o,%,$(wildcard labs/objects/libos/*.o))
-SUPPLIED := $(filter-out $(wildcard libos/*.[cS]),$(SUPPLIED)) $(if $(STAFF),$(filter $(SUPPLIED),\
-    $(shell cat $(STAFF:%=labs/%/files))))
-object  = $(if $(filter $1,$(SUBMITTED)),$(OUT)/sub/$1.o,$(if $(filter $1,$(SUPPLIED)),labs/objects/$1.o,$(BUILD)/$1.o))
-objects = $(foreach f,$1,$(call object,$f))
 
 # A submission is compiled in a sandbox, if grade/ gives one; what was read for it is listed.
 SANDBOX ?=
@@ -333,7 +337,7 @@ SEEDS  ?=
 SUBMIT ?=
 
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
-lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
+lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
     $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 
 grade: lab-base

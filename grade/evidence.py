@@ -196,6 +196,27 @@ class Follower:
         self.digest(self.rest, self.evidence.layout.size('trace_rec'), 1)
 
 
+class Clock:
+    """How long a machine has run, by its own time: for one in which nobody keeps a limit."""
+
+    def __init__(self, path, offsets=OFFSETS):
+        self.path, self.offsets, self.evidence = path, offsets, None
+
+    def ms(self):
+        """Milliseconds from reset to what its kernel recorded last. While nobody runs nothing is recorded, but the boot
+        hart ticks, every 10 ms as a rule: half of that is believed."""
+        try:
+            self.evidence = e = self.evidence or Evidence(self.path, self.offsets)
+        except (NoEvidence, OSError, ValueError):
+            return 0  # not yet
+        words, size, last = e.words(), e.layout.size('trace_rec'), 0
+        for ring in e.read()['ring'][:e.head['nharts']]:
+            if ring['head']:
+                at = ring['pa'] - RAM_BASE + (ring['head'] - 1) % ring['n'] * size
+                last = max(last, struct.unpack_from('<Q', e.ram, at + 8)[0])
+        return max((last - words['boot_time']) * 1000 // words['timebase'], words['ticks'] * 5) if last else 0
+
+
 # ---- printing ----
 
 def show_record(e, r):

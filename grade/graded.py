@@ -34,14 +34,18 @@ class Test:
     name, points, promise: what must be so, in a sentence; run: the line that init runs, words with commas, `{seed}` in
     it; check: a generator of claims, given a Seen; part: of the lab, for a subtotal; limit: milliseconds of the guest's
     time; status: exit status expected; hidden: not shown to students before the end; mem, unix (of its line in the
-    manifest), swap, lines, files: the machine; seeds: whether slices of drawn lengths must make no difference."""
+    manifest), swap, lines, raws, images: the machine; seeds: whether slices of drawn lengths must make no difference; stops:
+    whether an environment that the kernel stops is a failure; plant: what lies in raw extents, {name: bytes} of a seed;
+    kernel: one of labs/NAME/kernels/. The machine is then booted a second time, with the sound one: Seen.sound."""
 
     def __init__(self, name, points, promise, run, check, part='', limit=300, status=0, hidden=False, mem='64M',
-                 unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=()):
+                 unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=(),
+                 raws=(), plant=None, kernel='', stops=True):
         self.name, self.points, self.promise, self.run, self.check = name, points, promise, run, check
         self.part, self.limit, self.status, self.hidden, self.mem = part, limit, status, hidden, mem
         self.unix, self.swap, self.trace_kb, self.args, self.seeds = unix, swap, trace_kb, args, seeds
         self.cpus, self.wall, self.lines, self.images = cpus, wall, lines, images
+        self.raws, self.plant, self.kernel, self.stops = raws, plant, kernel, stops
 
 
 class Claim:
@@ -196,11 +200,11 @@ class Seen:
             return ['the kernel panicked'] + self.tail(12)
         if self.status == FULL_STATUS:
             return [f'it made more than {len(self.records)} kernel events, so many that the record of them is full']
-        if self.status == LIMIT_STATUS:
-            return self.hang() + self.tail(8)
-        stops = [r for r in self.of('stop') if r.w[1] >= 2]
+        stops = [r for r in self.of('stop') if r.w[1] >= 2 and t.stops]
         if stops:
             return self.stopped(stops[0]) + self.tail(8)
+        if self.status == LIMIT_STATUS:
+            return self.hang() + self.tail(8)
         if self.status == 255 != t.status:
             return ['the test\'s program was killed'] + self.tail(12)
         if self.status != t.status:
@@ -217,6 +221,8 @@ class Seen:
         """Nobody could run, or somebody ran and nothing came of it."""
         late = self.records[-1].time - self.evidence.words()['timebase'] // 20  # the last 50 ms
         ran = collections.Counter(r.eid for r in self.of('slice_end') if r.time > late and r.w[1] == 1)
+        if not any(e['eid'] for e in self.evidence.table('envs')):
+            return ['nobody is left: the last environment ended, and did not end the machine']
         if not ran:
             waits = {r.eid for r in self.of('wait')}
             left = [e for e in self.evidence.table('envs') if e['eid'] in waits and e['account'] > 1]

@@ -23,6 +23,7 @@ import time
 
 import evidence
 import graded
+import patch
 import report
 import run
 
@@ -153,14 +154,57 @@ def build_lab(lab, submit, options, out):
     return text
 
 
+def read_source(name):
+    with open(f'{TOP}/{name}', encoding='utf-8') as f:
+        return f.read()
+
+
+def build_kernel(lab, name, options):
+    """Where the kernel of labs/NAME/kernels/ is; made when it is older than the sound one, or than its diff."""
+    diff, out = f'{lab.folder}/kernels/{name}.diff', f'{options.build}/lab/{lab.name}/kernels/{name}'
+    elf, age = f'{out}/kernel.elf', os.path.getmtime
+    if os.path.exists(elf) and age(elf) > max(age(diff), age(f'{options.build}/kernel.elf')):
+        return elf
+    shutil.rmtree(out, ignore_errors=True)
+    sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
+    for source, text in sources.items():
+        os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
+        with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
+            f.write(text)
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+    subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
+                   env=env, stdout=subprocess.DEVNULL, check=True)
+    return elf
+
+
 # ---- running ----
 
-def make_disk(lab, test, options, out):
-    disk = f'{out}/{test.name}.disk'
-    if lab.image != 'unix' and not test.images:  # the lab's image is what the machine boots
+def first_boots(lab, test):
+    """Whether user/first.c is there, and keeps the limit; else the lab's image is what the machine boots."""
+    return lab.image == 'unix' or test.images
+
+
+def plant(disk, contents):
+    """Puts bytes at the beginning of extents of a disk that was just made."""
+    with open(disk, 'r+b') as f:
+        label = f.read(800)
+        for name, data in contents.items():
+            at = label.index(name.encode().ljust(16, b'\0'), 32)
+            f.seek(int.from_bytes(label[at + 16:at + 20], 'little') * graded.PAGE)
+            f.write(data)
+
+
+def make_disk(lab, test, options, out, disk):
+    if not first_boots(lab, test):
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
                         'test=1M', '--fs-size', '0'], check=True, cwd=TOP)
-        return disk
+        return
+    if lab.image != 'unix':
+        libos = [f'{lab.image}={out}/{lab.image}.img'] + [f'{i}={options.build}/{i}.img' for i in test.images]
+        subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--fs-size', '0', '--boot',
+                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] + [a for r in test.raws for a in ('--raw', r)] +
+                       [a for line in test.lines for a in ('--line', line)], check=True, cwd=TOP)
+        return
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
     extents = 'fs,swap' if test.swap else 'fs'
     command = [f'{options.build}/mkfs', '-o', disk, '-s', '16M' if test.swap else '8M', '--boot',
@@ -170,12 +214,15 @@ def make_disk(lab, test, options, out):
     command += ['--line', f'name=unix extents={extents} console {test.unix}']
     command += [a for line in test.lines for a in ('--line', line)]
     subprocess.run(command + (['--swap', test.swap] if test.swap else []) + programs, check=True, cwd=TOP)
-    return disk
 
 
-def boot(lab, test, seed, schedule, options, out):
-    """Boots once: what was seen."""
-    disk, ram = make_disk(lab, test, options, out), f'{out}/{test.name}.ram'
+def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
+    """Boots once: what was seen. kernel: another than the sound one."""
+    name = name or test.name
+    disk, ram = f'{out}/{name}.disk', f'{out}/{name}.ram'
+    make_disk(lab, test, options, out, disk)
+    planted = test.plant(seed) if test.plant else {}
+    plant(disk, planted)
     if os.path.exists(ram):
         os.unlink(ram)
     args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,
@@ -184,21 +231,28 @@ def boot(lab, test, seed, schedule, options, out):
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
+    if kernel:
+        command[command.index('-kernel') + 1] = kernel
     guest = run.Guest(sandbox(out, test.wall) + command)
     until = time.monotonic() + test.wall
+    clock = None if first_boots(lab, test) else evidence.Clock(ram, f'{options.build}/offsets.json')
     try:
-        while guest.read(until) and len(guest.text) < OUTPUT_LIMIT:
-            pass
+        while guest.read(until, 0.1 if clock else 1) and len(guest.text) < OUTPUT_LIMIT:
+            if clock and clock.ms() > test.limit:
+                break
     finally:
         late = time.monotonic() >= until
         flooded = len(guest.text) >= OUTPUT_LIMIT
         status = guest.close()
+    if clock and clock.ms() > test.limit:  # so it is, too, if it came to an end while nobody looked
+        status = graded.LIMIT_STATUS
     program = test.run.split(',')[0] if test.run else ''
     elf = next((f'{p}.elf' for p in lab.programs(options.build) if os.path.basename(p) == program), None)
     libos = graded.Symbols(options.cross, f'{out}/{lab.image}.elf')
     seen = graded.Seen(test, seed, guest.text[:OUTPUT_LIMIT], status, late, ram, f'{options.build}/offsets.json',
                        graded.Symbols(options.cross, elf) if elf else libos, libos)
-    seen.flooded = flooded
+    seen.flooded, seen.planted, seen.sound = flooded, planted, None
+    seen.images = {i: graded.Symbols(options.cross, f'{options.build}/{i}.elf') for i in test.images}
     with open(disk, 'rb') as f:
         seen.disk_magic, seen.disk_size = f.read(8), os.path.getsize(disk)
     return seen
@@ -208,9 +262,10 @@ def judge(seen):
     """(points, status, lines that say why) of a test, given what was seen."""
     if seen.flooded:
         return 0, 'error', [f'it said more than {OUTPUT_LIMIT >> 20} megabyte']
-    trouble = seen.trouble()
-    if trouble:
-        return 0, 'error', trouble
+    for which in (seen, seen.sound) if seen.sound else (seen,):
+        trouble = which.trouble()
+        if trouble:
+            return 0, 'error', (['with the sound kernel:'] if which is seen.sound else []) + trouble
     claims = list(seen.test.check(seen))
     wrong = [c for c in claims if not c.ok]
     if not wrong:
@@ -231,7 +286,10 @@ def do_test(lab, test, seed, schedule, options, out):
               'promise': test.promise, 'max': test.points, 'seed': seed, 'schedule': schedule,
               'visibility': 'hidden' if test.hidden else 'visible'}
     try:
-        seen = boot(lab, test, test_seed(seed, test), schedule, options, out)
+        values = test_seed(seed, test)
+        seen = boot(lab, test, values, schedule, options, out, test.kernel and build_kernel(lab, test.kernel, options))
+        if test.kernel:
+            seen.sound = boot(lab, test, values, schedule, options, out, None, f'{test.name}.sound')
         points, status, why = judge(seen)
         record['trace'] = seen.evidence.hash()[0] if test.cpus == 1 else ''  # several harts never do quite the same
         last = seen.records[-1].time - seen.records[0].time
@@ -245,7 +303,7 @@ def do_test(lab, test, seed, schedule, options, out):
     record['again'] = f'make grade LAB={lab.name} TEST={test.name} SEED={seed}' + \
         (f' SEEDS={schedule}-{schedule}' if schedule else '') + \
         (f' SUBMIT={options.submit}' if options.submit else '')
-    for end in ('.ram', '.disk') if not options.keep else ():
+    for end in ('.ram', '.disk', '.sound.ram', '.sound.disk') if not options.keep else ():
         if os.path.exists(f'{out}/{test.name}{end}'):
             os.unlink(f'{out}/{test.name}{end}')
     return record
@@ -259,6 +317,8 @@ def grade(lab, options, say):
         raise Refused(f'no test of lab {lab.name} is named "{options.test}"; there are: '
                       f'{" ".join(t.name for t in lab.tests)}')
     build_lab(lab, options.submit or TOP, options, out)
+    for kernel in {t.kernel for t in tests if t.kernel}:
+        build_kernel(lab, kernel, options)
     records = []
     schedules = options.schedules or [0]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -21,6 +21,7 @@ import zipfile
 
 import lab as grading
 import report
+from patch import hunks
 
 TOP = grading.TOP
 
@@ -60,25 +61,6 @@ class Variant:
         """Which of the lab's files a whole one replaces: the first line says so, else it is the first."""
         match = re.search(r'instead of:? ([\w./]+)', self.text)
         return os.path.basename(match[1] if match else lab.files[0])
-
-
-def hunks(text):
-    """(file, old lines, new lines) of a diff. Lines are found by what they are, not by their numbers."""
-    name, old, new, inside = None, [], [], False
-    for line in text.split('\n') + ['@@']:
-        if line.startswith('--- '):
-            continue
-        if line.startswith('+++ '):
-            following = line[4:].split('\t')[0].strip()
-        if line.startswith(('@@', '+++ ')):
-            if inside and (old or new):
-                yield name, '\n'.join(old) + '\n', '\n'.join(new) + '\n'
-            old, new, inside = [], [], line.startswith('@@')
-            if line.startswith('+++ '):
-                name = following[2:] if following.startswith('b/') else following
-        elif inside and line[:1] in (' ', '-', '+'):
-            old += [line[1:]] if line[0] in ' -' else []
-            new += [line[1:]] if line[0] in ' +' else []
 
 
 # ---- the students' tree ----
