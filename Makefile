@@ -38,7 +38,7 @@ TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubs
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc shparse lineedit pathname))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
-IMAGES := $(foreach i,first ktest minimal hello bench guest victim attack kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i))
+IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
