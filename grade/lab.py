@@ -204,7 +204,7 @@ def judge(seen):
         return 0, 'error', [f'it said more than {OUTPUT_LIMIT >> 20} megabyte']
     trouble = seen.trouble()
     if trouble:
-        return 0, 'error', trouble + ['the last kernel events:'] + [f'    {line}' for line in seen.events()]
+        return 0, 'error', trouble
     claims = list(seen.test.check(seen))
     wrong = [c for c in claims if not c.ok]
     if not wrong:
@@ -231,6 +231,8 @@ def do_test(lab, test, seed, schedule, options, out):
         last = seen.records[-1].time - seen.records[0].time
         record['guest_ms'] = round(last / (seen.evidence.words()['timebase'] / 1000), 3)
         record['log'] = seen.text[-2000:]
+        if status == 'error':
+            record['events'] = seen.events()
     except (evidence.NoEvidence, LookupError, ValueError) as error:
         points, status, why = 0, 'error', [f'what the kernel recorded is not as it should be: {error!r}']
     record.update(points=points, status=status, why=why, host_ms=round((time.monotonic() - began) * 1000))

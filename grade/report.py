@@ -18,7 +18,7 @@ class Text:
     """For people, as it goes."""
 
     def __init__(self, lab, options):
-        self.lab = lab
+        self.lab, self.shown = lab, False
         self.width = max(len(t.name) for t in lab.tests)
         what = f'the files in {options.submit}' if options.submit else 'this tree\'s'
         print(f'lab {lab.name}: {what}: {" ".join(lab.files)}; seed {options.seed}', flush=True)
@@ -29,6 +29,11 @@ class Text:
         print(f"  {word} {r['title']:{self.width}}  {r['points']:g}/{r['max']}  {r['promise']}{schedule}")
         for line in r['why']:
             print(f'         {line}')
+        if r.get('events') and not self.shown:  # those of the others are in results.json
+            self.shown = True
+            print('         the last kernel events:')
+            for line in r['events']:
+                print(f'             {line}')
         if r['why']:
             print(f"         again: {r['again']}", flush=True)
 
