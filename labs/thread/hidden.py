@@ -13,5 +13,6 @@ def changed(seen):
 
 
 TESTS = [
-    Test('changed', 2, 'a thread can change its tickets', 'threadlab,change,{seed}', changed, part='C', args='slice=500'),
+    Test('changed', 2, 'a thread can change its tickets', 'threadlab,change,{seed}', changed, part='C', args='slice=500',
+         limit=500),
 ]
