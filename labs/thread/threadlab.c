@@ -674,7 +674,7 @@ static int child_of(void (*fn)(void *), uint64 arg, int killed) {
     if (pid == 0) {
         crowd();
         must_start(fn, (void *)arg, 1);
-        thread_wait(&stop_gate, 0, -1);
+        for (;;) thread_wait(&stop_gate, 0, -1);
     }
     close(ends_pipe[0]);
     if (killed) {
