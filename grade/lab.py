@@ -62,6 +62,7 @@ class Lab:
     def load(self, path):
         spec = importlib.util.spec_from_file_location(f'{self.name}_{path}', f'{self.folder}/{path}.py')
         module = importlib.util.module_from_spec(spec)
+        sys.modules[path] = module  # hidden.py may import from tests.py
         spec.loader.exec_module(module)
         return module
 

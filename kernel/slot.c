@@ -122,7 +122,7 @@ static u64 slice_length(struct hart *h) {
     h->rng ^= h->rng << 13;
     h->rng ^= h->rng >> 7;
     h->rng ^= h->rng << 17;
-    return words->timebase / 1000 + h->rng % (words->timebase * 19 / 1000);
+    return h->slice / 10 + h->rng % (h->slice * 19 / 10);
 }
 
 // Until an interrupt is pending. When a hart sleeps, a QEMU that counts instructions sets its clock forward

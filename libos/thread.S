@@ -1,6 +1,5 @@
 // From one thread to another; see thread.h. All of it lies in the libOS, where no thread is switched away from:
 // an end of the slice in here goes on in here.
-#include "regs.h"
 #include "thread.h"
 
     .macro  each_kept op base
@@ -12,7 +11,7 @@
     .endm
 
     .text
-    .globl  thread_switch, thread_go, thread_resume
+    .globl  thread_switch, thread_go
 thread_switch:
     each_kept sd, a0
     mv      a0, a1
@@ -20,7 +19,3 @@ thread_go:
     li      tp, 0 // no worker (worker.h): the kernel leaves in it what was there
     each_kept ld, a0
     ret
-
-thread_resume:
-    li      tp, 0
-    resume_context

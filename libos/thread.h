@@ -47,42 +47,98 @@ struct event {
 };
 #define NO_WORD (~0u)
 
+enum thread_state {
+    THREAD_NONE,
+    THREAD_READY,     // for this environment, whose is also the one that runs
+    THREAD_LOOSE,     // interrupted in its program, and for any environment of the process
+    THREAD_ELSEWHERE, // a worker runs it
+    THREAD_ASLEEP,    // in a call, until its event
+    THREAD_WAITING,   // in sys_thread_wait
+};
+
 struct thread {
     struct context context; // of one that was interrupted
     u64 kept[14];           // ra, sp, s0-s11 of one that gave up its turn
     u32 state;              // enum thread_state
     u32 number;             // of its slot; 0 is the process's first
-    u32 tickets;
-    bool interrupted; // as `context` says; else it gave up its turn, as `kept` says
-    bool inside;      // asleep in a call, with whatever it holds there
-    bool woken;       // by sys_thread_wake
-    u64 pass, came;   // stride scheduling: time had, by ticket; time when this turn began
-    const u32 *word;  // in sys_thread_wait: which, and who came when
+    u32 tickets;            // 1 or more
+    bool interrupted;       // as `context` says; else it gave up its turn, as `kept` says
+    bool inside;            // asleep in a call, with whatever it holds there
+    bool woken;             // by thread_wake_one()
+    u64 pass, came;         // stride scheduling: time had, by ticket; time when this turn began
+    const u32 *word;        // in thread_wait_on(): which, and who came when
     u64 order;
-    struct event event; // what it sleeps for; in sys_thread_wait the time alone
+    struct event event; // what it sleeps for; in thread_wait_on() `until` alone
 };
+
+// ---- thread.c: whose turn it is ----
+
+// The thread that runs here, and its pass when its turn began.
+struct thread *thread_now(void);
+u64 thread_clock(void);
+
+// What runs is t, the process's first thread, from now on; its turn begins. 0: there are no threads any more,
+// and of those that there were nothing is remembered (the child of a fork() begins so).
+void thread_first(struct thread *t);
+
+// t, which is new, slept or waited, takes turns from now on.
+void thread_ready(struct thread *t);
+
+// t ran for so much `time`. The turn of the one that runs is over: it is charged for that. It has so many
+// tickets from now on.
+void thread_charge(struct thread *t, u64 ran);
+void thread_turn_over(void);
+void thread_share(u32 tickets);
+
+// The calling thread, whose state says why, goes on when its turn comes again: after others, if any is ready,
+// even if its state says that it is ready itself.
+void thread_give_turn(void);
+
+// The thread that runs was interrupted, as the u-area's epilogue frame tells, in the program. Returns if it
+// is to go on.
+void thread_interrupted(void);
+
+// Goes on with t, whatever runs here, of which nothing is kept.
+void thread_go_on(struct thread *t) __attribute__((noreturn));
+
+// Sleeps, as one of several threads, in a call, for an event; may come back early.
+void thread_sleep(const struct event *);
+
+// Waits until it is woken, or time is `until`. Wakes the one that has waited on that word longest; false:
+// there is none.
+void thread_wait_on(const u32 *word, u64 until);
+bool thread_wake_one(const u32 *word);
+
+// None is ready: sleeps, as a process, until event_all() is not `seen`, or the time has come for one of them
+// or for an alarm (signal_alarm()), which signal_due() then sees to.
+void thread_idle(u64 seen);
+
+// ---- thread.S ----
+
+// Keeps in *from what a function keeps, and goes on with *to; goes on with *to alone, as its `kept` says.
+void thread_switch(struct thread *from, struct thread *to);
+void thread_go(struct thread *to) __attribute__((noreturn));
+
+// ---- threads.c: which threads there are, their beginning and end; the calls ----
+
+// All of them, in the order of their slots: those that have ended, too (THREAD_NONE).
+#define EACH_THREAD(t) for (u32 n_ = 0; (t = thread_next(&n_));)
+struct thread *thread_next(u32 *n); // the one in the next slot from *n on; 0 after the last
+
+// The top of its stack of the libOS.
+va_t thread_stack(const struct thread *t);
+
+// Has what t sleeps or waits for come, but for being woken?
+bool thread_due(const struct thread *t);
+
+// Where one that was interrupted goes on, once it is the one that runs and on its own stack: in its program.
+void thread_resumed(void) __attribute__((noreturn));
 
 // Has this process more than one thread, or had?
 bool thread_any(void);
 
 // The slot with the calling thread's stack; 0: it has that of every process.
 va_t thread_slot(void);
-
-// Sleeps, as one of several threads, for an event; may come back early.
-void thread_sleep(const struct event *);
-
-// The thread that runs was interrupted, as the u-area's epilogue frame tells, in the program. Returns if it
-// is to go on.
-void thread_interrupted(void);
-
-// The thread that runs is about to leave the libOS and go on with c. If others are ready, as when it has
-// woken one, it is left to other harts, and this does not return.
-void thread_pass(struct context *c);
-
-// For a worker: an interrupted thread, which is its own now; 0: there is none. And back, after it has run for
-// so much `time`: for any environment, or for the one that serves.
-struct thread *thread_take(void);
-void thread_give(struct thread *, u64 ran, bool serve);
 
 // The calling thread becomes the only one. False: another is about to become that, and waits for this one to
 // give back what it has and leave.
@@ -96,6 +152,30 @@ void thread_forget(void);
 // Around changes of the address space: one thread at a time. False if the process is to end instead.
 bool thread_space_enter(void);
 void thread_space_leave(void);
+
+// upcall.S: goes on in the program.
+void thread_resume(const struct context *) __attribute__((noreturn));
+
+// ---- harts.c: in a process with workers ----
+
+// Who is next here: in place of what thread.c would choose, once worker_any().
+struct thread *harts_choose(const struct thread *last);
+
+// As thread_interrupted(), but does not return.
+void harts_interrupted(void) __attribute__((noreturn));
+
+// t was interrupted, or never ran: any environment may go on with it. One was woken.
+void harts_offer(struct thread *t);
+void harts_woken(void);
+
+// The thread that runs is about to leave the libOS and go on with c. If others are ready, as when it has
+// woken one, it is left to other harts, and this does not return.
+void thread_pass(struct context *c);
+
+// For a worker: an interrupted thread, which is its own now; 0: there is none. And back, after it has run for
+// so much `time`: for any environment, or for the one that serves.
+struct thread *thread_take(void);
+void thread_give(struct thread *, u64 ran, bool serve);
 
 // ---- calls; -1 for whatever fails ----
 
@@ -113,12 +193,6 @@ int sys_thread_tickets(int tickets); // its own, from now on
 int sys_thread_wait(const u32 *word, u32 value, int usec);
 // Wakes at most n of those who wait on word: how many.
 int sys_thread_wake(const u32 *word, int n);
-
-// thread.S: keeps in *from what a function keeps, and goes on with *to; goes on with *to alone, or with what
-// was interrupted.
-void thread_switch(struct thread *from, struct thread *to);
-void thread_go(struct thread *to) __attribute__((noreturn));
-void thread_resume(const struct context *) __attribute__((noreturn));
 
 #endif
 #endif

@@ -340,6 +340,11 @@ upcall_fp_load:
     sd      t1, SELF_FP_ON(t0)
     j       upcall_unmask
 
+    .globl  thread_resume
+thread_resume:
+    li      tp, 0 // no worker (worker.h): the kernel leaves in it what was there
+    resume_context
+
     .globl  upcall_enter
 upcall_enter:
     mv      t0, a0

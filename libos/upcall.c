@@ -7,6 +7,7 @@
 #include "signal.h"
 #include "kernel/syscall.h"
 #include "vm.h"
+#include "worker.h"
 
 void upcall_fault(struct trap *);
 
@@ -54,6 +55,9 @@ void upcall_forced_on(void) {
 // The same after an epilogue: another of its threads may go on instead.
 void upcall_resumed(void) {
     upcall_forced_on();
-    if (thread_any()) thread_interrupted();
+    if (worker_any())
+        harts_interrupted();
+    else if (thread_any())
+        thread_interrupted();
     if (signal_due()) signal_resume();
 }

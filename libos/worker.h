@@ -6,7 +6,7 @@
 // run; else at the end of its slice, before others that a worker could run as well; or when its thread has
 // woken another.
 //
-// A thread passes from one environment to the other through its state (thread.c) and its context. A worker
+// A thread passes from one environment to the other through its state (harts.c) and its context. A worker
 // keeps nothing else: it gives its thread away at the end of each slice and takes one when the next begins.
 //
 // While a worker runs a thread, tp is the worker's u-area: so the jump table's gate knows where it is called.
