@@ -32,11 +32,11 @@ static int mapped(uint64 seed) {
     answer("mapped", sum(at, 600));
     answer("heap", sum(heap, 100));
     munmap(at + 300, 300 * sizeof(struct page));
-    for (uint64 i = 0; i < 4; i++) {
-        struct page *more = map(300);
-        fill(more, 300, seed + 2 + i);
-        printf("answer round%d %lx\n", (int)i, sum(more, 300));
-        munmap(more, 300 * sizeof(struct page));
+    for (uint64 i = 0; i < 3; i++) {
+        struct page *more = map(500);
+        fill(more, 500, seed + 2 + i);
+        printf("answer round%d %lx\n", (int)i, sum(more, 500));
+        munmap(more, 500 * sizeof(struct page));
     }
     answer("left", sum(at, 300));
     return 0;
