@@ -163,7 +163,7 @@ static void grows(uint64 seed) {
 }
 
 static int again(uint64 seed) {
-    for (uint64 i = 0; i < 6; i++) {
+    for (uint64 i = 0; i < 4; i++) {
         child(grows, (seed << 8) + i);
         wait(0);
     }
@@ -241,20 +241,22 @@ static int sleeper(uint64 seed) {
     return 0;
 }
 
-// Has much, and uses it for good; or until it finds that something is wrong with it.
+// Has much, and stores to all of it again and again; or until it finds that something is wrong with it.
 static int victim(uint64 seed) {
     more(1300);
     fill(seed);
-    for (;;)
-        for (uint64 i = 0; i < n; i++)
-            if (*word(i) != fresh(seed, i)) {
+    for (uint64 round = 0;; round++)
+        for (uint64 i = 0; i < n; i++) {
+            if (*word(i) != fresh(seed, i) + round) {
                 answer("wrong", i);
                 return 1;
             }
+            ++*word(i);
+        }
 }
 
 static void busy(uint64 seed) {
-    more(900);
+    more(700);
     fill(seed);
     change(7);
     answer("busy", sum());
