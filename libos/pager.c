@@ -1,8 +1,8 @@
-// See pager.h.
+// Which pages go and how, how they come back, and what is done when the kernel asks for pages or has taken
+// some. See pager.h; what this works with is in paging.c.
 #include "pager.h"
 
 #include <exo/call.h>
-#include "lib.h"
 #include "proc.h"
 #include "shared.h"
 #include "space.h"
@@ -15,9 +15,6 @@
 
 // How hard to look for pages that can go.
 enum pass { CLEAN, UNUSED, UNUSED_NOW, ANY };
-
-// How often: pages may be taken by force while they are being put out.
-#define TRIES 3
 
 static const volatile struct exo_page *record(ppn_t ppn) { return &EXO_PAGES[ppn - EXO_PPN_BASE]; }
 
@@ -33,37 +30,16 @@ static u32 lowest(u64 set) {
     return i;
 }
 
-// ---- the kernel's calls, many at once ----
-
-static void add(u32 *n, u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits, u64 word) {
-    PAGER->op[(*n)++] =
-        (struct exo_op){.op = op, .root = root, .va = va, .ppn = ppn, .bits = bits, .word = word};
-}
-
-// Does all of them but for those that the kernel refuses: a page may have been doomed meanwhile.
-static void run(u32 n) {
-    for (u32 i = 0; i < n;) {
-        struct exo_ret r = exo_batch(PAGER->op + i, n - i);
-        i += (u32)r.val;
-        if (!r.err) return;
-        PAGER->op[i++].word = 0;
-    }
-}
-
 // ---- putting pages out ----
-
-static u32 each_proc(struct victim *v, u32 op, u32 n) {
-    for (u64 left = v->procs; left; left &= left - 1)
-        add(&n, op, proc_at(lowest(left))->root, v->va, v->ppn, 0, 0);
-    return n;
-}
 
 // Takes their entries, and finds out which have changed since the disk got them. In op[] stays what the
 // entries were, in order. Nobody can use the pages from here on, and who tries waits for the lock.
 static u32 take_entries(struct victim *v, u32 n) {
     u32 ops = 0, i = 0;
-    for (u32 k = 0; k < n; k++) ops = each_proc(&v[k], EXO_UNBIND, ops);
-    run(ops);
+    for (u32 k = 0; k < n; k++)
+        for (u64 left = v[k].procs; left; left &= left - 1)
+            pager_add(&ops, EXO_UNBIND, proc_at(lowest(left))->root, v[k].va, 0, 0, 0);
+    pager_run(ops);
     for (u32 k = 0; k < n; k++) {
         v[k].dirty = record(v[k].ppn)->tag == 0;
         for (u64 left = v[k].procs; left; left &= left - 1) v[k].dirty |= (PAGER->op[i++].word & PTE_D) != 0;
@@ -120,7 +96,7 @@ static u32 fill_entries(struct victim *v, u32 n, u32 ops) {
         }
         out += v[k].slot != 0;
     }
-    run(ops);
+    pager_run(ops);
     return out;
 }
 
@@ -142,45 +118,16 @@ static u32 put_out(struct victim *v, u32 n) {
     for (u32 k = 0; k < n; k++) {
         PAGER->dropped += v[k].slot && !v[k].dirty;
         if (v[k].slot)
-            add(&nfree, EXO_PAGE_FREE, 0, 0, v[k].ppn, 0, 0);
+            pager_add(&nfree, EXO_PAGE_FREE, 0, 0, v[k].ppn, 0, 0);
         else
             exo_page_set(v[k].ppn, 0, 0, record(v[k].ppn)->tag, 0);
     }
-    run(nfree);
+    pager_run(nfree);
     PAGER->out += out;
     return out;
 }
 
 // ---- looking for pages ----
-
-static bool has_program(const struct proc *p) { return p->state != PROC_FREE && p->sz; }
-
-// The process's level-0 table for va, bound at PAGER_VA until another is: or 0.
-static const volatile u64 *table_of(const struct proc *p, va_t va) {
-    struct exo_ret window = exo_protect(p->root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, 0, 0, 0);
-    if (window.err || exo_bind(SELF->root, PAGER_VA, PTE_PPN(window.val), PTE_R | PTE_A, 0).err) return 0;
-    return (const volatile u64 *)PAGER_VA;
-}
-
-#define EACH_TABLE(p, va) for (va_t va = vm_table(p, 0); va < PROGRAM_END; va = vm_table(p, va + TABLE_SPAN))
-
-static void table_done(void) { exo_unbind(SELF->root, PAGER_VA, 0); }
-
-// Who else has the page: it is at the same place in all, as only fork shares. False if some are not found.
-static bool find_sharers(struct victim *v, u32 binds) {
-    u32 n = 0;
-    v->procs = 0;
-    for (u32 i = 0; i < NPROC; i++) {
-        const struct proc *p = proc_at(i);
-        if (!has_program(p)) continue;
-        struct exo_ret pte = exo_protect(p->root, v->va, 0, 0, 0);
-        if (pte.err || !(pte.val & PTE_V) || PTE_PPN(pte.val) != v->ppn) continue;
-        if (v->va >= p->io && v->va < p->io_end) return false;
-        v->procs |= 1UL << i;
-        n++;
-    }
-    return n == binds;
-}
 
 static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
     const volatile struct exo_page *page = record(PTE_PPN(pte));
@@ -202,7 +149,7 @@ static u32 put_out_chosen(void) {
 static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
     u32 out = 0, ops = 0;
     va_t va = PAGER->va, end = from + TABLE_SPAN;
-    const volatile u64 *pte = table_of(p, from);
+    const volatile u64 *pte = pager_table(p, from);
     for (; pte && va < end && out + PAGER->chosen < want; va += EXO_PAGE) {
         u32 i = (u32)((va - from) / EXO_PAGE);
         if (!(pte[i] & PTE_V)) continue;
@@ -210,7 +157,7 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
             u32 binds = record(PTE_PPN(pte[i]))->binds;
             bool alone = binds != 1; // a shared one, as it has many entries
             if (alone || PAGER->chosen == PAGER_VICTIMS) {
-                run(ops);
+                pager_run(ops);
                 ops = 0;
                 out += put_out_chosen();
             }
@@ -218,18 +165,18 @@ static u32 look_at_table(struct proc *p, va_t from, enum pass pass, u32 want) {
             *v = (struct victim){.va = va, .ppn = PTE_PPN(pte[i]), .procs = 1UL << proc_index(p)};
             if (!alone)
                 PAGER->chosen++;
-            else if (find_sharers(v, binds))
+            else if (pager_sharers(v, binds))
                 out += put_out(v, 1);
         } else if (pass == UNUSED && pte[i] & PTE_A) {
             if (ops == EXO_BATCH_MAX) {
-                run(ops);
+                pager_run(ops);
                 ops = 0;
             }
-            add(&ops, EXO_PROTECT, p->root, va, 0, (u32)PTE_A << 16, 0);
+            pager_add(&ops, EXO_PROTECT, p->root, va, 0, (u32)PTE_A << 16, 0);
         }
     }
-    run(ops);
-    if (pte) table_done();
+    pager_run(ops);
+    if (pte) pager_table_done();
     PAGER->va = pte ? va : end;
     return out;
 }
@@ -242,7 +189,7 @@ static u32 go_round(enum pass pass, u32 want) {
     PAGER->chosen = 0;
     for (u32 seen = 0; seen <= NPROC && out < want; seen++) {
         struct proc *p = proc_at(PAGER->proc);
-        while (has_program(p) && out + PAGER->chosen < want) {
+        while (pager_has_program(p) && out + PAGER->chosen < want) {
             va_t table = vm_table(p, PAGER->va);
             if (table >= PROGRAM_END) break;
             if (PAGER->va < table) PAGER->va = table;
@@ -258,74 +205,13 @@ static u32 go_round(enum pass pass, u32 want) {
     return out;
 }
 
-static u32 make_room(u32 want) {
+u32 pager_make_room(u32 want) {
     u32 out = 0;
-    if (!pager_on()) return 0;
     for (enum pass pass = CLEAN; pass <= ANY && out < want; pass++) out += go_round(pass, want - out);
     return out;
 }
 
-bool pager_room(u32 n) {
-    pager_enter();
-    bool ok = make_room(n) > 0;
-    pager_leave();
-    return ok;
-}
-
-// ---- pages ----
-
-// Pages that the account has to give back, as the kernel has asked, if it is to have so many more.
-static u32 too_many(u32 more) {
-    const volatile struct exo_acct *a = account();
-    u32 most = a->revoke_target > a->reserve ? a->revoke_target : a->reserve,
-        held = a->held - a->doomed + more;
-    return a->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
-}
-
-bool pager_overdue(void) {
-    u64 deadline = account()->revoke_deadline;
-    bool late = deadline && exo_time() >= deadline;
-    if (late) lock_pause();
-    return late;
-}
-
-// None could be had, and none be put out. Should we try again?
-static bool again(u32 *tries) { return pager_overdue() || (pager_on() && ++*tries < TRIES); }
-
-// The first process is not to lose any: without it there is nobody.
-static bool is_first(void) { return SELF->index == 0; }
-
-bool pager_hold(ppn_t ppn) { return account()->revoke_deadline == 0 || pager_keep(ppn); }
-
-void pager_let_go(ppn_t ppn) {
-    if (record(ppn)->flags & PAGE_KEEP) exo_page_set(ppn, 0, 0, record(ppn)->tag, 0);
-}
-
-u64 pager_taken(void) { return account()->repossessed; }
-
-bool pager_keep(ppn_t ppn) { return !pager_on() || exo_page_set(ppn, 0, 0, record(ppn)->tag, 1) == 0; }
-
-static struct exo_ret alloc(bool unzeroed) {
-    struct exo_ret page = exo_page_alloc(0, unzeroed);
-    if (!page.err && is_first()) pager_keep((ppn_t)page.val);
-    return page;
-}
-
-struct exo_ret pager_page(bool unzeroed) {
-    for (u32 tries = 0;;) {
-        if (too_many(1)) make_room(1);
-        struct exo_ret page = alloc(unzeroed);
-        if (!page.err || !(make_room(EXO_REQ_BLOCKS) || again(&tries))) return page;
-    }
-}
-
-struct exo_ret page_new(bool unzeroed) {
-    for (u32 tries = 0;;) {
-        if (too_many(1)) pager_room(1);
-        struct exo_ret page = alloc(unzeroed);
-        if (!page.err || !(pager_room(EXO_REQ_BLOCKS) || again(&tries))) return page;
-    }
-}
+// ---- bringing pages in, and their slots ----
 
 bool pager_in(va_t va, u64 word) {
     struct exo_ret page = pager_page(true);
@@ -372,8 +258,8 @@ void pager_changed(ppn_t ppn) {
 // there no slot is known any more.
 static u32 count_resident(struct proc *p) {
     u32 there = 0;
-    EACH_TABLE(p, from) {
-        const volatile u64 *pte = table_of(p, from);
+    PAGER_EACH_TABLE(p, from) {
+        const volatile u64 *pte = pager_table(p, from);
         for (u32 i = 0; pte && i < 512; i++) {
             if (!(pte[i] & PTE_V)) continue;
             ppn_t ppn = PTE_PPN(pte[i]);
@@ -391,21 +277,9 @@ static u32 count_resident(struct proc *p) {
                 if (slot) set_tag(ppn, 0);
             }
         }
-        table_done();
+        pager_table_done();
     }
     return there;
-}
-
-static void count_slots(const struct proc *p) {
-    EACH_TABLE(p, from) {
-        const volatile u64 *pte = table_of(p, from);
-        for (u32 i = 0; pte && i < 512; i++) {
-            if (pte[i] == 0 || pte[i] & PTE_V) continue;
-            PAGER->away++;
-            if (SWAP->refs[slot_of(pte[i])]++ == 0) SWAP->free--;
-        }
-        table_done();
-    }
 }
 
 // A process of whose program something is gone cannot go on. The others can.
@@ -413,67 +287,32 @@ static void look_for_lost(void) {
     PAGER->seen = account()->repossessed;
     for (u32 i = 0; i < NPROC; i++) {
         struct proc *p = proc_at(i);
-        if (!has_program(p)) continue;
+        if (!pager_has_program(p)) continue;
         u32 there = count_resident(p);
-        if (there >= p->resident) continue;
-        print("pid %d (%s): %d pages of its memory were taken back\n", p->pid, p->name,
-              (int)(p->resident - there));
-        p->resident = there;
-        p->lost = 1;
-        if (p != proc_at(0)) __atomic_fetch_or(&p->signals, PROC_END, __ATOMIC_SEQ_CST);
-        wake(p);
+        if (there < p->resident) pager_lost(p, there);
     }
-    memset(SWAP->refs, 0, sizeof(SWAP->refs));
-    SWAP->free = SWAP->slots;
-    PAGER->away = 0;
-    for (u32 i = 0; i < NPROC; i++)
-        if (has_program(proc_at(i))) count_slots(proc_at(i));
+    pager_recount();
 }
 
-// ---- the lock ----
+// ---- revocation ----
 
-bool pager_on(void) { return SWAP->slots != 0; }
+u32 pager_owes(u32 more) {
+    const volatile struct exo_acct *a = account();
+    u32 most = a->revoke_target > a->reserve ? a->revoke_target : a->reserve,
+        held = a->held - a->doomed + more;
+    return a->revoke_deadline && !PAGER->deaf && held > most ? held - most : 0;
+}
 
 void pager_enter(void) {
     if (!pager_on()) return;
     lock_acquire(&PAGER->lock);
     if (account()->repossessed != PAGER->seen) look_for_lost();
-    for (u32 n, out = 1; out && (n = too_many(0)); PAGER->given += out) out = make_room(n);
+    for (u32 n, out = 1; out && (n = pager_owes(0)); PAGER->given += out) out = pager_make_room(n);
 }
-
-void pager_leave(void) {
-    if (pager_on()) lock_release(&PAGER->lock);
-}
-
-// ---- revocation ----
 
 void pager_look(void) {
-    if (!is_first() || me()->inside || !pager_on()) return;
-    if (!too_many(0) && account()->repossessed == PAGER->seen) return;
+    if (!pager_is_first() || me()->inside || !pager_on()) return;
+    if (!pager_owes(0) && account()->repossessed == PAGER->seen) return;
     pager_enter();
     pager_leave();
-}
-
-void pager_setup(u32 extent, bool deaf) {
-    PAGER->deaf = deaf;
-    PAGER->seen = account()->repossessed;
-    if (extent == EXO_NEXT) return;
-    swap_setup(SWAP, extent);
-    pager_heard_by(SELF->first.eid);
-}
-
-void pager_heard_by(eid_t eid) { exo_acct_pager(SHARED->account, eid); }
-
-int sys_pagerinfo(struct pagerinfo *to) {
-    struct pagerinfo info = {.slots = SWAP->slots,
-                             .used = SWAP->slots - SWAP->free,
-                             .away = PAGER->away,
-                             .out = PAGER->out,
-                             .in = PAGER->in,
-                             .dropped = PAGER->dropped,
-                             .given = PAGER->given,
-                             .taken = account()->repossessed};
-    if (!user_ok(to, sizeof(info), true)) return -1;
-    memcpy(to, &info, sizeof(info));
-    return 0;
 }

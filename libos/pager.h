@@ -25,6 +25,7 @@
 #include "kernel/pagerinfo.h"
 #include "lock.h"
 #include "swap.h"
+#include "vm.h"
 
 #define PAGER_SLOT 12 // shift
 
@@ -54,6 +55,43 @@ struct pager {
     struct exo_op op[EXO_BATCH_MAX] __attribute__((aligned(EXO_PAGE)));
 };
 
+// ======== what pager.c does ========
+
+// ---- within enter and leave ----
+
+// Gives back `want` pages of programs, or as many as can be, perhaps a few more: how many.
+u32 pager_make_room(u32 want);
+
+// Brings in the page at va of this process, whose entry is `word`. False if it cannot be, and all is as it
+// was.
+bool pager_in(va_t va, u64 word);
+
+// What an entry was is forgotten: its page, of which nobody has `binds` left, is about to be freed; or its
+// slot loses a reference. Also called where there is no paging.
+void pager_forget(u64 old, u64 binds);
+
+// A child gets an entry with a slot.
+void pager_share(u64 word);
+
+// The page is no longer as its slot has it, and that will not be seen in D.
+void pager_changed(ppn_t ppn);
+
+// ---- outside ----
+
+// Pages that the account has to give back, as the kernel has asked, if it is to have so many more.
+u32 pager_owes(u32 more);
+
+// Takes the lock, if there is paging; finds out what the kernel has taken by force, and gives it what it asks
+// for.
+void pager_enter(void);
+
+// For who is about to sleep: the process that hears of revocations (its environment is woken for it) answers
+// them here, but not where it holds something or waits for a lock: it could be given that meanwhile, and
+// others would wait for it.
+void pager_look(void);
+
+// ======== what paging.c does ========
+
 // ---- for start.c and robust.c ----
 
 // The extent, EXO_NEXT if there is none, and whether to be deaf. This process's environment hears of
@@ -61,10 +99,9 @@ struct pager {
 void pager_setup(u32 extent, bool deaf);
 void pager_heard_by(eid_t);
 
-// ---- around changes of programs' entries ----
+// ---- around changes of programs' entries: pager_enter() and ----
 
 bool pager_on(void);
-void pager_enter(void); // takes the lock; gives the kernel what it asks for, and finds out what it took
 void pager_leave(void);
 
 // ---- pages, when there may be none ----
@@ -90,26 +127,36 @@ u64 pager_taken(void);
 // back, which takes it a moment: true if so, after a pause.
 bool pager_overdue(void);
 
-// ---- entries; within enter and leave ----
+// ---- for pager.c ----
 
-// Brings in the page at va, whose entry is `word`. False if it cannot be, and all is as it was.
-bool pager_in(va_t va, u64 word);
+// Is this the first process? It hears of revocations, and is not to lose any page: without it there is
+// nobody. So all of its pages are kept.
+bool pager_is_first(void);
 
-// What an entry was is forgotten: its page, of which nobody has `binds` left, is about to be freed; or its
-// slot loses a reference.
-void pager_forget(u64 old, u64 binds);
+// Operations of the kernel's, done as one call: the next of op[] is filled in; then the first n are done, and
+// what each was stays in its `word` (abi.h: batch). One that the kernel refuses, as a page may have been
+// doomed meanwhile, is passed over; its word is 0.
+void pager_add(u32 *n, u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits, u64 word);
+void pager_run(u32 n);
 
-// A child gets an entry with a slot.
-void pager_share(u64 word);
+// Does the process have pages of a program?
+bool pager_has_program(const struct proc *);
 
-// The page is no longer as its slot has it, and that will not be seen in D.
-void pager_changed(ppn_t ppn);
+// The 512 entries of the process's level-0 table for va, to be read until another's are or
+// pager_table_done(); 0 if there is none. And a loop over all tables that a process has.
+const volatile u64 *pager_table(const struct proc *, va_t va);
+void pager_table_done(void);
+#define PAGER_EACH_TABLE(p, va) \
+    for (va_t va = vm_table(p, 0); va < PROGRAM_END; va = vm_table(p, va + TABLE_SPAN))
 
-// ---- for who sleeps ----
+// Finds out for v, with va and ppn, which processes have it: it is at the same place in all, as only fork
+// shares. False if these are not `binds`, or one of them needs it where it is.
+bool pager_sharers(struct victim *v, u32 binds);
 
-// The process that hears of revocations answers them here, before it sleeps; but not where it holds something
-// or waits for a lock: it could be given that meanwhile, and others would wait for it.
-void pager_look(void);
+// After some were taken by force. Of p's program so many pages are left, which is less than it had: p cannot
+// go on, and ends. And: the references of slots are counted anew, by the entries of all processes.
+void pager_lost(struct proc *p, u32 left);
+void pager_recount(void);
 
 // ---- call ----
 

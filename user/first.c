@@ -3,7 +3,8 @@
 // Then it sleeps until something stopped (a libOS all of whose environments are gone or stopped is started
 // again, but not if it lives for less than a second a few times in a row) or memory runs low (it asks back
 // what an account holds above its reserve). A libOS ends the machine through a door: see first.h. With the
-// boot argument limit=MS it ends it itself, once that much of the machine's time has gone.
+// boot argument limit=MS it ends it itself, once that much of the machine's time has gone; with grace=MS that
+// is how long it leaves who is asked for memory, if that can be done or not.
 #include "rt/rt.h"
 #include "bootarg.h"
 
@@ -32,7 +33,7 @@ static struct libos libos[LABEL_LINES];
 static ppn_t root, disk_code, sleep_code;
 static eid_t door[EXO_NHART];
 static cap_t door_cap;
-static u64 ms, limit; // `time`; ~0: none
+static u64 ms, grace, limit; // `time`; ~0: none
 
 // ---- doors ----
 
@@ -301,7 +302,7 @@ static bool call_back(u64 n) {
             from = libos[i].account;
         }
     }
-    if (from && !owes(&EXO_ACCTS[from])) exo_revoke(from, most < n ? most : n, exo_time() + GRACE_MS * ms);
+    if (from && !owes(&EXO_ACCTS[from])) exo_revoke(from, most < n ? most : n, exo_time() + grace);
     return from != 0;
 }
 
@@ -395,6 +396,7 @@ static void share_slots(void) {
 static void begin(void) {
     root = EXO_ENVS[self() & EXO_EID_INDEX].root;
     ms = EXO_WORDS->timebase / 1000;
+    grace = boot_number("grace", GRACE_MS) * ms;
     u64 most = boot_number("limit", 0);
     limit = most ? EXO_WORDS->boot_time + most * ms : ~0ul;
     disk_code = load_code(disk_event, sizeof disk_event / sizeof *disk_event);

@@ -4,6 +4,9 @@
 //     give     takes the rest, and gives back what it is asked for
 //     judge    wants more when there is none, and tells how it got it
 //     squeeze  takes 32 % of all pages, gives them back after a while, and so on
+//     rest     takes nothing: what it is promised nobody else can have
+//     want     waits until account 2 holds so many pages, and then so many ms; takes so many, and gives them
+//              back after so many ms: args=want.HELD.MS.PAGES.MS
 //     hostile  takes all it can get, makes calls at random, has the disk read without end, and never gives up
 //              the processor
 // The first three that live are started in this order, so they are accounts 2, 3 and 4.
@@ -82,6 +85,57 @@ static void squeeze(void) {
         if (EXO_ACCTS[self_account()].repossessed) power_off(3);
         while (nheld) exo_page_free(held[--nheld]);
     }
+}
+
+// ---- rest and want ----
+
+// A predicate that is true from the time in r1 on.
+static ppn_t time_code(void) {
+    static const struct pred_insn from[] = {
+        {PRED_BLTU, 0, 4, 1, 2},
+        {PRED_LI, 5, 0, 0, 1},
+        {PRED_RET, 0, 5, 0, 0},
+        {PRED_RET, 0, 0, 0, 0},
+    };
+    static struct pred_code code __attribute__((aligned(EXO_PAGE)));
+    ppn_t root = EXO_ENVS[self() & EXO_EID_INDEX].root, ppn = (ppn_t)exo_page_alloc(0, 0).val;
+    va_t at = (va_t)&code; // its page is seen here for a moment
+    ppn_t own = PTE_PPN(exo_bind(root, at, ppn, PTE_R | PTE_W, 0).val);
+    code.n = sizeof from / sizeof *from;
+    memcpy(code.insn, from, sizeof from);
+    exo_bind(root, at, own, PTE_R | PTE_W, 0);
+    exo_code_load(ppn);
+    return ppn;
+}
+
+static void sleep_until(u64 time) {
+    static ppn_t code;
+    if (!code) code = time_code();
+    rt_wait(code, time, 0, 0, 0);
+}
+
+static u64 number(const char **s) {
+    u64 n = 0;
+    for (; **s >= '0' && **s <= '9'; ++*s) n = n * 10 + (u64)(**s - '0');
+    *s += **s == '.';
+    return n;
+}
+
+static void want(const char *args) {
+    u64 wanted = number(&args), pause = number(&args), n = number(&args), keep = number(&args),
+        ms = EXO_WORDS->timebase / 1000;
+    while (EXO_ACCTS[2].held < wanted) sleep_until(exo_time() + ms);
+    sleep_until(exo_time() + pause * ms);
+    while (nheld < n)
+        if (!take()) sleep_until(exo_time() + ms);
+    sleep_until(exo_time() + keep * ms);
+    while (nheld) exo_page_free(held[--nheld]);
+    sleep_until(~0ul);
+}
+
+static bool begins(const char *s, const char *with) {
+    while (*with && *s == *with) s++, with++;
+    return !*with;
 }
 
 // ---- hostile ----
@@ -185,6 +239,8 @@ int main(void) {
     struct first_args *args = &rt()->first;
     first_self(args);
     keep_own();
+    if (str_eq(args->args, "rest")) sleep_until(~0ul);
+    if (begins(args->args, "want.")) want(args->args + 5);
     while (EXO_ACCTS[1].reserve > EXO_WORDS->npages / 2)
         rt_yield(0); // until all are started it keeps the rest
     if (str_eq(args->args, "give")) give();
