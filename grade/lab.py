@@ -196,7 +196,8 @@ def make_disk(lab, test, options, out, disk):
     if lab.image != 'unix':
         libos = [f'{lab.image}={out}/{lab.image}.img'] + [f'{i}={options.build}/{i}.img' for i in test.images]
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--fs-size', '0', '--boot',
-                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] + [a for r in test.raws for a in ('--raw', r)] +
+                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] +
+                       [a for r in test.raws for a in ('--raw', r)] +
                        [a for line in test.lines for a in ('--line', line)], check=True, cwd=TOP)
         return
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
