@@ -160,14 +160,19 @@ def build_kernel(lab, name, options):
     if os.path.exists(elf) and age(elf) > max(age(diff), age(f'{options.build}/kernel.elf')):
         return elf
     shutil.rmtree(out, ignore_errors=True)
-    sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
+    try:
+        sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
+    except LookupError as error:
+        raise Refused(f'{diff} does not fit this kernel: {error}') from error
     for source, text in sources.items():
         os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
         with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
             f.write(text)
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
-                   env=env, stdout=subprocess.DEVNULL, check=True)
+    made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
+                          env=env, stdout=subprocess.DEVNULL, check=False)
+    if made.returncode:
+        raise Refused(f'the kernel of {diff} does not build')
     return elf
 
 
