@@ -167,14 +167,19 @@ def build_kernel(lab, name, options):
     if os.path.exists(elf) and age(elf) > max(age(diff), age(f'{options.build}/kernel.elf')):
         return elf
     shutil.rmtree(out, ignore_errors=True)
-    sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
+    try:
+        sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
+    except LookupError as error:
+        raise Refused(f'{diff} does not fit this kernel: {error}') from error
     for source, text in sources.items():
         os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
         with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
             f.write(text)
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
-                   env=env, stdout=subprocess.DEVNULL, check=True)
+    made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
+                          env=env, stdout=subprocess.DEVNULL, check=False)
+    if made.returncode:
+        raise Refused(f'the kernel of {diff} does not build')
     return elf
 
 
@@ -203,7 +208,8 @@ def make_disk(lab, test, options, out, disk):
     if lab.image != 'unix':
         libos = [f'{lab.image}={out}/{lab.image}.img'] + [f'{i}={options.build}/{i}.img' for i in test.images]
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--fs-size', '0', '--boot',
-                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] + [a for r in test.raws for a in ('--raw', r)] +
+                        f'{options.build}/first.img'] + [a for i in libos for a in ('--libos', i)] +
+                       [a for r in test.raws for a in ('--raw', r)] +
                        [a for line in test.lines for a in ('--line', line)], check=True, cwd=TOP)
         return
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)

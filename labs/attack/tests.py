@@ -116,7 +116,8 @@ def test(name, points, promise, check, part, mode='holds', victim=200, **more):
 TESTS = [
     test('zero', 8, 'a page that is not zeroed tells the victim\'s secret', steals, 'A', mode='frees'),
     test('cap', 6, 'any capability opens the victim\'s page', steals, 'A'),
-    test('protect', 8, 'a page that may be read is written to', judged('the victim\'s notice is changed', notice_changed), 'A'),
+    test('protect', 8, 'a page that may be read is written to',
+         judged('the victim\'s notice is changed', notice_changed), 'A'),
     test('table', 12, 'a page table is written by hand', steals, 'A'),
     test('owner', 6, 'the victim\'s extent is opened', steals, 'B'),
     test('extent', 8, 'a request goes past the end of its extent',
@@ -127,5 +128,6 @@ TESTS = [
          judged('the victim\'s environment is not entered where it should be', hijacked), 'C'),
     test('fp', 10, 'floating-point registers tell the victim\'s secret', steals, 'C', mode='counts'),
     test('predicate', 12, 'a predicate reads a page that has changed hands', steals, 'C', mode='takes', limit=5000),
-    test('tlb', 12, 'a hart goes on using a binding that is gone', steals, 'C', mode='takes', cpus=2, limit=20000, mem='32M', trace_kb=4096),
+    test('tlb', 12, 'a hart goes on using a binding that is gone', steals, 'C', mode='takes', cpus=2, limit=20000,
+         mem='32M', trace_kb=4096),
 ]
