@@ -189,10 +189,26 @@ static void read_words(int fd, uint64 seed, uint64 r, struct result *to) {
     exit(got < 0);
 }
 
+// Both of two that sleep are woken, and there is a word for one of them.
+static void one_each(int *fds, uint64 seed) {
+    int status[2];
+    for (int i = 0; i < 2; i++)
+        if (must_fork() == 0) exit(read(fds[0], buffer, 8) != 8);
+    for (int i = 0; i < 2; i++) {
+        sleep(1);
+        uint64 word = fresh(seed, 0);
+        write(fds[1], &word, sizeof word);
+    }
+    for (int i = 0; i < 2; i++)
+        if (wait(&status[i]) < 0) status[i] = 99;
+    answer("one", (uint64)(status[0] + status[1]));
+}
+
 static int many(uint64 seed) {
     struct result *each = shared(), all = {0, 0, 0};
     int fds[2], failed = 0;
     must_pipe(fds);
+    one_each(fds, seed);
     for (uint64 i = 0; i < 6; i++) {
         if (must_fork()) continue;
         close(fds[i % 2 == 0]);
@@ -399,7 +415,7 @@ static int again(uint64 seed) {
 #define AIMS 20
 #define STEP 25
 
-static uint64 aimed(uint64 seed, uint64 i, uint64 step) { return 20 + i * step + fresh(seed, i) % step; }
+static uint64 aimed(uint64 seed, uint64 i) { return 20 + i * STEP + fresh(seed, i) % STEP; }
 
 // One round with the other process, which sleeps in read(go) until this one is interrupted, somewhere in
 // read() or write(); then its answer comes.
@@ -432,9 +448,9 @@ static int wakeup(uint64 seed) {
         exit(0);
     }
     uint64 length = slice_length();
-    for (uint64 i = 0; i < AIMS; i++) n += aim(go[1], fds[0], 0, length, aimed(seed, i, STEP));
+    for (uint64 i = 0; i < AIMS; i++) n += aim(go[1], fds[0], 0, length, aimed(seed, i));
     answer("reads", (uint64)n);
-    for (uint64 i = 0; i < AIMS; i++) n += aim(go[1], room[1], 1, length, aimed(seed, i, STEP));
+    for (uint64 i = 0; i < AIMS; i++) n += aim(go[1], room[1], 1, length, aimed(seed, i));
     answer("writes", (uint64)n - AIMS);
     close(go[1]);
     status_of(pid);
@@ -782,12 +798,11 @@ static int pages(uint64 seed) {
     return 0;
 }
 
-#define FAR 60 // a step: calls are longer
+#define ROUNDS 48 // of calls, which are longer
 
-// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then. turn[0] tells
-// that its client has run, so that a slice has just begun for the server; turn[1] that it goes for the next
-// round.
-static void serve_aimed(uint64 seed, volatile uint64 *turn) {
+// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client sleeps
+// until this one has gone for the next round, and until it is interrupted, as it does not give up the slice.
+static void serve_aimed(uint64 seed, volatile uint64 *round) {
     struct rpc m = {.pid = 0};
     uint64 length = slice_length();
     for (uint64 i = 0;; i++) {
@@ -795,21 +810,23 @@ static void serve_aimed(uint64 seed, volatile uint64 *turn) {
         work(&m);
         if (rpc_answer(&m)) fail("rpc_answer");
         m.pid = 0;
-        for (uint64 seen = turn[0]; turn[0] == seen;) burn(10);
-        turn[1]++;
-        until(slice_begins() + length - aimed(seed, i % AIMS, FAR));
+        sleep(1);
+        uint64 from = slice_begins();
+        ++*round;
+        until(from + length - aimed(seed, i));
     }
 }
 
 static void server_window(uint64 seed) {
-    volatile uint64 *turn = shared();
+    volatile uint64 *round = shared();
     uint64 sum = 0;
     int pid = must_fork();
-    if (pid == 0) serve_aimed(seed, turn);
+    if (pid == 0) serve_aimed(seed, round);
     sleep(2);
-    for (uint64 i = 0; i < AIMS; i++) {
+    for (uint64 i = 0; i < ROUNDS; i++) {
         sum = sum * 31 + ask(pid, WORK, seed, i, 1);
-        for (; turn[1] == i; turn[0]++) burn(1000);
+        do sleep(1);
+        while (*round == i);
     }
     answer("server", sum);
     end(pid);
@@ -822,10 +839,10 @@ static int window(uint64 seed) {
     int pid = start_server();
     one_more_thread();
     uint64 length = slice_length(), sum = 0;
-    for (uint64 i = 0; i < AIMS; i++) {
+    for (uint64 i = 0; i < ROUNDS; i++) {
         message(&m, WORK, seed, i);
         sleep(1);
-        until(slice_begins() + length - aimed(seed, i, FAR));
+        until(slice_begins() + length - aimed(seed, i));
         if (rpc_call(pid, &m)) fail("rpc_call");
         sum = add_words(sum, &m);
     }

@@ -10,7 +10,7 @@ UNIX = 2  # the library OS's account
 NEVER = U64
 ENV_RUN = 0
 PIPE = 4096
-AIMS = 20  # as in ipclab.c
+AIMS, ROUNDS = 20, 48  # as in ipclab.c
 WORK, BURN, SLEEP = 0, 1, 2
 
 
@@ -104,11 +104,13 @@ def births(seen):
             r.w[0] in processes(seen)]
 
 
-def nothing_lost(seen, n, skip=1):
+def nothing_lost(seen, n):
+    """In so many rounds, of which each has one birth. By how the two ends of a round come after one another it is a page
+    more or less."""
     held = births(seen)
     yield made(seen, n)
-    yield equal('pages that the library OS held at each child\'s birth, after the first', held[skip:skip + 1] * (n - skip),
-                held[skip:], must=True)
+    yield at_most('pages that the library OS held at a child\'s birth, more than at the second', 2,
+                  max(held[1:]) - held[1] if len(held) > 1 else None, must=True)
 
 
 # ---- pipes ----
@@ -125,7 +127,8 @@ def bytes_(seen):
 
 def many(seen):
     n = 700
-    yield made(seen, 6)
+    yield made(seen, 8)
+    yield seen.answered('one', 0)
     words = [w << 56 | i << 40 | seen.fresh(w * n + i) & 0xffffffffff for w in range(3) for i in range(n)]
     yield at_least('sleeps of the readers and writers', 3, sum(len(waits(seen, p)) for p in processes(seen)[1:]), must=True)
     yield seen.answered('words', len(words), must=True)
@@ -295,7 +298,7 @@ def home(seen):
     for i in far:
         yield equal('calls that went to another hart by transfer', 0,
                     len(calls(seen, process(seen, 0), process(seen, i))), must=True)
-    yield slept(seen, 'client, for each answer from another hart,', 0, 20)
+    yield slept(seen, 'client, for an answer that takes its time,', 0)
     yield at_most('slices that the client had', 5000, len(of(seen, process(seen, 0), 'slice')))
     yield seen.answered('first', answers_sum(seen, WORK, 0, 20))
     yield seen.answered('second', answers_sum(seen, WORK, 20, 20))
@@ -373,16 +376,17 @@ def pages(seen):
 
 def window(seen):
     yield made(seen, 2)
-    yield slept(seen, 'client', 0, AIMS)
+    yield slept(seen, 'client', 0, ROUNDS)
     for name in ('server', 'client'):
         total = 0
-        for i in range(AIMS):
+        for i in range(ROUNDS):
             total = (total * 31 + answers_sum(seen, WORK, i, 1)) & U64 if name == 'server' else \
                 answers_sum(seen, WORK, i, 1, total)
         yield seen.answered(name, total)
 
 
 def lab(name, points, part, promise, check, mode=None, **more):
+    more.setdefault('trace_kb', 4096)
     return Test(name, points, promise, f'ipclab,{mode or name},{{seed}}', check, part=part, **more)
 
 
@@ -396,7 +400,7 @@ TESTS = [
     lab('interrupted', 3, 'A', 'a handler of a signal calls away who sleeps', interrupted),
     lab('memory', 3, 'A', 'a pointer that leads nowhere gives -1, and no byte is lost', memory),
     lab('again', 3, 'A', 'pipes are used again, empty, and no page is lost', again),
-    lab('wakeup', 5, 'A', 'no wakeup is lost, wherever the slice ends', wakeup, limit=10000),
+    lab('wakeup', 5, 'A', 'no wakeup is lost, wherever the slice ends', wakeup, limit=15000),
     lab('smp', 3, 'A', 'the same readers and writers on four harts', smp, mode='many', cpus=4, trace_kb=2048, mem='128M',
         limit=5000),
     lab('throughput', 4, 'A', '64 KiB cost what copying them costs', throughput),
@@ -404,12 +408,12 @@ TESTS = [
     lab('cost', 5, 'B', 'a call costs two transfers and little more', cost),
     lab('clients', 5, 'B', 'each of several clients gets its own answers, and sleeps while the server is busy', clients,
         limit=2000),
-    lab('home', 4, 'B', 'a server on another hart is asked through its box', home, cpus=2, trace_kb=4096, limit=5000),
+    lab('home', 4, 'B', 'a server on another hart is asked through its box', home, cpus=2, limit=5000),
     lab('dies', 5, 'B', 'a server that ends leaves no client waiting', dies),
     lab('gone', 4, 'B', 'a client that ends leaves a server that goes on serving', gone, limit=3000),
     lab('refused', 3, 'B', 'no call to what is no server, and none without memory', refused),
     lab('signals', 3, 'B', 'a handler interrupts waiting, and loses no request and no answer', signals, limit=3000),
     lab('threads', 3, 'B', 'processes of several threads ask and serve, and nobody is kept out', threads, limit=3000),
     lab('pages', 2, 'B', 'no page is lost as servers come and go', pages, limit=2000),
-    lab('window', 4, 'B', 'no request and no answer is lost, wherever the slice ends', window, limit=10000),
+    lab('window', 4, 'B', 'no request and no answer is lost, wherever the slice ends', window, limit=25000),
 ]
