@@ -387,6 +387,7 @@ def window(seen):
 
 def lab(name, points, part, promise, check, mode=None, **more):
     more.setdefault('trace_kb', 4096)
+    more.setdefault('limit', 1000)
     return Test(name, points, promise, f'ipclab,{mode or name},{{seed}}', check, part=part, **more)
 
 
