@@ -230,10 +230,10 @@ static int asleep(uint64 seed) {
 
 // ---- pages that are taken ----
 
-// Has little, and sleeps until it is told to go on.
+// Has some, and sleeps until it is told to go on: who comes later gets its pages.
 static int sleeper(uint64 seed) {
     char c;
-    more(30);
+    more(100);
     fill(seed);
     write(6, "r", 1);
     read(3, &c, 1);

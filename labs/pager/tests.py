@@ -224,7 +224,7 @@ def taken(seen):
     yield seen.answered('sum', sum_of(data(seen.seed, 20)))
     for i in range(3):
         lost = envs.get(born[2 + i].eid) in roots  # then it has to end
-        yield seen.answered(f'sleeper{i:x}', None if lost else sum_of(data(child_seed(seen, i), 30)))
+        yield seen.answered(f'sleeper{i:x}', None if lost else sum_of(data(child_seed(seen, i), 100)))
     yield seen.answered('busy', sum_of(changed(data(seen.seed, 700), 7)))
 
 
