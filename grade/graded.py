@@ -34,14 +34,16 @@ class Test:
     name, points, promise: what must be so, in a sentence; run: the line that init runs, words with commas, `{seed}` in
     it; check: a generator of claims, given a Seen; part: of the lab, for a subtotal; limit: milliseconds of the guest's
     time; status: exit status expected; hidden: not shown to students before the end; mem, unix (of its line in the
-    manifest), swap, lines, files: the machine; seeds: whether slices of drawn lengths must make no difference."""
+    manifest), swap, lines: the machine; files: {name: bytes} that its disk
+    has, given a function as Seen.fresh; seeds: whether slices of drawn lengths must make no difference."""
 
     def __init__(self, name, points, promise, run, check, part='', limit=1000, status=0, hidden=False, mem='64M',
-                 unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=()):
+                 unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=(),
+                 files=None):
         self.name, self.points, self.promise, self.run, self.check = name, points, promise, run, check
         self.part, self.limit, self.status, self.hidden, self.mem = part, limit, status, hidden, mem
         self.unix, self.swap, self.trace_kb, self.args, self.seeds = unix, swap, trace_kb, args, seeds
-        self.cpus, self.wall, self.lines, self.images = cpus, wall, lines, images
+        self.cpus, self.wall, self.lines, self.images, self.files = cpus, wall, lines, images, files
 
 
 class Claim:

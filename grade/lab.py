@@ -58,6 +58,7 @@ class Lab:
     def load(self, path):
         spec = importlib.util.spec_from_file_location(f'{self.name}_{path}', f'{self.folder}/{path}.py')
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # so that hidden.py can import NAME_tests
         spec.loader.exec_module(module)
         return module
 
@@ -149,13 +150,23 @@ def build_lab(lab, submit, options, out):
 
 # ---- running ----
 
-def make_disk(lab, test, options, out):
+def write_files(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, data in files.items():
+        with open(f'{folder}/{name}', 'wb') as f:
+            f.write(data)
+    return [f'{folder}/{name}' for name in files]
+
+
+def make_disk(lab, test, seed, options, out):
     disk = f'{out}/{test.name}.disk'
     if lab.image != 'unix' and not test.images:  # the lab's image is what the machine boots
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
                         'test=1M', '--fs-size', '0'], check=True, cwd=TOP)
         return disk
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
+    if test.files:
+        programs += write_files(f'{out}/{test.name}.files', test.files(lambda i: graded.fresh(seed, i)))
     extents = 'fs,swap' if test.swap else 'fs'
     command = [f'{options.build}/mkfs', '-o', disk, '-s', '16M' if test.swap else '8M', '--boot',
                f'{options.build}/first.img', '--libos', f'unix={out}/unix.img']
@@ -164,12 +175,13 @@ def make_disk(lab, test, options, out):
     command += ['--line', f'name=unix extents={extents} console {test.unix}']
     command += [a for line in test.lines for a in ('--line', line)]
     subprocess.run(command + (['--swap', test.swap] if test.swap else []) + programs, check=True, cwd=TOP)
+    shutil.rmtree(f'{out}/{test.name}.files', ignore_errors=True)
     return disk
 
 
 def boot(lab, test, seed, schedule, options, out):
     """Boots once: what was seen."""
-    disk, ram = make_disk(lab, test, options, out), f'{out}/{test.name}.ram'
+    disk, ram = make_disk(lab, test, seed, options, out), f'{out}/{test.name}.ram'
     if os.path.exists(ram):
         os.unlink(ram)
     args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,

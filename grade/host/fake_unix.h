@@ -11,6 +11,7 @@
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bdisk.c"
 #include "libos/bpolicy.c"
 #include "libos/braw.c"
 #define min pipe_min

@@ -13,6 +13,7 @@
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bdisk.c"
 #include "libos/bpolicy.c"
 #include "libos/braw.c"
 #include "mkfs/format.c"

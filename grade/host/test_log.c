@@ -7,6 +7,7 @@
 #include "libos/log.c"
 #include "libos/recover.c"
 #include "libos/bcache.c"
+#include "libos/bdisk.c"
 #include "libos/bpolicy.c"
 #include "libos/braw.c"
 #include "grade/host/powercut.h"
