@@ -101,8 +101,8 @@ def sandbox(out):
     limits = 'ulimit -t 60 -v 4000000 -f 200000;'
     if not shutil.which('bwrap'):
         return []
-    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all',
-               '--die-with-parent', '--chdir', TOP]
+    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', TOP, TOP, '--bind',
+               os.path.abspath(out), os.path.abspath(out), '--unshare-all', '--die-with-parent', '--chdir', TOP]
     hidden = [d for lab in os.listdir(f'{TOP}/labs') for d in [f'{TOP}/labs/{lab}/hidden'] if os.path.isdir(d)]
     command += [a for d in hidden for a in ('--tmpfs', d)]
     if subprocess.run(command + ['true'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:

@@ -7,9 +7,10 @@
 #include "user/exv6.h"
 #include "user/kernel/fcntl.h"
 
-#define FILES 310
-#define BIG   10 // blocks of the file `big`
-#define STEP  0x9e3779b97f4a7c15
+#define FILES      310
+#define FAVOURITES 900 // uses
+#define BIG        10  // blocks of the file `big`
+#define STEP       0x9e3779b97f4a7c15
 
 static inline void need(int ok, const char *what) {
     if (ok) return;
