@@ -222,9 +222,9 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
-TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
-    $(call there,$(patsubst %,libos/%.c,super log recover direct fs inode dir path))
-MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
+TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c mkfs/cuts.c,$(wildcard mkfs/*.c)) user/first/label.c \
+    $(call there,$(patsubst %,libos/%.c,super direct fs inode dir path))
+MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c mkfs/cuts.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
 
@@ -322,7 +322,7 @@ SEEDS  ?=
 SUBMIT ?=
 
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
-lab-base: have-qemu $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
+lab-base: have-qemu $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) \
     $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 
 grade: lab-base

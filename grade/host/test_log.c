@@ -5,6 +5,7 @@
 #include "libos/super.c"
 #include "libos/drain.c"
 #include "libos/log.c"
+#include "libos/logmark.c"
 #include "libos/recover.c"
 #include "libos/bcache.c"
 #include "libos/bdisk.c"

@@ -9,8 +9,6 @@
 #undef main
 #include "user/first/label.c"
 #include "libos/super.c"
-#include "libos/log.c"
-#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
 #include "libos/direct.c"
