@@ -1,7 +1,8 @@
 // Which frame the buffer cache gives up; see bcache.h. Called by bcache.c and bdisk.c, with the cache's lock
 // held, but for bcache_policy(), which changes nothing that is shared.
 //
-// TO WRITE. This file as it is gives up the first frame that it may. In order:
+// TO WRITE. As it is, this file gives out frames that were never used, and then the first that it may. In
+// order:
 //
 //   1. LRU: a list of all frames by last use. c->newest and c->oldest are its ends, b->newer and b->older its
 //      links (index + 1; 0 ends it). bpolicy_add() puts a frame in as the newest, bpolicy_touch() makes it
@@ -27,6 +28,8 @@ void bpolicy_add(struct bcache *c, struct buf *b) {}
 void bpolicy_touch(struct bcache *c, struct buf *b) {}
 
 struct buf *bpolicy_victim(struct bcache *c) {
+    for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
+        if (bspare(b) && b->block == BUF_NONE) return b;
     for (struct buf *b = c->buf; b < &c->buf[c->nbufs]; b++)
         if (bspare(b)) return b;
     return 0;
