@@ -96,7 +96,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB) labs/%,$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(findstring /image/,$1),$(LFLAGS),$(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB) labs/%,$1),$(UFLAGS),$(LFLAGS))))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -208,6 +208,17 @@ $(OUT)/$1.elf: $$(call objects,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[c
 	    -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach i,$(IMAGES),$(eval $(call image_rule,$i)))
+
+# Images that a lab's tests boot beside or in place of the Unix libOS: labs/NAME/image/IMAGE.c, with the files of libos/
+# that labs/NAME/image/libos names.
+LABIMAGES := $(wildcard labs/*/image/*.c)
+define lab_image_rule
+$(OUT)/$(basename $(notdir $1)).elf: $$(call objects,$1 $$(shell cat $(dir $1)libos) $$(wildcard user/rt/*.[cS])) user/rt/image.ld
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x8000 \
+	    -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach f,$(LABIMAGES),$(eval $(call lab_image_rule,$f)))
 
 $(OUT)/unix.elf: $(call objects,$(sort $(wildcard libos/*.[cS]) $(SUPPLIED))) libos/unix.ld
 	$(call say,LD $@)

@@ -45,12 +45,13 @@ class Lab:
             raise Refused(f'there is no lab "{name}"; there are: {" ".join(labs)}')
         with open(f'{self.folder}/files', encoding='utf-8') as f:
             self.files = f.read().split()
-        self.tests, self.image, self.floor = [], 'unix', 0
+        self.tests, self.image, self.also, self.floor = [], 'unix', (), 0
         for path, hidden in (('tests', False), ('hidden', True)):
             if os.path.isfile(f'{self.folder}/{path}.py'):
                 module = self.load(path)
                 self.image = getattr(module, 'IMAGE', self.image)
                 self.floor = getattr(module, 'FLOOR', self.floor)
+                self.also = getattr(module, 'ALSO', self.also)  # more images that are built of the submission
                 for test in module.TESTS:
                     test.hidden = test.hidden or hidden
                     self.tests.append(test)
@@ -138,7 +139,7 @@ def build_lab(lab, submit, options, out):
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
     made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(sandbox(out))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                           f'SANDBOX={" ".join(sandbox(out))}', *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
@@ -158,7 +159,35 @@ def write_files(folder, files):
     return [f'{folder}/{name}' for name in files]
 
 
+class Maker:
+    """What a test can make its disk with, if it makes it in its own way."""
+
+    def __init__(self, lab, test, seed, options, out):
+        self.lab, self.test, self.seed, self.options, self.out = lab, test, seed, options, out
+        self.path = f'{out}/{test.name}.disk'
+
+    def fresh(self, i):
+        return graded.fresh(self.seed, i)
+
+    def usual(self):
+        """The disk that it would have."""
+        return make_usual(self.lab, self.test, self.seed, self.options, self.out)
+
+    def boot(self, test):
+        """What is seen of another test's run, with this one's seed."""
+        return boot(self.lab, test, self.seed, 0, self.options, self.out)
+
+
 def make_disk(lab, test, seed, options, out):
+    make = Maker(lab, test, seed, options, out)
+    disk = test.disk(make) if test.disk else make.usual()
+    if test.tape:
+        with open(disk, 'r+b') as f:
+            f.truncate(os.path.getsize(disk) + test.tape * graded.PAGE)
+    return disk
+
+
+def make_usual(lab, test, seed, options, out):
     disk = f'{out}/{test.name}.disk'
     if lab.image != 'unix' and not test.images:  # the lab's image is what the machine boots
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
@@ -168,7 +197,7 @@ def make_disk(lab, test, seed, options, out):
     if test.files:
         programs += write_files(f'{out}/{test.name}.files', test.files(lambda i: graded.fresh(seed, i)))
     extents = 'fs,swap' if test.swap else 'fs'
-    command = [f'{options.build}/mkfs', '-o', disk, '-s', '16M' if test.swap else '8M', '--boot',
+    command = [f'{options.build}/mkfs', '-o', disk, '-s', test.size, '--boot',
                f'{options.build}/first.img', '--libos', f'unix={out}/unix.img']
     for image in test.images:
         command += ['--libos', f'{image}={options.build}/{image}.img']
@@ -186,7 +215,7 @@ def boot(lab, test, seed, schedule, options, out):
         os.unlink(ram)
     args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,
             f'run={test.run.format(seed=seed)}' if test.run else '', f'fresh={seed}',
-            f'seed={schedule}' if schedule and test.seeds else '']
+            f'seed={schedule}' if schedule and test.seeds else '', f'tape={test.tape}' if test.tape else '']
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
@@ -204,7 +233,7 @@ def boot(lab, test, seed, schedule, options, out):
     libos = graded.Symbols(options.cross, f'{out}/{lab.image}.elf')
     seen = graded.Seen(test, seed, guest.text[:OUTPUT_LIMIT], status, late, ram, f'{options.build}/offsets.json',
                        graded.Symbols(options.cross, elf) if elf else libos, libos)
-    seen.flooded = flooded
+    seen.flooded, seen.disk_path, seen.build = flooded, disk, options.build
     with open(disk, 'rb') as f:
         seen.disk_magic, seen.disk_size = f.read(8), os.path.getsize(disk)
     return seen

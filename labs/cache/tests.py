@@ -357,7 +357,7 @@ def own(seen):
     disk, order, child, parent = Disk(seen), [(i, LRU) for i in once()], MRU, total_of(seen, once())
     others = [FILES - 1 - i % (FILES - 50) for i in range(480)]
     for turn in range(24):
-        mine = [seen.fresh(5000 + turn * 20 + i) % 40 for i in range(20)]
+        mine = [((turn * 20 + i) * 7 + seen.seed % 40) % 40 for i in range(20)]
         order += [(i, LRU) for i in mine] + [(i, MRU) for i in others[turn * 20:turn * 20 + 20]]
     judge = Judge(seen, disk, order, FILES)
     yield from judge.claims()
