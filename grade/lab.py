@@ -49,12 +49,13 @@ class Lab:
                           f'which lab? LAB=NAME; there are: {" ".join(labs)}')
         with open(f'{self.folder}/files', encoding='utf-8') as f:
             self.files = f.read().split()
-        self.tests, self.image, self.floor = [], 'unix', 0
+        self.tests, self.image, self.also, self.floor = [], 'unix', (), 0
         for path, hidden in (('tests', False), ('hidden', True)):
             if os.path.isfile(f'{self.folder}/{path}.py'):
                 module = self.load(path)
                 self.image = getattr(module, 'IMAGE', self.image)
                 self.floor = getattr(module, 'FLOOR', self.floor)
+                self.also = getattr(module, 'ALSO', self.also)  # more images that are built of the submission
                 for test in module.TESTS:
                     test.hidden = test.hidden or hidden
                     self.tests.append(test)
@@ -62,7 +63,7 @@ class Lab:
     def load(self, path):
         spec = importlib.util.spec_from_file_location(f'{self.name}_{path}', f'{self.folder}/{path}.py')
         module = importlib.util.module_from_spec(spec)
-        sys.modules[path] = module  # hidden.py may import from tests.py
+        sys.modules[path] = sys.modules[spec.name] = module  # hidden.py may import from tests.py
         spec.loader.exec_module(module)
         return module
 
@@ -144,7 +145,8 @@ def build_lab(lab, submit, options, out):
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
     made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
+                           *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
@@ -200,7 +202,44 @@ def plant(disk, contents):
             f.write(data)
 
 
-def make_disk(lab, test, options, out, disk):
+def write_files(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, data in files.items():
+        with open(f'{folder}/{name}', 'wb') as f:
+            f.write(data)
+    return [f'{folder}/{name}' for name in files]
+
+
+class Maker:
+    """What a test can make its disk with, if it makes it in its own way."""
+
+    def __init__(self, lab, test, seed, options, out, path):
+        self.lab, self.test, self.seed, self.options, self.out, self.path = lab, test, seed, options, out, path
+
+    def fresh(self, i):
+        return graded.fresh(self.seed, i)
+
+    def usual(self):
+        """The disk that it would have."""
+        make_usual(self.lab, self.test, self.seed, self.options, self.out, self.path)
+
+    def boot(self, test):
+        """What is seen of another test's run, with this one's seed."""
+        return boot(self.lab, test, self.seed, 0, self.options, self.out)
+
+
+def make_disk(lab, test, seed, options, out, disk):
+    make = Maker(lab, test, seed, options, out, disk)
+    if test.disk:
+        test.disk(make)
+    else:
+        make.usual()
+    if test.tape:
+        with open(disk, 'r+b') as f:
+            f.truncate(os.path.getsize(disk) + test.tape * graded.PAGE)
+
+
+def make_usual(lab, test, seed, options, out, disk):
     if not first_boots(lab, test):
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
                         'test=1M', '--fs-size', '0'], check=True, cwd=TOP)
@@ -213,28 +252,31 @@ def make_disk(lab, test, options, out, disk):
                        [a for line in test.lines for a in ('--line', line)], check=True, cwd=TOP)
         return
     programs = [f'{options.build}/bin/{p}' for p in ALWAYS] + lab.programs(options.build)
+    if test.files:
+        programs += write_files(f'{out}/{test.name}.files', test.files(lambda i: graded.fresh(seed, i)))
     extents = 'fs,swap' if test.swap else 'fs'
-    command = [f'{options.build}/mkfs', '-o', disk, '-s', '16M' if test.swap else '8M', '--boot',
+    command = [f'{options.build}/mkfs', '-o', disk, '-s', test.size, '--boot',
                f'{options.build}/first.img', '--libos', f'unix={out}/unix.img']
     for image in test.images:
         command += ['--libos', f'{image}={options.build}/{image}.img']
     command += ['--line', f'name=unix extents={extents} console {test.unix}']
     command += [a for line in test.lines for a in ('--line', line)]
     subprocess.run(command + (['--swap', test.swap] if test.swap else []) + programs, check=True, cwd=TOP)
+    shutil.rmtree(f'{out}/{test.name}.files', ignore_errors=True)
 
 
 def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
     """Boots once: what was seen. kernel: another than the sound one."""
     name = name or test.name
     disk, ram = f'{out}/{name}.disk', f'{out}/{name}.ram'
-    make_disk(lab, test, options, out, disk)
+    make_disk(lab, test, seed, options, out, disk)
     planted = test.plant(seed) if test.plant else {}
     plant(disk, planted)
     if os.path.exists(ram):
         os.unlink(ram)
     args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,
             f'run={test.run.format(seed=seed)}' if test.run else '', f'fresh={seed}',
-            f'seed={schedule}' if schedule and test.seeds else '']
+            f'seed={schedule}' if schedule and test.seeds else '', f'tape={test.tape}' if test.tape else '']
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
@@ -260,6 +302,7 @@ def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
                        graded.Symbols(options.cross, elf) if elf else libos, libos)
     seen.flooded, seen.planted, seen.sound = flooded, planted, None
     seen.images = {i: graded.Symbols(options.cross, f'{options.build}/{i}.elf') for i in test.images}
+    seen.disk_path, seen.build = disk, options.build
     with open(disk, 'rb') as f:
         seen.disk_magic, seen.disk_size = f.read(8), os.path.getsize(disk)
     return seen

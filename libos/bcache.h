@@ -25,6 +25,8 @@
 #include "kernel/cache.h"
 #include "lock.h"
 
+#define BUF_NONE (~0u) // the block of a frame that was never used
+
 enum buf_state {
     BUF_EMPTY,   // data is not the block's, yet or because reading it failed
     BUF_READING, // the disk fills it
@@ -65,7 +67,7 @@ struct bcache;
 // something in.
 //
 // CACHE_LRU     what nobody has used for longest
-// CACHE_CLOCK   the first, going round, that nobody has used since the hand last passed it
+// CACHE_CLOCK   the first, going round them by number, that nobody has used since the hand last passed it
 // CACHE_MRU     while there is something that nobody has used for longer than all that processes of this
 //               choice have used last: that, as with CACHE_LRU. Else, of the latter, what was used last. So
 //               whoever goes over more than fits, again and again, finds the first part each time, and others
@@ -175,12 +177,21 @@ u32 bwrite_pages(struct bcache *, u32 block, const ppn_t *ppn, u32 n);
 // or BUF_E_IO, and then nobody knows which were moved. Blocks in a row go together.
 int bmove(struct bcache *, u32 extent, enum disk_op op, const u32 *block, const ppn_t *ppn, u32 n);
 
-// ---- between bcache.c and braw.c, with the cache's lock held ----
+// ---- between bcache.c, bdisk.c and braw.c, with the cache's lock held ----
 
-// The buffer that has the block, or 0.
+// In bcache.c. The buffer that has the block, or 0. A frame for a block that has none, one that bspare()
+// admits: its buffer is the block's from now on, and BUF_EMPTY; or 0.
 struct buf *blookup(struct bcache *, u32 block);
+struct buf *bclaim(struct bcache *, u32 block);
 
-// Returns after something may have changed; the lock is let go meanwhile.
+// In bdisk.c; the lock is let go while they wait, and anything may have changed then.
+// bfill: makes b, which the caller holds, valid: 0 or BUF_E_IO. bclean: for want of a frame; has what is
+// dirty written, and returns once there may be one; BUF_E_IO if what is in them cannot be written. bbehind:
+// starts writing if more than half is dirty, and waits for nothing. bawait: returns after something may have
+// changed.
+int bfill(struct bcache *, struct buf *b);
+int bclean(struct bcache *);
+void bbehind(struct bcache *);
 void bawait(struct bcache *);
 
 // ---- replacement (bpolicy.c) ----
@@ -189,10 +200,10 @@ void bawait(struct bcache *);
 // before, or -1 if there is none of that number.
 int bcache_policy(int policy);
 
-// For policies: whether b's frame may be used for another block at once.
+// For policies: whether b's frame may be used for another block at once. In bcache.c.
 int bspare(const struct buf *b);
 
-// For bcache.c: what all policies are told, and what the chosen one is asked.
+// For bcache.c and bdisk.c: what all policies are told, and what the chosen one is asked.
 void bpolicy_add(struct bcache *, struct buf *);
 void bpolicy_touch(struct bcache *, struct buf *);
 struct buf *bpolicy_victim(struct bcache *);

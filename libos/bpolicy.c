@@ -1,5 +1,5 @@
-// Which frame the buffer cache gives up; see bcache.h. Called by bcache.c alone, with the cache's lock held,
-// but for bcache_policy(), which changes nothing that is shared.
+// Which frame the buffer cache gives up; see bcache.h. Called by bcache.c and bdisk.c, with the cache's lock
+// held, but for bcache_policy(), which changes nothing that is shared.
 //
 // Each policy keeps its own notes on all frames, and sees every use, as any process may ask it next.
 #include "bcache.h"

@@ -1,10 +1,6 @@
 // See log.h. Called by everything that changes the file system; by fsync and shutdown for the rest.
 #include "log.h"
 
-u32 log_ring(const struct log *log) { return log->super->log_blocks - 1; }
-
-u32 log_slot(const struct log *log, u32 at) { return log->super->log_start + 1 + at % log_ring(log); }
-
 static u32 op_blocks(const struct log *log) { return FS_OP_BLOCKS(log->super); }
 
 static u32 least(u32 a, u32 b) { return a < b ? a : b; }
@@ -14,24 +10,6 @@ static void set_most(struct log *log) {
     u32 left = log_ring(log) - log->used;
     log->most = left ? least(left - 1, bkeep_max(log->cache, op_blocks(log))) : 0;
 }
-
-// ---- blocks that need not go through the log ----
-
-static void mark(u64 *set, u32 block) {
-    __atomic_fetch_or(&set[block % LOG_MARKS / 64], 1UL << block % 64, __ATOMIC_RELAXED);
-}
-
-static int marked(const u64 *set, u32 block) {
-    return __atomic_load_n(&set[block % LOG_MARKS / 64], __ATOMIC_RELAXED) >> block % 64 & 1;
-}
-
-void log_freed(struct log *log, u32 block) { mark(log->freed, block); }
-
-int log_fresh(const struct log *log, u32 block) {
-    return !marked(log->freed, block) && !marked(log->named, block);
-}
-
-void log_bare(struct log *log) { __atomic_store_n(&log->bare, 1, __ATOMIC_RELAXED); }
 
 // ---- commit ----
 
@@ -79,9 +57,7 @@ static int commit(struct log *log) {
     bunkeep(log->cache, log->block, log->n);
     log->used += 1 + log->n;
     log->head = (log->head + 1 + log->n) % log_ring(log);
-    for (u32 i = 0; i < log->n; i++) mark(log->named, log->block[i]);
-    __builtin_memset(log->freed, 0, sizeof log->freed);
-    log->bare = 0;
+    log_committed(log);
     log->n = 0;
     set_most(log);
     __atomic_store_n(&log->sequence, log->sequence + 1, __ATOMIC_RELEASE);
@@ -110,7 +86,7 @@ int log_anchor(struct log *log) {
 static int checkpoint(struct log *log) {
     if (log->used == 0) return 0;
     if (bflush(log->cache) || log_anchor(log)) return LOG_E_IO;
-    __builtin_memset(log->named, 0, sizeof log->named);
+    log_emptied(log);
     log->used = 0;
     set_most(log);
     return 0;

@@ -83,11 +83,15 @@ int log_sync(struct log *, struct bcache *);
 int log_freeze(struct log *, struct bcache *);
 void log_thaw(struct log *);
 
-// ---- between log.c and recover.c ----
+// ---- between log.c, recover.c and logmark.c ----
 
+// In logmark.c.
 u32 log_ring(const struct log *);         // blocks of the ring
 u32 log_slot(const struct log *, u32 at); // the block of the file system that is number `at` of the ring
-int log_recover(struct log *);            // sets sequence and head; the log is empty then
-int log_anchor(struct log *);             // writes, durably, that the log begins at head with `sequence`
+void log_committed(struct log *); // the running transaction is durable: to be told while n says what it has
+void log_emptied(struct log *);   // no record would be replayed any more
+
+int log_recover(struct log *); // in recover.c: sets sequence and head; the log is empty then
+int log_anchor(struct log *);  // in log.c: writes, durably, that the log begins at head with `sequence`
 
 #endif

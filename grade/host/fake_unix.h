@@ -4,6 +4,7 @@
 #include "libos/super.c"
 #include "libos/drain.c"
 #include "libos/log.c"
+#include "libos/logmark.c"
 #include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
@@ -11,6 +12,7 @@
 #include "libos/dir.c"
 #include "libos/path.c"
 #include "libos/bcache.c"
+#include "libos/bdisk.c"
 #include "libos/bpolicy.c"
 #include "libos/braw.c"
 #define min pipe_min

@@ -1,5 +1,6 @@
-// Tests of the buffer cache (libos/bcache.c): each promise of bcache.h on its own, then many processes
-// against a model, with a disk that is slow, out of order, short of request records and has bad blocks.
+// Tests of the buffer cache (libos/bcache.c, bdisk.c): each promise of bcache.h on its own, then many
+// processes against a model, with a disk that is slow, out of order, short of request records and has bad
+// blocks.
 #include "grade/host/versions.h"
 
 // ---- one promise each ----

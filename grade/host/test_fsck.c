@@ -4,6 +4,7 @@
 #include "grade/host/strict.h"
 #include "libos/super.c"
 #include "libos/log.c"
+#include "libos/logmark.c"
 #include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"

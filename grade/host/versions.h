@@ -2,6 +2,7 @@
 // by tests of the cache as source.
 #include "grade/host/fake_exo.h"
 #include "libos/bcache.c"
+#include "libos/bdisk.c"
 #include "libos/bpolicy.c"
 #include "libos/braw.c"
 
