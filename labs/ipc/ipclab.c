@@ -130,12 +130,14 @@ static uint64 get(int fd, uint64 seed, uint64 n, uint64 most) {
 static int bytes(uint64 seed) {
     int fds[2], pid;
     must_pipe(fds);
+    put(fds[1], seed, 0, 1000, 1000);
+    answer("first", get(fds[0], seed, 1000, 1000));
     if ((pid = must_fork()) == 0) {
         close(fds[0]);
-        exit(put(fds[1], seed, 0, 20000, 2000) != 0);
+        exit(put(fds[1], seed, 1000, 20000, 2000) != 0);
     }
     close(fds[1]);
-    answer("sum", get(fds[0], seed, 20000, 3000));
+    answer("sum", get(fds[0], seed, 19000, 3000));
     answer("end", (uint64)read(fds[0], buffer, 10));
     answer("writer", (uint64)status_of(pid));
     close(fds[0]);
@@ -412,10 +414,10 @@ static int again(uint64 seed) {
 }
 
 // Where the end of a slice comes, in instructions after the beginning of a call of the libOS.
-#define AIMS 20
-#define STEP 25
+#define AIMS 24
+#define STEP 20
 
-static uint64 aimed(uint64 seed, uint64 i) { return 20 + i * STEP + fresh(seed, i) % STEP; }
+static uint64 aimed(uint64 seed, uint64 i) { return 20 + i * STEP + fresh(seed, 0) % STEP; }
 
 // One round with the other process, which sleeps in read(go) until this one is interrupted, somewhere in
 // read() or write(); then its answer comes.
@@ -798,7 +800,7 @@ static int pages(uint64 seed) {
     return 0;
 }
 
-#define ROUNDS 48 // of calls, which are longer
+#define ROUNDS 56 // of calls, which are longer
 
 // A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client sleeps
 // until this one has gone for the next round, and until it is interrupted, as it does not give up the slice.
