@@ -371,6 +371,7 @@ static int shrink(uint64 seed) {
 
 // A page that a fork shared is dropped by one of the two, then by the other.
 static int shared(uint64 seed) {
+    for (int i = 0; i < 32; i++) room[i].word[0] = 1; // all there
     for (uint64 round = 0; round < 3; round++) {
         int n = 10 + (int)(fresh(seed, round) % 20), fds[2];
         mark(1);
