@@ -4,6 +4,8 @@
 #   make              build all                        make qemu-gdb   boot it, waiting for a debugger
 #   make test         every test                       make gdb        a debugger for make qemu-gdb
 #   make bench        the figures                      make clean      remove what was built
+#   make grade LAB=fork   grade a lab                  make doctor     are the tools there, and recent?
+#   make staff-check, handout, staff-notes, gradescope   for course staff: grade/staff.py
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
 # disk), DISK=FILE, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', DEFS=-DX,
@@ -39,7 +41,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal bench guest kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i))
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup have-qemu qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check clean FORCE
+.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -223,7 +225,7 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
 TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
-    $(call there,$(patsubst %,libos/%.c,super log recover direct fs inode dir path))
+    $(call there,$(patsubst %,libos/%.c,super direct fs inode dir path))
 MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
@@ -260,13 +262,20 @@ QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nograph
         -device virtio-blk-device$(comma)drive=disk$(comma)bus=virtio-mmio-bus.0) \
     -kernel $(BUILD)/kernel.elf -append 'epoch=$(shell date +%s) $(BOOTARGS)' $(QEMUEXTRA)
 
+# Silent if the tools are there, and recent enough.
+doctor: | $(FIRST)
+	@grade/setup doctor
+
 have-qemu: | $(FIRST)
-	@: $(QEMU)
+	@grade/setup doctor gmake cross hostcc qemu
+
+have-gdb have-python: have-%: | $(FIRST)
+	@grade/setup doctor $*
 
 qemu: have-qemu $(SYSTEM) $(DISK) $(if $(RAM),$(BUILD)/offsets.json)
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
-qemu-gdb: have-qemu $(SYSTEM) $(DISK)
+qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK)
 	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
 	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
 
@@ -294,12 +303,14 @@ $(BUILD)/host/test_lock $(BUILD)/host/test_lock.o: SANITIZE := -fsanitize=undefi
 # Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's, crash.py's and bench.py's; they print the
 # same lines.
 HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
-GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck)
+GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)'; echo "done grade/stubs.py $$?"; \
     $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
     $(PYTHON) grade/crash.py --build $(BUILD); echo "done grade/crash.py $$?"; \
-    $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?",:)
+    $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?"; \
+    $(PYTHON) grade/labtest.py --build $(BUILD); echo "done grade/labtest.py $$?"; \
+    $(PYTHON) grade/staff.py --build $(BUILD) quick; echo "done grade/staff.py $$?",:)
 
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk
@@ -322,7 +333,7 @@ SEEDS  ?=
 SUBMIT ?=
 
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
-lab-base: have-qemu $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
+lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
     $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 
 grade: lab-base
@@ -331,6 +342,23 @@ grade: lab-base
 
 staff-check: lab-base $(IMAGES:%=$(BUILD)/%.img)
 	@$(PYTHON) grade/staff.py --build $(BUILD) check $(LAB)
+
+# The students' tree: `make handout LABS="vm fork" HANDOUT=DIR`; STAFF="vm": the staff's object of it goes along.
+LABS    ?=
+HANDOUT ?=
+SUBMISSIONS ?=
+
+handout: all
+	@test -n '$(LABS)' -a -n '$(HANDOUT)' || { echo 'make handout LABS="fork ..." HANDOUT=DIR'; exit 2; }
+	@$(PYTHON) grade/staff.py --build $(BUILD) --to '$(HANDOUT)' --staff '$(STAFF)' handout $(LABS)
+
+# For Gradescope: a zip with setup.sh and run_autograder at its root.
+gradescope: have-python
+	@test -n '$(LAB)' || { echo 'make gradescope LAB=fork'; exit 2; }
+	@$(PYTHON) grade/staff.py --build $(BUILD) gradescope $(LAB)
+
+staff-notes:
+	@$(PYTHON) grade/staff.py notes $(SUBMISSIONS)
 
 # ---- the rest ------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Test:
     time; status: exit status expected; hidden: not shown to students before the end; mem, unix (of its line in the
     manifest), swap, lines, files: the machine; seeds: whether slices of drawn lengths must make no difference."""
 
-    def __init__(self, name, points, promise, run, check, part='', limit=1000, status=0, hidden=False, mem='64M',
+    def __init__(self, name, points, promise, run, check, part='', limit=300, status=0, hidden=False, mem='64M',
                  unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=()):
         self.name, self.points, self.promise, self.run, self.check = name, points, promise, run, check
         self.part, self.limit, self.status, self.hidden, self.mem = part, limit, status, hidden, mem

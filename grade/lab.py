@@ -6,7 +6,8 @@
 
 Without --submit the files of this tree are graded. Of a submission only the lab's own files (labs/NAME/files) are
 taken. The seed is drawn anew each time, and printed: with it, a run repeats to the instruction. --seeds does the same
-tests under so many schedules of slices. Results go to OUT/results.json after each test; FORM is one of report.py's.
+tests under so many schedules of slices. Results go to OUT/results.json after each test; FORM is one of report.py's:
+tap, junit, gradescope, prairielearn, autolab; FORM:PATH says where it goes.
 """
 import argparse
 import concurrent.futures
@@ -14,6 +15,7 @@ import importlib.util
 import os
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,7 +79,7 @@ def find(lab, submit, name):
     for path in (f'{submit}/{name}', f'{submit}/{os.path.basename(name)}'):
         if os.path.isfile(path) and not os.path.islink(path):
             return path
-    raise Refused(f'{submit} has no {os.path.basename(name)}; lab {lab.name} is: {" ".join(lab.files)}')
+    raise Refused(f'the submission has no {os.path.basename(name)}; lab {lab.name} is: {" ".join(lab.files)}')
 
 
 def stage(lab, submit, out):
@@ -95,18 +97,20 @@ def stage(lab, submit, out):
             f.write(text)
 
 
-def sandbox(out):
-    """What a compiler runs under: no network, nothing to write but `out`, and limits, where bubblewrap is there and may."""
-    limits = 'ulimit -t 60 -v 4000000 -f 200000;'
+def sandbox(out, seconds):
+    """What a compiler, and the machine, run under: limits of time, memory and files; and, where bubblewrap is there and
+    may, no network, and nothing to write to but `out`."""
+    limits = ['bash', '-c', f'ulimit -t {seconds} -v 8000000 -f 400000; exec "$@"', 'limited']
     if not shutil.which('bwrap'):
-        return []
-    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', os.path.abspath(out), os.path.abspath(out), '--unshare-all',
-               '--die-with-parent', '--chdir', TOP]
+        return limits
+    out = os.path.abspath(out)
+    command = ['bwrap', '--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--ro-bind', TOP, TOP,
+               '--bind', out, out, '--unshare-all', '--die-with-parent', '--chdir', TOP]
     hidden = [d for lab in os.listdir(f'{TOP}/labs') for d in [f'{TOP}/labs/{lab}/hidden'] if os.path.isdir(d)]
     command += [a for d in hidden for a in ('--tmpfs', d)]
     if subprocess.run(command + ['true'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
-        return []
-    return command + ['bash', '-c', f'"{limits} \\"\\$$@\\""', 'limited']
+        return limits
+    return command + limits
 
 
 def check_read(out):
@@ -137,13 +141,14 @@ def build_lab(lab, submit, options, out):
     env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
     made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(sandbox(out))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}', f'{out}/{lab.image}.img'], cwd=TOP, env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
         check_read(out)
     if made.returncode:
-        raise Refused('it does not build:\n' + '\n'.join(text.rstrip().split('\n')[:30]))
+        said = [line for line in text.rstrip().split('\n') if not line.startswith(('  CC', '  AS', '  LD', 'make: '))]
+        raise Refused('it does not build:\n' + '\n'.join(said[:30]))
     return text
 
 
@@ -178,7 +183,7 @@ def boot(lab, test, seed, schedule, options, out):
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
-    guest = run.Guest(command)
+    guest = run.Guest(sandbox(out, test.wall) + command)
     until = time.monotonic() + test.wall
     try:
         while guest.read(until) and len(guest.text) < OUTPUT_LIMIT:
@@ -204,7 +209,7 @@ def judge(seen):
         return 0, 'error', [f'it said more than {OUTPUT_LIMIT >> 20} megabyte']
     trouble = seen.trouble()
     if trouble:
-        return 0, 'error', trouble + ['the last kernel events:'] + [f'    {line}' for line in seen.events()]
+        return 0, 'error', trouble
     claims = list(seen.test.check(seen))
     wrong = [c for c in claims if not c.ok]
     if not wrong:
@@ -231,6 +236,8 @@ def do_test(lab, test, seed, schedule, options, out):
         last = seen.records[-1].time - seen.records[0].time
         record['guest_ms'] = round(last / (seen.evidence.words()['timebase'] / 1000), 3)
         record['log'] = seen.text[-2000:]
+        if status == 'error':
+            record['events'] = seen.events()
     except (evidence.NoEvidence, LookupError, ValueError) as error:
         points, status, why = 0, 'error', [f'what the kernel recorded is not as it should be: {error!r}']
     record.update(points=points, status=status, why=why, host_ms=round((time.monotonic() - began) * 1000))
@@ -286,10 +293,13 @@ def parse():
     parser.add_argument('--out')
     parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
     parser.add_argument('--keep', action='store_true', help='leave the disks and memories of the runs in OUT')
-    parser.add_argument('--format', action='append', default=[], choices=sorted(report.FORMS))
+    parser.add_argument('--format', action='append', default=[], metavar='FORM[:PATH]')
     parser.add_argument('lab')
     options = parser.parse_args()
     options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
+    wrong = [f for f in options.format if f.split(':')[0] not in report.FORMS]
+    if wrong:
+        parser.error(f'no form of results is named {wrong[0]}; there are: {" ".join(sorted(report.FORMS))}')
     first, _, end = options.seeds.partition('-')
     options.schedules = list(range(int(first), int(end) + 1)) if end else list(range(1, int(first or 0) + 1))
     if options.submit:
@@ -317,4 +327,8 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -18,7 +18,7 @@ class Text:
     """For people, as it goes."""
 
     def __init__(self, lab, options):
-        self.lab = lab
+        self.lab, self.shown = lab, False
         self.width = max(len(t.name) for t in lab.tests)
         what = f'the files in {options.submit}' if options.submit else 'this tree\'s'
         print(f'lab {lab.name}: {what}: {" ".join(lab.files)}; seed {options.seed}', flush=True)
@@ -29,6 +29,11 @@ class Text:
         print(f"  {word} {r['title']:{self.width}}  {r['points']:g}/{r['max']}  {r['promise']}{schedule}")
         for line in r['why']:
             print(f'         {line}')
+        if r.get('events') and not self.shown:  # those of the others are in results.json
+            self.shown = True
+            print('         the last kernel events:')
+            for line in r['events']:
+                print(f'             {line}')
         if r['why']:
             print(f"         again: {r['again']}", flush=True)
 
@@ -127,25 +132,26 @@ def write(out, lab, options, records):
     points, most = total(records)
     put(f'{out}/results.json', json.dumps({'lab': lab.name, 'seed': options.seed, 'points': points, 'max': most,
                                            'expected_tests': len(lab.tests), 'tests': records}, indent=1))
+    for make, path in forms(options, out):
+        put(path, make(records, options))
+
+
+def forms(options, out):
     for form in options.format:
-        make, name = FORMS[form]
-        put(f'{out}/{name}', make(records, options))
+        name, _, path = form.partition(':')
+        yield FORMS[name][0], path or f'{out}/{FORMS[name][1]}'
 
 
 def write_refusal(options, why):
-    """No test was run."""
+    """No test was run: one that stands for all, but where a platform has a form for that."""
     out = options.out or f'{options.build}/lab/{options.lab}'
     os.makedirs(out, exist_ok=True)
-    put(f'{out}/results.json', json.dumps({'lab': options.lab, 'refused': why, 'tests': []}, indent=1))
-    if 'gradescope' in options.format:
-        put(f'{out}/gradescope.json', json.dumps({'score': 0, 'output': why, 'tests': []}))
-    if 'prairielearn' in options.format:
-        put(f'{out}/prairielearn.json', json.dumps({'gradable': False, 'format_errors': [why], 'message': why}))
-    if 'junit' in options.format:
-        put(f'{out}/results.xml', '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites tests="1" errors="1"><testsuite '
-            f'name="exv6" tests="1" failures="0" errors="1"><testcase classname="exv6" name="build"><error message='
-            f'{quoteattr(why.split(chr(10))[0])}>{escape(printable(why))}</error></testcase></testsuite></testsuites>\n')
-    if 'tap' in options.format:
-        put(f'{out}/results.tap', f'TAP version 14\n1..1\nnot ok 1 - build\n  ---\n  message: {json.dumps(why)}\n  ...\n')
-    if 'autolab' in options.format:
-        put(f'{out}/autolab.txt', json.dumps({'scores': {}, 'scoreboard': [0]}) + '\n')
+    put(f'{out}/results.json', json.dumps({'lab': options.lab, 'seed': options.seed, 'refused': why, 'tests': []}, indent=1))
+    record = {'id': f'{options.lab}.build', 'lab': options.lab, 'title': 'build', 'part': '', 'promise': 'it can be graded',
+              'points': 0, 'max': 1, 'status': 'error', 'why': why.split('\n'), 'again': f'make grade LAB={options.lab}',
+              'visibility': 'visible', 'seed': options.seed, 'host_ms': 0}
+    for make, path in forms(options, out):
+        if make is prairielearn:
+            put(path, json.dumps({'gradable': False, 'format_errors': [why], 'message': why}))
+        else:
+            put(path, make([record], options))

@@ -15,7 +15,7 @@ import kv
 from typist import LIMIT, Lines, Lost, Shell, Wrong, expect, expect_match
 
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-START_LIMIT = 5  # seconds from QEMU's start to the prompt
+START_LIMIT = 5  # seconds of a host CPU from QEMU's start to the prompt
 IDLE_LIMIT = 15  # percent of a CPU
 LINE_BYTES = 1023  # of the shell
 
@@ -356,8 +356,11 @@ def idle(sh):
 
 
 def start(sh):
+    """Counted in the time that QEMU had of the host's CPUs, so that a busy host fails nobody."""
     sh.wait(r'^\$ ')
-    seconds = time.monotonic() - sh.guest.started
+    seconds = cpu_time(sh.guest.process.pid)
+    if seconds is None:
+        seconds = time.monotonic() - sh.guest.started
     if seconds > START_LIMIT:
         raise Wrong(f'expected at most {START_LIMIT} s, saw {seconds:.2f} s')
     return f'{seconds:.2f} s from the start of QEMU to the prompt'

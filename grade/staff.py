@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""For course staff: does every lab grade as it says?
+"""For course staff: the students' tree, their answers, and whether every lab grades as it says.
 
-    make staff-check [LAB=NAME]          staff.py [--build DIR] check [LAB]...
+    make staff-check [LAB=NAME]                          staff.py [--build DIR] check [LAB]...
+    make handout LABS="vm fork" HANDOUT=DIR [STAFF=...]  staff.py handout --to DIR [--staff "LAB..."] LAB...
+    make staff-notes [SUBMISSIONS=DIR]                   staff.py notes [DIR]
+    make gradescope LAB=NAME                             staff.py gradescope LAB: build/gradescope-NAME.zip
 
 For every lab: the starter builds, boots and scores its floor; the reference (the tree's own files) scores full marks;
 each of labs/NAME/mutants/ fails the tests that it names and no others; each of grade/cheats/NAME/ gets no point on the
@@ -14,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import lab as grading
 import report
@@ -75,6 +79,148 @@ def hunks(text):
         elif inside and line[:1] in (' ', '-', '+'):
             old += [line[1:]] if line[0] in ' -' else []
             new += [line[1:]] if line[0] in ' +' else []
+
+
+# ---- the students' tree ----
+
+# Not for students: what is wrong on purpose, what they do not see before the end, and tests of the libOS's insides.
+STAFFS_OWN = re.compile(r'labs/[^/]+/(mutants/|hidden|starter/)|grade/(cheats|host)/|grade/(staff|labtest|crash|stubs|seeds)\.py$|\.ci/')
+
+
+def tracked():
+    said = subprocess.run(['git', 'ls-files', '-z'], stdout=subprocess.PIPE, check=True).stdout.decode()
+    return [f for f in said.split('\0') if f and os.path.isfile(f)]
+
+
+def supply(options, to, name):
+    """The staff's object of a file, with no more in it than what linking needs."""
+    path = f'{to}/labs/objects/{name}.o'
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run([f'{options.cross}objcopy', '--strip-debug', '--strip-unneeded', f'{options.build}/{name}.o', path],
+                   check=True)
+
+
+def handout(options):
+    """Makes the tree, and says what is in it."""
+    to, chosen = options.to, [grading.Lab(n) for n in options.lab]
+    if os.path.exists(to) and os.listdir(to):
+        raise grading.Refused(f'{to} is there already, and not empty')
+    every = [grading.Lab(n) for n in labs()]
+    own = {f for lab in every for f in lab.files}
+    theirs = {f: lab for lab in chosen for f in lab.files}
+    staff = {f for n in options.staff.split() for f in grading.Lab(n).files}
+    others = tuple(f'labs/{lab.name}/' for lab in every if lab not in chosen and lab.name not in options.lab)
+    for name in tracked():
+        if STAFFS_OWN.search(name) or name.startswith(others) or (name in own and name not in theirs):
+            continue
+        source = f'{theirs[name].folder}/starter/{os.path.basename(name)}' if name in theirs else name
+        os.makedirs(os.path.dirname(f'{to}/{name}') or to, exist_ok=True)
+        shutil.copy(source, f'{to}/{name}')
+    for lab in every:  # of the others only what is needed to link
+        if lab.name not in options.lab:
+            os.makedirs(f'{to}/labs/{lab.name}', exist_ok=True)
+            shutil.copyfile(f'{lab.folder}/files', f'{to}/labs/{lab.name}/files')
+        for name in lab.files:
+            if name.startswith('libos/') and (name not in theirs or name in staff):
+                supply(options, to, name)
+    wrong = leaks(options, to, [f for f in theirs if f not in staff])
+    if wrong:
+        raise grading.Refused('the handout would give away ' + '; '.join(wrong))
+    print(f'{to}: labs {" ".join(options.lab)}; to write: {" ".join(sorted(theirs))}')
+
+
+def lines(path):
+    """Those long enough to tell something; of a diff, without its signs."""
+    with open(path, encoding='utf-8', errors='replace') as f:
+        stripped = {line.lstrip('+- ').strip() for line in f}
+    return {line for line in stripped if len(line) > 30 and not line.startswith(('//', '#include'))}
+
+
+def secrets(options, of):
+    """Lines of the chosen labs' references that no starter has, and no other file that students get."""
+    own = {f for name in labs() for f in grading.Lab(name).files}
+    public = {line for f in tracked() if f not in own and not STAFFS_OWN.search(f) for line in lines(f)}
+    return {line: f for f, lab in of.items() for line in lines(f) - public - lines(f'{lab.folder}/starter/{os.path.basename(f)}')}
+
+
+def leaks(options, to, names):
+    """What of the chosen labs' solutions lies in the tree: a line of source, or an object with a function of theirs."""
+    found = []
+    of = {f: lab for lab in (grading.Lab(n) for n in options.lab) for f in lab.files}
+    secret = secrets(options, {f: of[f] for f in names})
+    functions = {f: name for name in names if name.startswith('libos/') for f in offered(options, f'{options.build}/{name}.o')}
+    for folder, _, files in os.walk(to):
+        for f in files:
+            path = f'{folder}/{f}'
+            if f.endswith('.o'):
+                both = offered(options, path) & set(functions)
+                found += [f'{path} ({", ".join(sorted(both))})'] if both else []
+                continue
+            told = lines(path) & set(secret)
+            if told:
+                found.append(f'{path}: {sorted(told)[0]}')
+    return found
+
+
+def offered(options, path):
+    """Functions that an object has for others."""
+    said = subprocess.run([f'{options.cross}nm', '-g', '--defined-only', path], stdout=subprocess.PIPE, check=True)
+    return {line.split()[-1] for line in said.stdout.decode().splitlines() if line.strip()}
+
+
+# ---- Gradescope (https://gradescope-autograders.readthedocs.io/en/latest/specs/) ----
+
+SETUP_SH = '''#!/usr/bin/env bash
+# Once, when the image of the machine is made.
+set -e
+cd /autograder/source/exv6
+apt-get update && apt-get install -y --no-install-recommends make git
+make setup lab-base
+'''
+
+RUN_AUTOGRADER = '''#!/usr/bin/env bash
+# Once for each submission. results.json is written anew after each test, so that who runs out of time keeps the rest.
+cd /autograder/source/exv6
+mkdir -p /autograder/results
+python3 grade/lab.py --submit /autograder/submission --format gradescope:/autograder/results/results.json {lab}
+exit 0
+'''
+
+
+def gradescope(options):
+    """Everything that is tracked but what only proves the grader, under exv6/; and the two scripts at the root."""
+    lab = grading.Lab(options.lab[0])
+    path = f'{options.build}/gradescope-{lab.name}.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as z:
+        for name, text in (('setup.sh', SETUP_SH), ('run_autograder', RUN_AUTOGRADER.format(lab=lab.name))):
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100755 << 16
+            z.writestr(entry, text)
+        for name in tracked():
+            if not re.search(r'labs/[^/]+/mutants/|grade/cheats/', name):
+                z.write(name, f'exv6/{name}')
+    print(path)
+
+
+# ---- notes ----
+
+def notes(options):
+    """Answers and hours out of submissions, each in a folder: labs/NAME/answers.txt or answers.txt; and known cheats."""
+    for folder in options.lab:
+        for student in sorted(os.listdir(folder)):
+            for base, _, files in os.walk(f'{folder}/{student}'):
+                for f in sorted(files):
+                    if f == 'answers.txt':
+                        with open(f'{base}/{f}', encoding='utf-8', errors='replace') as text:
+                            said = text.read().strip()
+                        hours = re.search(r'(?i)hours?:?\s*([\d.]+)|([\d.]+)\s*hours?', said)
+                        took = f' ({next(g for g in hours.groups() if g)} hours)' if hours else ''
+                        print(f'== {student}{took}\n{said}\n')
+    print('Ways to cheat that the grader knows, each tried by staff-check:')
+    for name in sorted(os.listdir('grade/cheats')):
+        for f in sorted(os.listdir(f'grade/cheats/{name}')):
+            with open(f'grade/cheats/{name}/{f}', encoding='utf-8') as text:
+                print(f'  {name} {os.path.splitext(f)[0]}: {text.readline().strip().lstrip("/* ")}')
 
 
 class Checker:
@@ -145,7 +291,8 @@ class Checker:
                 self.result(f'{lab.name} {name}', do(lab))
             except grading.Refused as error:
                 self.result(f'{lab.name} {name}', str(error))
-        self.variants(lab, f'{lab.folder}/mutants', False)
+        if self.options.do != 'quick':
+            self.variants(lab, f'{lab.folder}/mutants', False)
         self.variants(lab, f'{TOP}/grade/cheats/{lab.name}', True)
         handout = f'{lab.folder}/README'
         words = len(open(handout, encoding='utf-8').read().split()) if os.path.isfile(handout) else 0
@@ -161,11 +308,19 @@ def main():
     parser.add_argument('--build', default='build')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
-    parser.add_argument('do', choices=['check'])
+    parser.add_argument('--to', help='where the handout goes')
+    parser.add_argument('--staff', default='', help='labs among the chosen ones of which the staff\'s objects go along')
+    parser.add_argument('do', choices=['check', 'quick', 'handout', 'gradescope', 'notes'])
     parser.add_argument('lab', nargs='*')
     options = parser.parse_args()
     os.chdir(TOP)
     options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    if options.do not in ('check', 'quick'):
+        try:
+            return {'handout': handout, 'gradescope': gradescope, 'notes': notes}[options.do](options)
+        except grading.Refused as error:
+            print(f'{options.do}: {error}')
+            return 2
     checker = Checker(options)
     for name in options.lab or labs():
         checker.check(grading.Lab(name))

@@ -108,6 +108,20 @@ static void backtrace(const struct symbols *s, const struct trap *t) {
     }
 }
 
+// The same inside the libOS, whose functions all keep a frame: as far as the stack goes that sp is in.
+static void libos_backtrace(const struct trap *t) {
+    bool own = t->sp >= (va_t)stack_bottom && t->sp < (va_t)stack_top;
+    va_t fp = t->s0, end = own ? (va_t)stack_top : (t->sp | (THREAD_SLOT - 1)) + 1;
+    print("    in the libOS, called from 0x%lx\n", t->ra);
+    for (u32 i = 0; i < FRAMES && fp >= t->sp + 16 && fp <= end && fp % 8 == 0; i++) {
+        const va_t *frame = (const va_t *)(fp - 16);
+        if (frame[1] < LIBOS_TABLE || frame[1] >= (va_t)rodata_start) return;
+        print("    called from 0x%lx\n", frame[1]);
+        if (frame[0] <= fp) return;
+        fp = frame[0];
+    }
+}
+
 static void report(const struct symbols *s, const struct trap *t) {
     const struct exo_frame *f = &t->frame;
     print("pid %d (%s): %s at 0x%lx\n", me()->pid, me()->name, cause_name(f->cause), f->tval);
@@ -122,7 +136,7 @@ void crash(const struct trap *t) {
     if (t->frame.epc >= LIBOS_TABLE && t->frame.epc < (va_t)rodata_start) {
         // The libOS itself: it may hold any lock, so the file system is left alone.
         report(&s, t);
-        print("    in the libOS, called from 0x%lx\n", t->ra);
+        libos_backtrace(t);
         proc_exit(KILLED);
     }
     op_begin(&fs->log);

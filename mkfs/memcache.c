@@ -3,7 +3,6 @@
 #include <string.h>
 #include "fsimage.h"
 #include "../libos/bcache.h"
-#include "../libos/drain.h"
 
 struct memcache {
     u8 *mem, *used;
@@ -53,39 +52,6 @@ void brelse(struct bcache *c, struct buf *b) {
 
 void bahead(struct bcache *c, u32 block, u32 n) { (void)c, (void)block, (void)n; }
 
-int bflush(struct bcache *c) {
-    (void)c;
-    return 0;
-}
-
-// There is no crash to survive, and a change is in place at once: nothing need go to the log.
-int bkeep(struct bcache *c, struct buf *b) {
-    bdirty(c, b);
-    return 0;
-}
-
-u32 bkeep_max(const struct bcache *c, u32 op) {
-    (void)c, (void)op;
-    return ~0u;
-}
-
-int bwrite_kept(struct bcache *c, u32 to, const u32 *block, u32 n) {
-    (void)c, (void)to, (void)block, (void)n;
-    return 0;
-}
-
-void bunkeep(struct bcache *c, const u32 *block, u32 n) { (void)c, (void)block, (void)n; }
-
-int bwrite(struct bcache *c, struct buf *b) {
-    bdirty(c, b);
-    return 0;
-}
-
-int bbarrier(struct bcache *c) {
-    (void)c;
-    return 0;
-}
-
 u32 bread_pages(struct bcache *c, u32 block, const ppn_t *ppn, u32 n) {
     (void)c, (void)block, (void)ppn, (void)n;
     return 0;
@@ -104,14 +70,4 @@ void lock_acquire(struct lock *l) {
 void lock_release(struct lock *l) {
     if (!l->holder) abort();
     l->holder = 0;
-}
-
-void lock_pause(void) {}
-
-void drain_enter(struct drain *d) { d->count++; }
-
-void drain_leave(struct drain *d) { d->count--; }
-
-void drain_wait(struct drain *d) {
-    if (d->count) abort(); // likewise
 }

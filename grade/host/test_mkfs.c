@@ -9,8 +9,6 @@
 #undef main
 #include "user/first/label.c"
 #include "libos/super.c"
-#include "libos/log.c"
-#include "libos/recover.c"
 #include "libos/fs.c"
 #include "libos/inode.c"
 #include "libos/direct.c"
@@ -19,6 +17,7 @@
 #include "mkfs/host.c"
 #include "mkfs/format.c"
 #include "mkfs/memcache.c"
+#include "mkfs/unlogged.c"
 #include "mkfs/check.c"
 #include "mkfs/replay.c"
 #include <sys/wait.h>

@@ -8,13 +8,16 @@
 static struct page { uint64 word[512]; } data[PAGES];
 static const uint64 constant[512] = {42};
 
+// A page's word is anywhere in it.
+static uint64 *word(int p) { return &data[p].word[p * 37 % 512]; }
+
 static void fill(uint64 seed) {
-    for (int p = 0; p < PAGES; p++) data[p].word[p] = fresh(seed, p);
+    for (int p = 0; p < PAGES; p++) *word(p) = fresh(seed, p);
 }
 
 static uint64 sum(void) {
     uint64 sum = 0;
-    for (int p = 0; p < PAGES; p++) sum = sum * 31 + data[p].word[p];
+    for (int p = 0; p < PAGES; p++) sum = sum * 31 + *word(p);
     return sum;
 }
 
@@ -23,7 +26,7 @@ static int chosen(uint64 seed, int side, int p) { return fresh(seed, 100 + p) >>
 
 static void change(uint64 seed, int side) {
     for (int p = 0; p < PAGES; p++)
-        if (chosen(seed, side, p)) data[p].word[p] += (uint64)(side + 1);
+        if (chosen(seed, side, p)) *word(p) += (uint64)(side + 1);
 }
 
 static int must_fork(void) {
@@ -48,18 +51,24 @@ static int child(uint64 seed) {
     return 0;
 }
 
-// Both sides write, each to pages of its own choice, and neither sees what the other wrote.
+// Both sides write, each to pages of its own choice, and neither sees what the other wrote: the parent first,
+// while the child lives.
 static int isolated(uint64 seed) {
+    int fds[2];
+    char c = 0;
     fill(seed);
+    if (pipe(fds) < 0) return 1;
     int pid = must_fork();
     if (pid == 0) {
+        read(fds[0], &c, 1);
+        answer("before", sum());
         change(seed, 1);
         answer("child", sum());
         exit(0);
     }
-    wait(0);
-    answer("before", sum());
     change(seed, 0);
+    write(fds[1], &c, 1);
+    wait(0);
     answer("parent", sum());
     return 0;
 }
@@ -76,7 +85,7 @@ static int nested(uint64 seed) {
             printf("answer level%d %lx\n", i, sum());
             exit(status);
         }
-        data[i].word[i] += fresh(seed, 200 + (uint64)i);
+        *word(i) += fresh(seed, 200 + (uint64)i);
     }
     printf("answer level%d %lx\n", depth, sum());
     exit(0);
@@ -147,7 +156,7 @@ static int last(uint64 seed) {
     int pid = must_fork();
     if (pid == 0) exit(0);
     wait(0);
-    for (int p = 0; p < PAGES; p++) data[p].word[p]++;
+    for (int p = 0; p < PAGES; p++) ++*word(p);
     answer("sum", sum());
     return 0;
 }

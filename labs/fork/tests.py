@@ -127,7 +127,7 @@ def shares(seen):
 
 
 def copies(seen):
-    """Of the data pages, the child has its own copies of those it wrote to, of no others; then the parent."""
+    """The parent writes first, so it gets copies of all that it writes to; the child, of what is still shared."""
     yield forked(seen, 1)
     yield bind_nothing_twice(seen)
     base = seen.program.address('data')
@@ -135,16 +135,14 @@ def copies(seen):
     for r, m in seen.replay():
         if kid and r.event == m.named('bind') and 0 <= r.w[1] - base < PAGES * PAGE:
             page, root = (r.w[1] - base) // PAGE, r.w[0] & 0xffffffff
-            if root == kid.root and r.w[2] != shared.get(r.w[1]):
-                own.add(page)
-            if root == parent.root and kid.eid not in m.envs:
-                theirs.add(page)
+            if r.w[2] != shared.get(r.w[1]):
+                (own if root == kid.root else theirs if root == parent.root else set()).add(page)
         if not kid and r.event == m.named('env_ctl') and m.envs.get(r.w[0]) in m.of(UNIX)[2:]:
             kid, parent = m.envs[r.w[0]], m.envs[r.eid]
             shared = {va: b.ppn for va, b in program(m, kid).items()}
-    yield equal('pages that the child got copies of', chosen(seen, 1), sorted(own), must=True)
-    both = [p for p in chosen(seen, 0) if p in own]
-    yield equal('pages copied for the parent, of which the child had copies and was gone', [], sorted(theirs & set(both)))
+    wrote = chosen(seen, 0)
+    yield equal('pages that the parent got copies of', wrote, sorted(theirs), must=True)
+    yield equal('pages that the child got copies of', [p for p in chosen(seen, 1) if p not in wrote], sorted(own), must=True)
     yield seen.answered('child', sum_of(changed(seen, 1)))
     yield seen.answered('parent', sum_of(changed(seen, 0)))
 
