@@ -295,39 +295,42 @@ class Heap:
     def __init__(self, seen, start):
         self.marks = []
         for n in range(3):
-            first, top, used = 1000 * (n + 1), start, []
-            self.add(10, top, used)
+            first, top, reads, memory = 1000 * (n + 1), start, [], {}
+            self.add(10, top, reads, memory)
             for step in range(3):
                 more = seen.fresh(first + step) % (3 * TABLE)
-                self.add(11 + step, top + more, used)
+                self.add(11 + step, top + more, reads, memory)
                 for k in range(8):
-                    used.append((top + seen.fresh(first + 10 + 8 * step + k) % (more - 8)) & -8)
+                    at = (top + seen.fresh(first + 10 + 8 * step + k) % (more - 8)) & -8
+                    memory[at] = at
+                    reads.append(at)
                 top += more
             for step in range(3):
-                less = top - start if step == 2 else seen.fresh(first + 3 + step) % ((top - start) // 2) & -8
-                top -= less
-                self.add(14 + step, top, used)
-        self.add(17, start, [])
+                top -= top - start if step == 2 else seen.fresh(first + 3 + step) % ((top - start) // 2) & -8
+                if step < 2:
+                    memory[(top - 8) & -8] = top
+                    reads.append((top - 8) & -8)
+                self.add(14 + step, top, reads, memory)
+        self.add(17, start, [], {})
 
-    def add(self, mark, top, used):
-        pages = sorted({at & -PAGE for at in used if at & -PAGE < top})
-        words = [at for at in used if at + 8 <= top]
-        self.marks.append((mark, top, pages, words))
+    def add(self, mark, top, reads, memory):
+        pages = sorted({at & -PAGE for at in memory if at & -PAGE < top})
+        self.marks.append((mark, top, pages, sum(memory[at] for at in reads if at + 8 <= top) & U64))
 
 
 def heap_marks(seen):
     """(mark, top, pages) as promised, beside the machine as it was."""
     p = Process(seen)
     plan = Heap(seen, p.heap)
-    for (mark, top, pages, words), (saw, _, m) in zip(plan.marks, p.marks()):
-        yield p, mark, saw, top, pages, words, m
+    for (mark, top, pages, _), (_, _, m) in zip(plan.marks, p.marks()):
+        yield p, mark, top, pages, m
 
 
 MARKS = [10, 11, 12, 13, 14, 15, 16] * 3 + [17]
 
 
 def each_table(seen):
-    for p, mark, saw, top, pages, words, m in heap_marks(seen):
+    for p, mark, top, pages, m in heap_marks(seen):
         wanted = list(range(0, top, TABLE))
         yield equal(f'tables of a program that ends at {top:#x} (stretch {mark})', [hex(t) for t in wanted],
                     [hex(t) for t in p.tables(m)], must=True)
@@ -339,7 +342,7 @@ def tables(seen):
 
 
 def each_page(seen):
-    for p, mark, _, top, pages, _, m in heap_marks(seen):
+    for p, mark, top, pages, m in heap_marks(seen):
         if mark > 13:
             yield equal(f'heap pages bound when it had shrunk to {top:#x}', [hex(va) for va in pages],
                         [hex(va) for va in sorted(p.pages(m, p.heap, PROGRAM_END))], must=True)
@@ -349,17 +352,16 @@ def shrink(seen):
     yield marked(seen, MARKS)
     yield from all_of(each_page(seen))
     held, base = [], None
-    for p, mark, saw, top, pages, words, m in heap_marks(seen):
+    for p, mark, top, pages, m in heap_marks(seen):
         tables_more = len(p.tables(m)) - len(range(0, p.heap, TABLE))
         base = m.held[UNIX] if base is None else base
         held.append((mark, m.held[UNIX] - base - tables_more, len(pages)))
     yield equal('pages held beyond those at the start and tables, when it was largest and after each step',
                 [n for mark, _, n in held if mark > 13], [h for mark, h, _ in held if mark > 13], 3, must=True)
+    plan = Heap(seen, Process(seen).heap)
     for n in range(3):
         for step in range(3):
-            words = Heap(seen, Process(seen).heap).marks[7 * n + 4 + step][3]
-            total = (sum(words) + seen.fresh(0)) & U64
-            yield seen.answered(f'left{n}.{step}', total)
+            yield seen.answered(f'left{n}.{step}', (plan.marks[7 * n + 4 + step][3] + seen.fresh(0)) & U64)
 
 
 def shared(seen):

@@ -294,6 +294,8 @@ static int crowd(uint64 seed) {
     sbrk(-before * PAGE);
     for (uint64 child = 0; child < 5; child++) {
         if (must_fork()) continue;
+        for (int i = 0; i < 300; i++) // the count alone
+            if (sbrk(PAGE) != BAD) sbrk(-PAGE);
         for (uint64 i = 0; i < 12; i++) {
             int n = 20 + (int)(fresh(seed, child * 100 + i) % 80);
             uint64 *p = (uint64 *)sbrk(n * PAGE);
@@ -348,17 +350,23 @@ static int shrink(uint64 seed) {
             }
             top += more;
         }
+        uint64 kept[3] = {0};
         for (uint64 step = 0; step < 3; step++) {
             uint64 less = step == 2 ? top - start : fresh(seed, from + 3 + step) % ((top - start) / 2) & -8ul;
             uint64 sum = fresh(seed, 0);
-            sbrk(-(int)less);
             top -= less;
+            if (step < 2) { // the last word that stays
+                kept[step] = (top - 8) & -8ul;
+                *(volatile uint64 *)kept[step] = top;
+            }
+            sbrk(-(int)less);
             for (uint64 s = 0, t = start; s < 3; s++) { // what is left of what was stored
                 uint64 more = fresh(seed, from + s) % (3 * TABLE);
                 for (uint64 k = 0; k < 8; k++) {
                     uint64 at = (t + fresh(seed, from + 10 + 8 * s + k) % (more - 8)) & -8ul;
                     if (at + 8 <= top) sum += *(volatile uint64 *)at;
                 }
+                if (kept[s] && kept[s] + 8 <= top) sum += *(volatile uint64 *)kept[s];
                 t += more;
             }
             printf("answer left%d.%d %lx\n", (int)round, (int)step, sum);
