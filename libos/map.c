@@ -1,4 +1,5 @@
-// See map.h. On top: objects, one process's mappings, their pages; below: fork and exit, and the calls.
+// See map.h. On top: objects and their pages; below: mappings, fork and exit, and the calls.
+// Where mappings are, place.c says.
 #include "map.h"
 
 #include <exo/call.h>
@@ -16,13 +17,9 @@
 
 static u64 pages_of(u64 bytes) { return (bytes + EXO_PAGE - 1) / EXO_PAGE; }
 
-static va_t end_of(const struct mapping *m) { return m->va + (va_t)m->pages * EXO_PAGE; }
-
-static struct mapping *maps_of(const struct proc *p) { return MAPS->map[proc_index(p)]; }
-
-const struct mapping *map_at(const struct proc *p, u32 i) { return &maps_of(p)[i]; }
-
-#define EACH_MAP(p, m) for (struct mapping *m = maps_of(p); m < maps_of(p) + NMAP; m++)
+struct mapping *map_at(const struct proc *p, u32 i) {
+    return &MAPS->map[proc_index(p)][i];
+}
 
 // ---- objects ----
 
@@ -141,79 +138,6 @@ static bool object_grow(struct object *o, u64 pages) {
     return true;
 }
 
-// ---- where this process has what ----
-
-static struct mapping *find(const struct proc *p, va_t va, va_t end) {
-    EACH_MAP(p, m)
-    if (m->pages && m->va < end && va < end_of(m)) return m;
-    return 0;
-}
-
-static struct mapping *find_free(const struct proc *p) {
-    EACH_MAP(p, m)
-    if (!m->pages) return m;
-    return 0;
-}
-
-bool map_has(va_t va) {
-    const struct mapping *m = va < me()->map ? 0 : find(me(), va, va + 1);
-    return m && !m->object;
-}
-
-bool map_shares(va_t va) {
-    const struct mapping *m = va < me()->map ? 0 : find(me(), va, va + 1);
-    return m && m->object;
-}
-
-u32 map_pages(const struct proc *p) {
-    u32 n = 0;
-    EACH_MAP(p, m) n += m->pages;
-    return n;
-}
-
-// The highest place for so many pages; 0: none.
-static va_t find_place(const struct proc *p, u64 pages) {
-    va_t end = PROGRAM_END, least = table_begin(p->sz + TABLE_SPAN - 1);
-    while (end >= least + pages * EXO_PAGE) {
-        const struct mapping *m = find(p, end - pages * EXO_PAGE, end);
-        if (!m) return end - pages * EXO_PAGE;
-        end = m->va;
-    }
-    return 0;
-}
-
-static va_t lowest(const struct proc *p) {
-    va_t low = PROGRAM_END;
-    EACH_MAP(p, m)
-    if (m->pages && m->va < low) low = m->va;
-    return low;
-}
-
-static u64 tables(va_t from, va_t to) { return (table_begin(to) - table_begin(from)) / TABLE_SPAN; }
-
-// Makes the tables from va on.
-static bool tables_from(struct proc *p, va_t va) {
-    if (va >= p->map) return true;
-    u64 n = tables(va, p->map);
-    if (!vm_charge(&p->charged, p->charged + n)) return false;
-    if (!space_grow(p->root, table_begin(va), table_begin(p->map))) {
-        vm_charge(&p->charged, p->charged - n);
-        return false;
-    }
-    p->map = va;
-    return true;
-}
-
-// Drops those below the lowest mapping.
-static void tables_drop(struct proc *p) {
-    va_t was = p->map, now = lowest(p);
-    pager_enter();
-    p->map = now;
-    space_shrink(p->root, table_begin(now), table_begin(was), 0);
-    pager_leave();
-    vm_charge(&p->charged, p->charged - tables(was, now));
-}
-
 // ---- pages ----
 
 // Not what is past the file's end, nor what has been appended since it was read.
@@ -291,7 +215,7 @@ static bool drop(struct proc *p, const struct mapping *m, va_t va, va_t end, boo
 static bool forbid_stores(struct proc *p, const struct mapping *m) {
     bool ok = true;
     pager_enter();
-    for (va_t va = m->va; va < end_of(m) && ok; va += EXO_PAGE) {
+    for (va_t va = m->va; va < map_end(m) && ok; va += EXO_PAGE) {
         u64 pte = PTE_OF(va);
         if (!(pte & PTE_V)) {
             ok = exo_unbind(p->root, va, pte & ~(u64)PTE_W).err == 0;
@@ -342,11 +266,11 @@ static bool fill(struct mapping *m, const struct wish *w) {
 }
 
 static va_t make(struct proc *p, const struct wish *w) {
-    struct mapping *m = find_free(p);
-    va_t va = find_place(p, w->pages);
+    struct mapping *m = map_unused(p);
+    va_t va = map_place(p, w->pages);
     u64 charge = w->shared ? 0 : w->pages;
     if (!m || !va || !vm_charge(&p->charged, p->charged + charge)) return 0;
-    if (!tables_from(p, va)) {
+    if (!map_tables(p, va)) {
         vm_charge(&p->charged, p->charged - charge);
         return 0;
     }
@@ -354,58 +278,48 @@ static va_t make(struct proc *p, const struct wish *w) {
     if (fill(m, w)) return va;
     struct mapping was = *m;
     *m = (struct mapping){0};
-    if (!w->shared || was.object) drop(p, &was, va, end_of(&was), false);
+    if (!w->shared || was.object) drop(p, &was, va, map_end(&was), false);
     if (was.object) object_put(was.object);
-    tables_drop(p);
+    map_tables_drop(p);
     return 0;
 }
 
-static u32 count_parts(const struct mapping *m, va_t va, va_t end) {
-    return (m->va < va) + (end < end_of(m));
-}
-
-// Takes [va, end) out of m, in a new mapping what is above it.
-static bool cut(struct proc *p, struct mapping *m, va_t va, va_t end) {
+// Takes [va, end) out of m, as far as it is m's. -1, and nothing done, if there is no room for what is left;
+// 1: it is done, but could not be written.
+static int cut(struct proc *p, struct mapping *m, va_t va, va_t end) {
     struct mapping was = *m;
-    if (va < m->va) va = m->va;
-    if (end > end_of(m)) end = end_of(m);
-    u32 parts = count_parts(&was, va, end), above = (u32)((end_of(&was) - end) / EXO_PAGE);
-    struct mapping upper = was;
-    upper.va = end;
-    upper.at += (u32)((end - was.va) / EXO_PAGE);
-    upper.pages = above;
-    if (parts == 2) {
-        if (was.object) {
-            lock_acquire(&MAPS->lock);
-            was.object->refs++;
-            lock_release(&MAPS->lock);
-        }
-        *find_free(p) = upper;
+    if (va < was.va) va = was.va;
+    if (end > map_end(&was)) end = map_end(&was);
+    int parts = map_cut(p, m, va, end);
+    if (parts < 0) return -1;
+    if (parts == 2 && was.object) {
+        lock_acquire(&MAPS->lock);
+        was.object->refs++;
+        lock_release(&MAPS->lock);
     }
-    if (va > was.va)
-        m->pages = (u32)((va - was.va) / EXO_PAGE);
-    else
-        *m = above ? upper : (struct mapping){0};
     bool ok = drop(p, &was, va, end, true);
     if (parts == 0 && was.object) object_put(was.object);
-    return ok;
+    return !ok;
 }
 
 static int unmap(struct proc *p, va_t va, va_t end) {
-    struct mapping *m = find(p, va, end);
-    if (!m || (count_parts(m, va, end) == 2 && !find_free(p))) return -1;
-    bool ok = true;
-    for (; m; m = find(p, va, end)) ok &= cut(p, m, va, end);
-    tables_drop(p);
-    return ok ? 0 : -1;
+    struct mapping *m = map_find(p, va, end);
+    int err = m ? 0 : -1;
+    for (; m; m = map_find(p, va, end)) {
+        int wrong = cut(p, m, va, end);
+        if (wrong) err = -1;
+        if (wrong < 0) break; // only the first has something left on both sides
+    }
+    map_tables_drop(p);
+    return err;
 }
 
 static int sync(struct proc *p, va_t va, va_t end) {
     bool ok = true;
-    if (!find(p, va, end)) return -1;
+    if (!map_find(p, va, end)) return -1;
     EACH_MAP(p, m) {
-        if (!m->pages || !m->object || m->va >= end || va >= end_of(m)) continue;
-        ok &= write_back(p, m, va > m->va ? va : m->va, end < end_of(m) ? end : end_of(m));
+        if (!m->pages || !m->object || m->va >= end || va >= map_end(m)) continue;
+        ok &= write_back(p, m, va > m->va ? va : m->va, end < map_end(m) ? end : map_end(m));
     }
     return fs_sync(the_fs()) == 0 && ok ? 0 : -1;
 }
@@ -413,9 +327,9 @@ static int sync(struct proc *p, va_t va, va_t end) {
 // ---- fork and exit ----
 
 bool map_fork(struct proc *child) {
-    struct mapping *to = maps_of(child);
+    struct mapping *to = map_at(child, 0);
     if (!space_grow(child->root, table_begin(me()->map), PROGRAM_END)) return false;
-    memcpy(to, maps_of(me()), sizeof(MAPS->map[0]));
+    memcpy(to, map_at(me(), 0), sizeof(MAPS->map[0]));
     lock_acquire(&MAPS->lock);
     for (u32 i = 0; i < NMAP; i++)
         if (to[i].pages && to[i].object) to[i].object->refs++;
@@ -430,10 +344,10 @@ void map_drop(struct proc *p, bool write) {
         struct mapping was = *m;
         if (!was.pages) continue;
         *m = (struct mapping){0};
-        drop(p, &was, was.va, end_of(&was), write);
+        drop(p, &was, was.va, map_end(&was), write);
         if (was.object) object_put(was.object);
     }
-    tables_drop(p);
+    map_tables_drop(p);
 }
 
 // ---- calls ----

@@ -16,7 +16,7 @@
 #ifndef EXV6_MAP_H
 #define EXV6_MAP_H
 
-#include <exo/types.h>
+#include <exo/abi.h>
 #include <stdbool.h>
 #include "kernel/mman.h"
 #include "kernel/param.h"
@@ -56,15 +56,42 @@ struct maps {
     struct mapping map[NPROC][NMAP]; // by process index
 };
 
-// ---- for vm.c and pages.c: of this process ----
+static inline va_t map_end(const struct mapping *m) { return m->va + (va_t)m->pages * EXO_PAGE; }
+
+#define EACH_MAP(p, m) for (struct mapping *m = map_at(p, 0); m < map_at(p, NMAP); m++)
+
+struct mapping *map_at(const struct proc *, u32 i); // one of p's NMAP
+
+// ---- place.c: of this process, for vm.c and pages.c ----
 
 bool map_has(va_t va);    // is va of a private mapping, whose pages may not be there?
 bool map_shares(va_t va); // is it of a shared mapping?
 
-// ---- for fork, exec and exit ----
+// ---- place.c: for map.c ----
 
-const struct mapping *map_at(const struct proc *, u32 i); // one of NMAP
-u32 map_pages(const struct proc *);
+u32 map_pages(const struct proc *); // of all mappings
+
+// One that has a page in [va, end); one that is not in use. 0: none.
+struct mapping *map_find(const struct proc *, va_t va, va_t end);
+struct mapping *map_unused(const struct proc *);
+
+// The highest place for so many pages below PROGRAM_END, of which no mapping has any and the heap's last
+// table none; 0: there is none.
+va_t map_place(const struct proc *, u64 pages);
+
+// Sees to it that there are tables from va on, which is where a mapping is to begin, charged for; p->map is
+// never higher than that afterwards. False, and nothing done, if it cannot.
+bool map_tables(struct proc *, va_t va);
+
+// Takes the pages [va, end), which are m's, out of the table: what m has above them becomes a mapping of its
+// own, if there is something below, too. How many mappings are left of m; -1, and nothing done, if that needs
+// one more and all are in use.
+int map_cut(struct proc *, struct mapping *m, va_t va, va_t end);
+
+// Drops the tables that none needs any more, below the lowest mapping, and what was charged for them.
+void map_tables_drop(struct proc *);
+
+// ---- for fork, exec and exit ----
 
 // A child gets tables for its mappings, and a part in their objects; the pages are not bound yet. False, and
 // nothing done, if it cannot.

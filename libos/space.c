@@ -1,6 +1,6 @@
-// Building and taking apart address spaces; see space.h. Called by fork, exec, exit, wait, sbrk and mmap, on
-// roots that nobody but the pager touches: one that is being made, the caller's own, or that of an ended
-// process.
+// Building and taking apart address spaces; see space.h. The program's part of one is grow.c's. Called by
+// fork, exec, exit, wait, sbrk and mmap, on roots that nobody but the pager touches: one that is being made,
+// the caller's own, or that of an ended process.
 #include "space.h"
 
 #include <exo/call.h>
@@ -24,6 +24,10 @@ static struct {
     struct exo_op op[EXO_BATCH_MAX];
     u32 n;
 } batch __attribute__((aligned(EXO_PAGE)));
+
+struct exo_op *batch_ops(void) {
+    return batch.op;
+}
 
 bool batch_flush(void) {
     u32 n = batch.n;
@@ -74,8 +78,7 @@ static bool try_alloc(ppn_t *ppn, u32 n) {
     return r.err == 0;
 }
 
-// All of n pages, or none.
-static bool alloc_pages(ppn_t *ppn, u32 n) {
+bool space_alloc(ppn_t *ppn, u32 n) {
     while (!try_alloc(ppn, n))
         if (!pager_room(n)) return false;
     return true;
@@ -83,7 +86,7 @@ static bool alloc_pages(ppn_t *ppn, u32 n) {
 
 static bool make_tables(ppn_t *root) {
     ppn_t page[1 + TABLES];
-    if (!alloc_pages(page, 1 + TABLES)) return false;
+    if (!space_alloc(page, 1 + TABLES)) return false;
     if (exo_pt_link(page[0], 0, 2, page[0]) != 0) {
         space_free_pages(page, 1 + TABLES);
         return false;
@@ -166,82 +169,10 @@ bool space_new(ppn_t *root, bool own) {
     return false;
 }
 
-// Unbinds [from, to), which one table covers, and frees each page that nobody else binds. Stops where there
-// is no table, as there is nothing to unbind then. How many were bound.
-static u32 unbind(ppn_t root, va_t from, va_t to) {
-    struct exo_op *ops = batch.op;
-    u32 bound = 0;
-    while (from < to) {
-        u32 n = 0, nfree = 0;
-        for (; from < to && n < EXO_BATCH_MAX; from += EXO_PAGE)
-            ops[n++] = (struct exo_op){.op = EXO_UNBIND, .root = root, .va = from};
-        u32 done = (u32)exo_batch(ops, n).val;
-        for (u32 i = 0; i < done; i++) {
-            bound += ops[i].word & PTE_V;
-            pager_forget(ops[i].word, ops[i].binds);
-            if (ops[i].binds == 0)
-                ops[nfree++] = (struct exo_op){.op = EXO_PAGE_FREE, .ppn = PTE_PPN(ops[i].word)};
-        }
-        free_named(ops, nfree);
-        if (done < n) break;
-    }
-    return bound;
-}
-
 // Back to an ordinary page, which is returned; 0 if there is no table.
 static ppn_t unlink_table(ppn_t root, va_t va, u32 level) {
     struct exo_ret r = exo_pt_unlink(root, va, level);
     return r.err ? 0 : (ppn_t)r.val;
-}
-
-static void drop_table(ppn_t root, va_t va, u32 level) {
-    ppn_t ppn = unlink_table(root, va, level);
-    if (ppn) exo_page_free(ppn);
-}
-
-static u64 table_end(u64 sz) { return table_begin(sz + TABLE_SPAN - 1); }
-
-// In the window, tables are bound but not freed by the last unbinding: page_free refuses tables.
-static void drop_program_table(ppn_t root, va_t va) {
-    exo_unbind(root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, 0);
-    drop_table(root, va, 0);
-}
-
-static bool make_program_table(ppn_t root, va_t va) {
-    ppn_t page;
-    if (!alloc_pages(&page, 1)) return false;
-    if (exo_pt_link(root, va, 0, page) != 0) {
-        exo_page_free(page);
-        return false;
-    }
-    if (exo_bind(root, WINDOW_VA + va / TABLE_SPAN * EXO_PAGE, page, PTE_R | PTE_A, 0).err == 0) return true;
-    drop_table(root, va, 0);
-    return false;
-}
-
-bool space_grow(ppn_t root, u64 sz, u64 new_sz) {
-    for (va_t va = table_end(sz); va < new_sz; va += TABLE_SPAN) {
-        if (!make_program_table(root, va)) {
-            while (va > table_end(sz)) drop_program_table(root, va -= TABLE_SPAN);
-            return false;
-        }
-    }
-    return true;
-}
-
-void space_drop(ppn_t root, va_t from, va_t to, u32 *resident) {
-    u32 bound = 0;
-    while (from < to) {
-        va_t end = (from | (TABLE_SPAN - 1)) + 1;
-        bound += unbind(root, from, end < to ? end : to);
-        from = end;
-    }
-    if (resident) *resident -= bound;
-}
-
-void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident) {
-    space_drop(root, (new_sz + EXO_PAGE - 1) & ~(u64)(EXO_PAGE - 1), sz, resident);
-    for (va_t va = table_end(new_sz); va < sz; va += TABLE_SPAN) drop_program_table(root, va);
 }
 
 static void unbind_frames(ppn_t root, const u64 *frames) {
@@ -256,10 +187,10 @@ static void unbind_frames(ppn_t root, const u64 *frames) {
 
 void space_free(ppn_t root, const u64 *frames, va_t threads) {
     if (frames) unbind_frames(root, frames);
-    unbind(root, LIBOS_TABLE, (va_t)stack_top);
-    unbind(root, THREADS_VA, threads);
-    unbind(root, PAGER_VA, SCRATCH_VA + EXO_PAGE);
-    unbind(root, SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE);
+    space_drop(root, LIBOS_TABLE, (va_t)stack_top, 0);
+    space_drop(root, THREADS_VA, threads, 0);
+    space_drop(root, PAGER_VA, SCRATCH_VA + EXO_PAGE, 0);
+    space_drop(root, SHARED_VA, SHARED_VA + SHARED_PAGES * EXO_PAGE, 0);
     ppn_t page[TABLES + 1];
     u32 n = 0;
     for (u32 i = TABLES; i-- > 0;)

@@ -51,15 +51,22 @@ bool space_new(ppn_t *root, bool own);
 // No environment runs on it any more, and it has no program.
 void space_free(ppn_t root, const u64 *frames, va_t threads);
 
+// ---- grow.c ----
+
 // Makes the tables for a program that grows from sz to new_sz; drops what a program that shrinks no longer
 // needs, pages included. Growing fails with nothing done. And the same for tables alone, or pages alone, of
 // any part of it: space_grow(root, from, to) and space_shrink(root, to, from, resident) with multiples of
-// TABLE_SPAN; space_drop. How many pages were dropped is subtracted from *resident (struct proc), unless that
-// is 0. Dropping needs the pager's lock, which goes by what struct proc says of the program's size: that must
-// change in the same session.
+// TABLE_SPAN; space_drop, which also serves for the libOS's own pages. How many pages were dropped is
+// subtracted from *resident (struct proc), unless that is 0. Dropping needs the pager's lock, which goes by
+// what struct proc says of the program's size: that must change in the same session.
 bool space_grow(ppn_t root, u64 sz, u64 new_sz);
 void space_shrink(ppn_t root, u64 sz, u64 new_sz, u32 *resident);
 void space_drop(ppn_t root, va_t from, va_t to, u32 *resident);
+
+// ---- space.c, for both ----
+
+// n new pages, not zeroed, to be tables: all or none. Outside pager_enter and leave.
+bool space_alloc(ppn_t *ppn, u32 n);
 
 // Frees n pages that nobody binds, at most EXO_BATCH_MAX. If one is the disk's still, once the request is
 // over.
@@ -72,5 +79,9 @@ ppn_t space_scratch(void);
 // operation was refused, the rest of that call is not done and false is returned.
 bool batch_add(u32 op, ppn_t root, va_t va, ppn_t ppn, u32 bits);
 bool batch_flush(void);
+
+// Room for EXO_BATCH_MAX operations that the kernel can write to: for a batch of one's own, while none
+// gathers. space_free_pages() uses it, too.
+struct exo_op *batch_ops(void);
 
 #endif
