@@ -98,7 +98,7 @@ HFLAGS := -std=gnu11 -O1 -g $(WARN) -MMD -MP -Iuser -I. -Ikernel/include -Ikerne
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 flags = $(if $(filter kernel/%,$1),$(KFLAGS),\
-    $(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB) labs/%,$1),$(UFLAGS),$(LFLAGS)))
+    $(if $(findstring /image/,$1),$(LFLAGS),$(if $(filter $(foreach p,$(UPROGS) $(TESTPROGS) xv6,user/$p.c user/$p/%) $(ULIB) labs/%,$1),$(UFLAGS),$(LFLAGS))))
 
 # Everything compiled is newer than this, which is newer than the last change of what compiles it.
 BASIS := $(BUILD)/flags Makefile
@@ -215,6 +215,17 @@ $(OUT)/$1.elf: $$(call objects,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[c
 endef
 $(foreach i,$(IMAGES),$(eval $(call image_rule,$i)))
 
+# Images that a lab's tests boot beside or in place of the Unix libOS: labs/NAME/image/IMAGE.c, with the files of libos/
+# that labs/NAME/image/libos names.
+LABIMAGES := $(wildcard labs/*/image/*.c)
+define lab_image_rule
+$(OUT)/$(basename $(notdir $1)).elf: $$(call objects,$1 $$(shell cat $(dir $1)libos) $$(wildcard user/rt/*.[cS])) user/rt/image.ld
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x8000 \
+	    -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach f,$(LABIMAGES),$(eval $(call lab_image_rule,$f)))
+
 $(OUT)/unix.elf: $(call objects,$(sort $(wildcard libos/*.[cS]) $(SUPPLIED))) libos/unix.ld
 	$(call say,LD $@)
 	$(Q)$(CC) $(LFLAGS) $(LINK) -Wl,-T,libos/unix.ld -o $@ $(filter %.o,$^)
@@ -228,9 +239,9 @@ $(BUILD)/tools/%.c.o: %.c $(BASIS)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HFLAGS) -O2 -fno-strict-aliasing -c -o $@ $<
 
-TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c,$(wildcard mkfs/*.c)) user/first/label.c \
+TOOLSRCS := $(filter-out mkfs/mkfs.c mkfs/fsck.c mkfs/cuts.c,$(wildcard mkfs/*.c)) user/first/label.c \
     $(call there,$(patsubst %,libos/%.c,super direct fs inode dir path))
-MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c)
+MKFS := $(call there,mkfs/mkfs.c mkfs/fsck.c mkfs/cuts.c)
 $(MKFS:mkfs/%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tools/mkfs/%.c.o $(TOOLSRCS:%=$(BUILD)/tools/%.o)
 	$(Q)$(HOSTCC) -o $@ $^
 
@@ -337,7 +348,7 @@ SEEDS  ?=
 SUBMIT ?=
 
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
-lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/offsets.json $(PROGRAMS) \
+lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) \
     $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 
 grade: lab-base

@@ -35,19 +35,20 @@ class Test:
     it; check: a generator of claims, given a Seen; part: of the lab, for a subtotal; limit: milliseconds of the guest's
     time; status: exit status expected; hidden: not shown to students before the end; mem, unix (of its line in the
     manifest), swap, lines, raws, images: the machine; files: {name: bytes} that its disk has, given a function as
-    Seen.fresh; size: of the disk; plant: what lies in raw extents, {name: bytes} of a seed; seeds: whether slices of
+    Seen.fresh; size: of the disk; disk: makes it in its own way, given a lab.Maker; tape: blocks that the kernel has for
+    what is written to it (Seen.tape()); plant: what lies in raw extents, {name: bytes} of a seed; seeds: whether slices of
     drawn lengths must make no difference; stops: whether an environment that the kernel stops is a failure; kernel: one of
     labs/NAME/kernels/. The machine is then booted a second time, with the sound one: Seen.sound."""
 
     def __init__(self, name, points, promise, run, check, part='', limit=300, status=0, hidden=False, mem='64M',
                  unix='envs=100', swap=None, trace_kb=16384, args='', seeds=True, cpus=1, wall=120, lines=(), images=(),
-                 raws=(), plant=None, kernel='', stops=True, files=None, size=None):
+                 raws=(), plant=None, kernel='', stops=True, files=None, size=None, disk=None, tape=0):
         self.name, self.points, self.promise, self.run, self.check = name, points, promise, run, check
         self.part, self.limit, self.status, self.hidden, self.mem = part, limit, status, hidden, mem
         self.unix, self.swap, self.trace_kb, self.args, self.seeds = unix, swap, trace_kb, args, seeds
         self.cpus, self.wall, self.lines, self.images, self.files = cpus, wall, lines, images, files
         self.raws, self.plant, self.kernel, self.stops = raws, plant, kernel, stops
-        self.size = size or ('16M' if swap else '8M')
+        self.size, self.disk, self.tape = size or ('16M' if swap else '8M'), disk, tape
 
 
 class Claim:
@@ -176,6 +177,17 @@ class Seen:
         if self.evidence.ram[at:at + 8] != self.disk_magic:
             raise LookupError('the disk is not where it was put')
         return self.evidence.ram[at:at + size]
+
+    def tape(self):
+        """What was written to the disk: a block's number and its new data, or None for a flush; in their order."""
+        raw = self.disk()[-self.test.tape * PAGE:]
+        entries, at = self.layout.defines['TAPE_ENTRIES'], self.layout.defines['TAPE_BLOCKS'] * PAGE
+        n, lost = struct.unpack_from('<QQ', raw)
+        if lost:
+            raise LookupError(f'it wrote to the disk {n} times, more than there is room for')
+        for block in struct.unpack_from(f'<{entries}Q', raw, 32)[:n]:
+            yield None if block == U64 else (block, raw[at:at + PAGE])
+            at += 0 if block == U64 else PAGE
 
     def describe(self, r):
         """One record, for people."""

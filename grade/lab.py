@@ -49,12 +49,13 @@ class Lab:
                           f'which lab? LAB=NAME; there are: {" ".join(labs)}')
         with open(f'{self.folder}/files', encoding='utf-8') as f:
             self.files = f.read().split()
-        self.tests, self.image, self.floor = [], 'unix', 0
+        self.tests, self.image, self.also, self.floor = [], 'unix', (), 0
         for path, hidden in (('tests', False), ('hidden', True)):
             if os.path.isfile(f'{self.folder}/{path}.py'):
                 module = self.load(path)
                 self.image = getattr(module, 'IMAGE', self.image)
                 self.floor = getattr(module, 'FLOOR', self.floor)
+                self.also = getattr(module, 'ALSO', self.also)  # more images that are built of the submission
                 for test in module.TESTS:
                     test.hidden = test.hidden or hidden
                     self.tests.append(test)
@@ -145,7 +146,7 @@ def build_lab(lab, submit, options, out):
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
     made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
                            f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
-                           f'{out}/{lab.image}.img'], cwd=TOP, env=env,
+                           *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
@@ -209,7 +210,36 @@ def write_files(folder, files):
     return [f'{folder}/{name}' for name in files]
 
 
+class Maker:
+    """What a test can make its disk with, if it makes it in its own way."""
+
+    def __init__(self, lab, test, seed, options, out, path):
+        self.lab, self.test, self.seed, self.options, self.out, self.path = lab, test, seed, options, out, path
+
+    def fresh(self, i):
+        return graded.fresh(self.seed, i)
+
+    def usual(self):
+        """The disk that it would have."""
+        make_usual(self.lab, self.test, self.seed, self.options, self.out, self.path)
+
+    def boot(self, test):
+        """What is seen of another test's run, with this one's seed."""
+        return boot(self.lab, test, self.seed, 0, self.options, self.out)
+
+
 def make_disk(lab, test, seed, options, out, disk):
+    make = Maker(lab, test, seed, options, out, disk)
+    if test.disk:
+        test.disk(make)
+    else:
+        make.usual()
+    if test.tape:
+        with open(disk, 'r+b') as f:
+            f.truncate(os.path.getsize(disk) + test.tape * graded.PAGE)
+
+
+def make_usual(lab, test, seed, options, out, disk):
     if not first_boots(lab, test):
         subprocess.run([f'{options.build}/mkfs', '-o', disk, '-s', '2M', '--boot', f'{out}/{lab.image}.img', '--raw',
                         'test=1M', '--fs-size', '0'], check=True, cwd=TOP)
@@ -246,7 +276,7 @@ def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
         os.unlink(ram)
     args = ['unattended', 'trace=fill', f'trace_kb={test.trace_kb}', f'limit={test.limit}', test.args,
             f'run={test.run.format(seed=seed)}' if test.run else '', f'fresh={seed}',
-            f'seed={schedule}' if schedule and test.seeds else '']
+            f'seed={schedule}' if schedule and test.seeds else '', f'tape={test.tape}' if test.tape else '']
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
                      extra=run.ICOUNT if test.cpus == 1 else [])
     command = run.qemu_command(config, options.build, disk, None, ram)

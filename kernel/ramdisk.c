@@ -1,7 +1,11 @@
 // A disk that lies in RAM, where the host has put the image: for runs that must repeat. It completes a
 // request at once or, with a seed, after 50 us to 5 ms drawn from it, so that requests overtake one another
 // as on a device.
+//
+// With the boot argument tape=N the image's last N blocks are no part of the disk: a struct disk_tape begins
+// there, and keeps what was written, in the order in which it was, for power cuts to be tried.
 #include "disk.h"
+#include <exo/trace.h>
 
 enum { DEPTH = 8 };
 
@@ -9,6 +13,7 @@ static u8 *image;
 static u64 rng; // 0: no delays
 static struct exo_req *flight[DEPTH];
 static u64 next_due = ~0UL; // of them
+static struct disk_tape *tape;
 
 static u64 draw(void) // xorshift64
 {
@@ -18,11 +23,24 @@ static u64 draw(void) // xorshift64
     return rng;
 }
 
+// What finds no room is counted all the same.
+static void tape_add(u64 entry, const u8 *data) {
+    u64 i = tape->n++;
+    if (i >= TAPE_ENTRIES || (data && tape->ndata >= tape->room)) {
+        tape->lost++;
+        return;
+    }
+    tape->entry[i] = entry;
+    if (data) __builtin_memcpy((u8 *)(tape + 1) + tape->ndata++ * EXO_PAGE, data, EXO_PAGE);
+}
+
 static void finish(struct exo_req *r) {
+    if (tape && r->op == DISK_FLUSH) tape_add(TAPE_FLUSH, NULL);
     for (u32 i = 0; i < r->count; i++) {
         u8 *block = image + (r->block + i) * EXO_PAGE, *page = ppn_to_va(r->ppns[i]);
         bool in = r->op == DISK_READ;
         __builtin_memcpy(in ? page : block, in ? block : page, EXO_PAGE);
+        if (tape && !in) tape_add(r->block + i, page);
     }
     disk_complete(r, 0);
 }
@@ -63,6 +81,13 @@ bool ramdisk_open(struct disk *d) {
     image = pa_to_va(r->start);
     rng = boot_number("disk", 0);
     next_due = ~0UL;
-    *d = (struct disk){(r->end - r->start) / EXO_PAGE, 0, DEPTH, ramdisk_start, ramdisk_poll, ramdisk_due};
+    u64 blocks = (r->end - r->start) / EXO_PAGE, kept = boot_number("tape", 0);
+    tape = NULL;
+    if (kept > TAPE_BLOCKS && kept < blocks) {
+        blocks -= kept;
+        tape = (struct disk_tape *)(image + blocks * EXO_PAGE);
+        tape->room = kept - TAPE_BLOCKS;
+    }
+    *d = (struct disk){blocks, 0, DEPTH, ramdisk_start, ramdisk_poll, ramdisk_due};
     return true;
 }

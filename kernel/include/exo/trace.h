@@ -87,7 +87,25 @@ struct evidence {
     struct trace_ring ring[EXO_NHART];
 };
 
+/*
+ * What was written to a disk in RAM, at its image's end (boot argument tape=N: the last N blocks, which are zero
+ * at first). An entry is a block of the disk, or TAPE_FLUSH; in the order in which they completed. The data of those
+ * blocks lie after it, in the same order.
+ */
+#define TAPE_FLUSH   (~(u64)0)
+#define TAPE_BLOCKS  4
+#define TAPE_ENTRIES (TAPE_BLOCKS * EXO_PAGE / 8 - 4)
+
+struct disk_tape {
+    u64 n;     /* entries there should be */
+    u64 lost;  /* of them, for want of room */
+    u64 ndata; /* blocks of data */
+    u64 room;  /* for them */
+    u64 entry[TAPE_ENTRIES];
+};
+
 _Static_assert(sizeof(struct trace_rec) == 64, "trace record");
+_Static_assert(sizeof(struct disk_tape) == TAPE_BLOCKS * EXO_PAGE, "struct disk_tape");
 #endif
 
 #endif
