@@ -181,11 +181,11 @@ class Seen:
     def tape(self):
         """What was written to the disk: a block's number and its new data, or None for a flush; in their order."""
         raw = self.disk()[-self.test.tape * PAGE:]
-        entries, at = self.layout.defines['TAPE_ENTRIES'], self.layout.defines['TAPE_BLOCKS'] * PAGE
+        at = self.layout.defines['TAPE_BLOCKS'] * PAGE
         n, lost = struct.unpack_from('<QQ', raw)
         if lost:
             raise LookupError(f'it wrote to the disk {n} times, more than there is room for')
-        for block in struct.unpack_from(f'<{entries}Q', raw, 32)[:n]:
+        for block in struct.unpack_from(f'<{n}Q', raw, 32):
             yield None if block == U64 else (block, raw[at:at + PAGE])
             at += 0 if block == U64 else PAGE
 

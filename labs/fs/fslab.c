@@ -40,9 +40,9 @@ static void sync_file(const char *name) {
 }
 
 // n bytes that derive from a value; `apart`: so many bytes past the beginning of a page.
-static char *bytes(uint64 value, int apart) {
+static char *bytes(uint64 value, int n, int apart) {
     char *to = (char *)words + apart;
-    for (int i = 0; i < (PAGES - 1) * 512; i++) {
+    for (int i = 0; i * 8 < n; i++) {
         uint64 word = value + (uint64)i * STEP;
         memmove(to + i * 8, &word, 8);
     }
@@ -66,7 +66,7 @@ static void make(const char *name, uint64 value, int n, int apart) {
     int fd = open(name, O_CREATE | O_WRONLY | O_TRUNC);
     if (fd < 0) return; // in a directory that is not there
     call();
-    need(write(fd, bytes(value, apart), n) == n, "write fails");
+    need(write(fd, bytes(value, n, apart), n) == n, "write fails");
     close(fd);
 }
 
@@ -75,7 +75,7 @@ static void append(const char *name, uint64 value, int n, int apart) {
     call();
     if (size < 0 || size > 30000) return;
     int fd = open(name, O_WRONLY | O_APPEND);
-    need(fd >= 0 && write(fd, bytes(value, apart), n) == n, "write fails");
+    need(fd >= 0 && write(fd, bytes(value, n, apart), n) == n, "write fails");
     close(fd);
 }
 
@@ -136,7 +136,7 @@ static int bare(uint64 seed) {
             call();
             unlink(name);
         }
-        append(name, r, 4096 * (4 + (int)(r >> 8) % 3), 0);
+        append(name, r, 4096 * (4 + (int)((r >> 8) % 3)), 0);
         make(name_of(r / 7 % 6), r, 4096 * (4 + (int)((r >> 16) % 5)), 0);
         if (i % 3 == 2) sync_file("sync");
     }
@@ -165,14 +165,14 @@ static int together(uint64 seed) {
         calls = 0;
         call();
         need(mkdir(dir) == 0 && chdir(dir) == 0, "cannot make a directory");
-        for (uint64 i = 0; i < 12; i++) {
+        for (uint64 i = 0; i < 16; i++) {
             uint64 r = fresh(seed, who * 100 + i);
-            make(name_of(r % 5), r, 1 + (int)(r >> 8) % 5000, 8);
+            make(name_of(r % 5), r, 1 + (int)((r >> 8) % 5000), 8);
             if (r >> 32 & 1) {
                 call();
                 unlink(name_of(r / 5 % 5));
             }
-            if (i % 4 == 3) sync_file(".");
+            if (i % 2 == 1) sync_file(".");
         }
         exit(0);
     }
@@ -199,18 +199,30 @@ static int full(uint64 seed) {
     return 0;
 }
 
-// Twelve processes want what they have written to be durable, all at a time.
+// Twelve processes have written something, and want it to be durable, all at a time.
 static int group(uint64 seed) {
+    int ready[2], go[2];
+    char c[12];
     enter();
+    pipe(ready);
+    pipe(go);
     for (who = 1; who < 13; who++) {
         if (must_fork()) continue;
         static char name[] = "g0";
         name[1] = (char)('a' + who);
-        make(name, fresh(seed, who), 100, 8);
-        int fd = open(name, O_RDONLY);
+        make(name, fresh(seed, who), 96, 8);
+        int fd = open(name, O_WRONLY | O_APPEND);
+        call();
+        need(write(fd, bytes(fresh(seed, 100 + who), 8, 8), 8) == 8, "write fails");
+        write(ready[1], c, 1);
+        read(go[0], c, 1);
         need(fsync(fd) == 0, "fsync fails");
+        exo_mark(MARK_SYNC | who << 16, calls);
         exit(0);
     }
+    for (int i = 0; i < 12; i++) read(ready[0], c, 1);
+    exo_mark(MARK_SYNC, 0);
+    write(go[1], c, 12);
     while (wait(0) >= 0) continue;
     return 0;
 }

@@ -21,7 +21,7 @@ static ppn_t root;
 static u32 extent, next_page;
 static struct cuts_head *head;
 static const u8 *base, *writes;
-static const struct cut *cuts;
+static const u8 *cuts;
 
 void rt_fault(struct exo_uarea *ua) {
     print("recover: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
@@ -62,6 +62,10 @@ static u8 *new_page(ppn_t *ppn) {
     return (u8 *)va;
 }
 
+static const struct cut *cut_at(u32 n) {
+    return (const struct cut *)(cuts + (u64)(n / CUTS_A_BLOCK) * EXO_PAGE) + n % CUTS_A_BLOCK;
+}
+
 static void read_extent(void) {
     for (extent = 0; extent < EXO_WORDS->nexts; extent++)
         if (EXO_EXTS[extent].count && EXO_EXTS[extent].account == self_account()) break;
@@ -79,7 +83,7 @@ static void read_extent(void) {
     if (head->magic != CUTS_MAGIC) die("these are no cuts");
     base = (u8 *)MEMORY_VA + EXO_PAGE;
     writes = base + (u64)head->nblocks * EXO_PAGE;
-    cuts = (const struct cut *)(writes + (u64)head->nwrites * EXO_PAGE);
+    cuts = writes + (u64)head->nwrites * EXO_PAGE;
 }
 
 // ---- the disk, and the cache over it ----
@@ -268,16 +272,16 @@ static void set_aside(u32 n) {
 }
 
 static void try_cut(u32 n) {
-    make_disk(&cuts[n]);
+    make_disk(cut_at(n));
     int err = recover();
     u32 wrote = nwritten;
     set_aside(wrote);
     report(n, "", err, wrote, err ? AGAIN_ERROR : once_more());
     if (err || wrote == 0 || n % 3) return;
     // The power goes once more, after so many of its writes; what no flush has confirmed may be lost.
-    u64 draw = label_sum(n, &cuts[n], sizeof cuts[n]);
+    u64 draw = label_sum(n, cut_at(n), sizeof(struct cut));
     u32 done = 1 + (u32)(draw >> 8) % wrote;
-    make_disk(&cuts[n]);
+    make_disk(cut_at(n));
     for (u32 i = 0; i < done; i++)
         if (i < before[done - 1].sure || draw >> (16 + i % 40) & 1) disk[before[i].block] = before[i].data;
     err = recover();
@@ -287,7 +291,7 @@ static void try_cut(u32 n) {
 int main(void);
 
 int main(void) {
-    root = EXO_ENVS[self() & EXO_EID_INDEX].root;
+    root = EXO_ENVS[first_self(&rt()->first) & EXO_EID_INDEX].root;
     read_extent();
     torn = new_page(0);
     hash_base();
