@@ -220,8 +220,9 @@ class Maker:
         return graded.fresh(self.seed, i)
 
     def usual(self):
-        """The disk that it would have."""
+        """The disk that it would have: its path."""
         make_usual(self.lab, self.test, self.seed, self.options, self.out, self.path)
+        return self.path
 
     def boot(self, test):
         """What is seen of another test's run, with this one's seed."""
