@@ -79,10 +79,11 @@ class Lab:
 # ---- building ----
 
 def find(lab, submit, name):
-    """A submission's file: as in the tree, or by its last name alone."""
-    for path in (f'{submit}/{name}', f'{submit}/{os.path.basename(name)}'):
-        if os.path.isfile(path) and not os.path.islink(path):
-            return path
+    """A submission's file: as in the tree, or by its last name alone; nothing that only a link leads to."""
+    inside = os.path.realpath(submit)
+    for path in (name, os.path.basename(name)):
+        if os.path.isfile(f'{submit}/{path}') and os.path.realpath(f'{submit}/{path}') == f'{inside}/{path}':
+            return f'{submit}/{path}'
     raise Refused(f'the submission has no {os.path.basename(name)}; lab {lab.name} is: {" ".join(lab.files)}')
 
 
@@ -117,25 +118,38 @@ def sandbox(out, seconds):
     return command + limits
 
 
-def check_read(out):
-    """What the compiler and the assembler read for the submission: its own files, public headers, the compiler's."""
-    allowed = [os.path.realpath(f'{out}/src') + '/', os.path.realpath(f'{out}/sub') + '/']
+def read_by(path):
+    """The files that a list of the compiler's or the assembler's names, as make would understand it."""
+    with open(path, encoding='utf-8', errors='replace') as f:
+        text = f.read().replace('\\\n', ' ')
+    words = re.findall(r'(?:\\.|[^\s\\])+', text)
+    return [re.sub(r'\\(.)', r'\1', w).replace('$$', '$') for w in words if not w.endswith(':')]
+
+
+def may_read(name, out, source, compilers):
+    """Whether a submission may read a file: its own, a public header, one of the compiler's."""
+    top = os.path.realpath(TOP)
+    path = os.path.normpath(os.path.join(top, name))
+    if name == os.path.basename(source) or re.fullmatch(r'/tmp/cc\w+\.s', name) or path.startswith(compilers):
+        return True  # the first two: what the assembler calls its input
+    if path != os.path.realpath(path) or not os.path.isfile(path):
+        return False  # by way of a link, or of what is there for the compiler alone (/proc)
+    local = os.path.relpath(path, top)
+    return path.startswith(tuple(os.path.realpath(f'{out}/{d}') + '/' for d in ('src', 'sub'))) or \
+        (path.endswith('.h') and (local.startswith(tuple(READABLE)) or local.endswith('/include/offsets.h')))
+
+
+def check_read(out, cross):
+    """What was read for the submission is listed in .cpp by the compiler, in .as by the assembler."""
+    said = subprocess.run([f'{cross}gcc', '-print-file-name=include'], stdout=subprocess.PIPE, check=True).stdout.decode()
+    compilers = os.path.normpath(os.path.dirname(said.strip())) + '/'
     for folder, _, files in os.walk(f'{out}/sub'):
-        for name in files:
-            if not name.endswith(('.cpp', '.as')):
-                continue
-            with open(f'{folder}/{name}', encoding='utf-8', errors='replace') as f:
-                words = f.read().replace('\\\n', ' ').split()
-            for word in words:
-                path = os.path.realpath(os.path.join(TOP, word.rstrip(':')))
-                local = os.path.relpath(path, TOP)
-                if word.endswith(':') or path.startswith(tuple(allowed)) or not os.path.isfile(path):
-                    continue
-                if path.endswith('.h') and (local.startswith(tuple(READABLE)) or local.endswith('/include/offsets.h') or
-                                            '/lib/gcc' in path):
-                    continue
-                raise Refused(f'{os.path.relpath(folder + "/" + name, out)[4:].rsplit(".", 2)[0]} reads {local}: a '
-                              'submission may read its own files and the headers of libos/, user/ and kernel/include/')
+        for listed in [f for f in files if f.endswith(('.cpp', '.as'))]:
+            source = os.path.relpath(f'{folder}/{listed}', f'{out}/sub').rsplit('.', 2)[0]
+            for name in read_by(f'{folder}/{listed}'):
+                if not may_read(name, out, source, compilers):
+                    raise Refused(f'{source} reads {name}: a submission may read its own files and the headers of libos/, '
+                                  'user/ and kernel/include/')
 
 
 def build_lab(lab, submit, options, out):
@@ -150,7 +164,7 @@ def build_lab(lab, submit, options, out):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
-        check_read(out)
+        check_read(out, options.cross)
     if made.returncode:
         said = [line for line in text.rstrip().split('\n') if not line.startswith(('  CC', '  AS', '  LD', 'make: '))]
         raise Refused('it does not build:\n' + '\n'.join(said[:30]))

@@ -124,7 +124,11 @@ def refused(options):
              'an error': ({'fork.c': 'int x', 'cow.c': ''}, r'it does not build:\nlibos/fork\.c:1:'),
              'a symbol too few': ({'fork.c': '', 'cow.c': ''}, r'undefined reference to .sys_fork'),
              'a header of its own choice': ({'fork.c': '#include "/etc/passwd"\n', 'cow.c': ''}, r'reads .*etc/passwd'),
-             'the reference': ({'fork.c': '#include "libos/fork.c"\n', 'cow.c': ''}, r'reads libos/fork\.c')}
+             'what its compiler calls otherwise': ({'fork.c': f'#include "/proc/self/cwd/labs/fork/tests.py"\n', 'cow.c': ''},
+                                                   r'reads /proc/self/cwd'),
+             'the same, by the assembler': ({'fork.c': '__asm__(".incbin \\"/proc/self/cwd/labs/fork/tests.py\\"");\n',
+                                             'cow.c': ''}, r'reads /proc/self/cwd'),
+             'the reference': ({'fork.c': '#include "libos/fork.c"\n', 'cow.c': ''}, r'reads .*libos/fork\.c')}
     for name, (files, pattern) in cases.items():
         folder = f'{options.build}/lab/labtest.files'
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,6 +142,11 @@ def refused(options):
             raise Wrong(f'{name}: expected {pattern}, saw {said[-300:]}')
         with open(f'{options.build}/lab/labtest/prairielearn.json', encoding='utf-8') as f:
             expect('gradable', False, json.load(f)['gradable'])
+    shutil.rmtree(folder)
+    os.makedirs(folder)
+    os.symlink(os.path.abspath('libos'), f'{folder}/libos')
+    status, said = run(options, '--submit', folder)
+    expect('a link to the reference', (2, True), (status, 'the submission has no fork.c' in said))
     status, said = run(options, '--test', 'nosuch')
     expect('status for a test that is not', 2, status)
 
