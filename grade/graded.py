@@ -15,6 +15,8 @@ import machine
 
 LIMIT_STATUS, FULL_STATUS, PANIC_STATUS = 5, 4, 3  # of QEMU: user/first.c, trace.h, the kernel's panic()
 PROGRAM_END = 0x3fe00000
+UNIX = 2     # the Unix library OS's account
+ENV_RUN = 0  # of env_ctl
 PAGE = 4096
 U64 = (1 << 64) - 1
 WRITE, EXEC = machine.WRITE, machine.EXEC
@@ -26,6 +28,24 @@ def fresh(seed, i):
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9 & U64
     z = (z ^ z >> 27) * 0x94d049bb133111eb & U64
     return z ^ z >> 31
+
+
+def sum_of(values):
+    """As the labs' programs fold what they have."""
+    total = 0
+    for v in values:
+        total = (total * 31 + v) & U64
+    return total
+
+
+def births(seen):
+    """(record, machine, parent, child) whenever a process of the test sets another running."""
+    run = seen.number('env_ctl')
+    for r, m in seen.replay():
+        if r.event == run and r.w[1] == ENV_RUN and r.eid in m.envs and r.w[0] in m.envs:
+            parent, child = m.envs[r.eid], m.envs[r.w[0]]
+            if parent in m.of(UNIX)[1:]:  # the first is init
+                yield r, m, parent, child
 
 
 class Test:

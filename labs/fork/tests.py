@@ -1,19 +1,10 @@
 """What the fork lab promises, and how each promise is seen. The programs are in forklab.c."""
-from graded import PAGE, PROGRAM_END, U64, WRITE, Test, at_most, equal, fresh, holds
+from graded import PAGE, PROGRAM_END, U64, UNIX, WRITE, Test, at_most, births, equal, holds, sum_of
 
 PAGES = 48
-UNIX = 2  # the library OS's account
-ENV_RUN = 0
 
 
 # ---- what the right answers are ----
-
-def sum_of(values):
-    total = 0
-    for v in values:
-        total = (total * 31 + v) & U64
-    return total
-
 
 def data(seen):
     return [seen.fresh(p) for p in range(PAGES)]
@@ -32,16 +23,6 @@ def changed(seen, side):
 
 def program(m, env):
     return m.spaces[env.root].pages(0, PROGRAM_END)
-
-
-def births(seen):
-    """(record, machine, parent, child) whenever the test's process sets a child running."""
-    run = seen.number('env_ctl')
-    for r, m in seen.replay():
-        if r.event == run and r.w[1] == ENV_RUN and r.eid in m.envs and r.w[0] in m.envs:
-            parent, child = m.envs[r.eid], m.envs[r.w[0]]
-            if parent in m.of(UNIX)[1:]:  # the first is init
-                yield r, m, parent, child
 
 
 def bind_nothing_twice(seen):

@@ -1,19 +1,11 @@
 """What the pager lab promises, and how each promise is seen. The programs are in pagerlab.c."""
-from graded import PAGE, PROGRAM_END, U64, Test, at_least, at_most, equal, fresh, holds
+from graded import PAGE, PROGRAM_END, U64, UNIX, Test, at_least, at_most, births, equal, fresh, holds, sum_of
 
-UNIX = 2  # the library OS's account
 MOST, HOT = 2000, 24
 READ, WRITE, FAULT = 0, 1, 0
-ENV_RUN = 0
 
 
 # ---- what the right answers are ----
-
-def sum_of(values, total=0):
-    for v in values:
-        total = (total * 31 + v) & U64
-    return total
-
 
 def data(seed, n):
     return [fresh(seed, i) for i in range(n)]
@@ -50,16 +42,6 @@ def paged(seen, least):
     swap = Swap(seen)
     yield at_least('pages that the kernel saw written to the swap extent', least, swap.blocks[WRITE], must=True)
     yield at_least('pages that it saw read from there', least, swap.blocks[READ], must=True)
-
-
-def births(seen):
-    """(record, machine, parent, child) whenever a process of the test sets another running."""
-    run = seen.number('env_ctl')
-    for r, m in seen.replay():
-        if r.event == run and r.w[1] == ENV_RUN and r.eid in m.envs and r.w[0] in m.envs:
-            parent, child = m.envs[r.eid], m.envs[r.w[0]]
-            if parent in m.of(UNIX)[1:]:  # the first is init
-                yield r, m, parent, child
 
 
 def given_back(seen):
