@@ -187,7 +187,7 @@ def ticks(seen):
     inside = [r for r in ends if r.w[2] >= LIBOS]
     yield none_stopped(seen)
     yield no_kernel(seen)
-    yield at_least('ends of a slice inside the library OS, on the way in or back', 20, len(inside), must=True)
+    yield at_least('ends of a slice inside the library OS, on the way in or back', 5, len(inside), must=True)
     yield at_least('exceptions', CALLS + PAGES, len(in_program(p.faults())), must=True)
     yield seen.answered('calls', calls(seen, CALLS), must=True)
     yield seen.answered('faults', h, must=True)
