@@ -60,7 +60,7 @@ class Model:
 
 
 def each_step(seen):
-    p = shown.Process(seen)
+    p = shown.process(seen)
     model, base = Model(seen, p.heap), None
     for mark, _, m in p.marks():
         if mark > 100:

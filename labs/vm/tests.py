@@ -29,11 +29,9 @@ class Process:
         self.heap = self.guard + 2 * PAGE  # a page of stack between
 
     def replay(self):
-        here = False
         for r, m in self.seen.replay():
             env = m.envs.get(self.eid)
-            here = bool(env and env.root == self.root)
-            if here:
+            if env and env.root == self.root:
                 yield r, m
 
     def marks(self):
@@ -60,9 +58,15 @@ class Process:
         return found
 
 
+def process(seen):
+    if not hasattr(seen, 'process'):
+        seen.process = Process(seen)
+    return seen.process
+
+
 def marked(seen, expected):
     """The program came through all its stretches, in order."""
-    saw = [n for n, _, _ in Process(seen).marks()]
+    saw = [n for n, _, _ in process(seen).marks()]
     return equal('stretches of the program that were begun', expected, saw, must=True)
 
 
@@ -114,7 +118,7 @@ def touched(seen):
 
 
 def demand(seen):
-    p = Process(seen)
+    p = process(seen)
     n, pages = touched(seen)
     bss = [k for k in in_order(seen, 300, 32) if seen.fresh(400 + k) & 1]
     room = seen.program.address('room')
@@ -131,7 +135,7 @@ def demand(seen):
 
 
 def zeroed(seen):
-    p = Process(seen)
+    p = process(seen)
     n, pages = touched(seen)
     yield equal('heap pages bound', len(pages), len(p.bound(p.heap, p.heap + n * PAGE)[2]), must=True)
     total = 0
@@ -168,7 +172,7 @@ def others_go_on(seen, n):
 
 
 def guard(seen):
-    p = Process(seen)
+    p = process(seen)
     top = p.heap + (seen.fresh(0) % 5 + 1) * PAGE
     for name, cause, va in [('guard_top', STORE, p.guard + PAGE - 8), ('guard_bottom', LOAD, p.guard),
                             ('past_end', STORE, top), ('far', LOAD, top + 3 * PAGE + seen.fresh(3) % 1000 * 8),
@@ -178,7 +182,7 @@ def guard(seen):
 
 
 def rights(seen):
-    p = Process(seen)
+    p = process(seen)
     i, at = seen.fresh(0) % 3, seen.program.address
     for name, cause, va in [('text', STORE, at('rights')), ('constant', STORE, at('constant') + 8 * i),
                             ('run_heap', FETCH, p.heap), ('run_untouched', FETCH, p.heap + 2 * PAGE),
@@ -213,7 +217,7 @@ def pointers(seen):
     yield seen.answered('zeros', seen.fresh(2))
     yield seen.answered('childs', seen.fresh(1), must=True)
     yield seen.answered('parents', int.from_bytes(b'abcdefgh', 'little'))
-    p = Process(seen)
+    p = process(seen)
     pages = p.bound(p.heap, p.heap + 8 * PAGE)[0]
     saw = sorted({(va - p.heap) // PAGE for va, _, _ in pages} - {7})  # which a call may look at and then be refused
     yield equal('heap pages that came to be bound: those that calls needed', [1, 2, 5], saw, 2)
@@ -240,7 +244,7 @@ def pages_sum(seen, order):
 
 
 def refuse(seen):
-    p = Process(seen)
+    p = process(seen)
     n = seen.answers.get('pages1', 0)
     yield marked(seen, [1, 2, 3, 1, 2, 3, 4])
     yield no_page_refused(seen)
@@ -273,7 +277,7 @@ def crowd(seen):
 def cost(seen):
     """The reference takes 2,435 instructions a fault, what it costs the kernel to record it included; the kernel's zeroing of the
     page is the most."""
-    p = Process(seen)
+    p = process(seen)
     at = {mark: r.time for mark, r, _ in p.marks()}
     yield marked(seen, [1, 2])
     bound = p.bound(p.heap, p.heap + 64 * PAGE)[1]
@@ -320,7 +324,7 @@ class Heap:
 
 def heap_marks(seen):
     """(mark, top, pages) as promised, beside the machine as it was."""
-    p = Process(seen)
+    p = process(seen)
     plan = Heap(seen, p.heap)
     for (mark, top, pages, _), (_, _, m) in zip(plan.marks, p.marks()):
         yield p, mark, top, pages, m
@@ -358,14 +362,14 @@ def shrink(seen):
         held.append((mark, m.held[UNIX] - base - tables_more, len(pages)))
     yield equal('pages held beyond those at the start and tables, when it was largest and after each step',
                 [n for mark, _, n in held if mark > 13], [h for mark, h, _ in held if mark > 13], 3, must=True)
-    plan = Heap(seen, Process(seen).heap)
+    plan = Heap(seen, process(seen).heap)
     for n in range(3):
         for step in range(3):
             yield seen.answered(f'left{n}.{step}', (plan.marks[7 * n + 4 + step][3] + seen.fresh(0)) & U64)
 
 
 def shared(seen):
-    p = Process(seen)
+    p = process(seen)
     yield marked(seen, [1, 2] * 3 + [3])
     yield no_doom(seen)
     for n in range(3):
@@ -379,7 +383,7 @@ def shared(seen):
 
 def paged(seen):
     n = seen.answers.get('pages', 0)
-    p = Process(seen)
+    p = process(seen)
     blocks = {1: 0, 0: 0}
     for r in seen.of('disk_end'):
         if r.w[1] >> 16 & 0xff == UNIX and r.w[1] & 0xff in blocks:
@@ -389,9 +393,7 @@ def paged(seen):
     yield at_least('pages that went to the disk', 500, blocks[1], must=True)
     yield at_least('pages that came back', 500, blocks[0], must=True)
     yield seen.answered('again', n)
-    most = 0
-    for _, m in p.replay():
-        most = max(most, m.held[UNIX])
+    most = max(m.held[UNIX] for _, m in p.replay())
     yield holds('there were more heap pages than the library OS ever held', n > most, f'{n} and {most}', must=True)
 
 
@@ -401,7 +403,7 @@ MAPS = 6
 
 
 def map_(seen):
-    p = Process(seen)
+    p = process(seen)
     yield marked(seen, [1, 2, 3])
     at = [seen.answers.get(f'at{i}', 0) for i in range(MAPS)]
     pages = [1 + seen.fresh(10 + i) % 300 for i in range(MAPS)]
@@ -436,7 +438,7 @@ def map_(seen):
 
 
 def unmap(seen):
-    p = Process(seen)
+    p = process(seen)
     a, b = 20 + seen.fresh(0) % 20, 700 + seen.fresh(1) % 200
     hole, size = 3 + seen.fresh(2) % 5, 2 + seen.fresh(3) % 6
     yield marked(seen, [1, 2, 3, 4, 5] * 2 + [6])
@@ -468,7 +470,7 @@ def unmap(seen):
 
 
 def mapfull(seen):
-    p = Process(seen)
+    p = process(seen)
     yield marked(seen, [1, 2, 1, 2, 3])
     yield no_page_refused(seen)
     maps = seen.answers.get('maps1', 0)

@@ -59,12 +59,15 @@ static uint64 sum_words(const struct page *p) {
 
 // ---- faults ----
 
-// Pages that the libOS takes back full of this are to come again without.
+// Pages that a process had, full of this, are to come again without.
 static void leave_dirt(uint64 seed, int pages) {
-    struct page *p = (struct page *)must_grow((uint64)pages * PAGE);
-    for (int i = 0; i < pages; i++)
-        for (int w = 0; w < 512; w++) p[i].word[w] = fresh(seed, 900) | 1;
-    sbrk(-pages * PAGE);
+    if (must_fork() == 0) {
+        struct page *p = (struct page *)must_grow((uint64)pages * PAGE);
+        for (int i = 0; i < pages; i++)
+            for (int w = 0; w < 512; w++) p[i].word[w] = fresh(seed, 900) | 1;
+        exit(0);
+    }
+    wait(0);
 }
 
 static int demand(uint64 seed) {
