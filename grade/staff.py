@@ -10,6 +10,7 @@ For every lab: the starter builds, boots and scores its floor; the reference (th
 each of labs/NAME/mutants/ fails the tests that it names and no others; each of grade/cheats/NAME/ gets no point on the
 tests that it names. A mutant or cheat is a diff against the reference, or a file in its place, whose first lines say what
 it does and, after `caught by:`, which tests must catch it (`none: ` and a reason: it is refused before any test).
+`quick`, for `make test`, leaves out the mutants, and tries two tests of each cheat.
 """
 import argparse
 import os
