@@ -153,7 +153,7 @@ def refused(options):
 
 # What a student's fork() does wrong, and what the grader must say of it.
 BROKEN = {
-    'crash': ('*(volatile int *)me()->pid = 1;', [r'store page fault at 0x2', r'broken\(\) at fork\.c:\d+', r'sys_fork\(\) at fork\.c:\d+']),
+    'crash': ('*(volatile int *)(u64)me()->pid = 1;', [r'store page fault at 0x2', r'broken\(\) at fork\.c:\d+', r'sys_fork\(\) at fork\.c:\d+']),
     'loop': ('for (;;) __asm__ volatile("");', [r'no progress', r'broken\(\) at fork\.c:\d+|sys_fork\(\) at fork\.c:\d+']),
     'deadlock': ('wake_wait(wake_read(), ~0ul);', [r'deadlock: nobody could run any more']),
     'double': ('__atomic_fetch_or(&UAREA->mask, 1, __ATOMIC_SEQ_CST); *(volatile int *)(u64)me()->pid = 1;', [r'the kernel stopped environment|fault while one was']),
