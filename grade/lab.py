@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 
 import evidence
 import graded
@@ -364,6 +365,11 @@ def do_test(lab, test, seed, schedule, options, out):
             record['events'] = seen.events()
     except (evidence.NoEvidence, LookupError, ValueError) as error:
         points, status, why = 0, 'error', [f'what the kernel recorded is not as it should be: {error!r}']
+    except Exception as error:  # one test that cannot be judged must not cost the others  # pylint: disable=broad-except
+        where = ', '.join(f'{os.path.basename(f.filename)}:{f.lineno}' for f in traceback.extract_tb(error.__traceback__))
+        said = getattr(error, 'stderr', None)
+        points, status, why = 0, 'error', [f'the grader itself failed: {error!r}, at {where}'] + (
+            [said.decode(errors='replace')] if said else [])
     record.update(points=points, status=status, why=why, host_ms=round((time.monotonic() - began) * 1000))
     record['again'] = f'make grade LAB={lab.name} TEST={test.name} SEED={seed}' + \
         (f' SEEDS={schedule}-{schedule}' if schedule else '') + \
