@@ -317,24 +317,29 @@ $(BUILD)/host/test_lock $(BUILD)/host/test_lock.o: SANITIZE := -fsanitize=undefi
 
 # Tests of the libOS's borders are grade/stubs.py's, those in QEMU run.py's, crash.py's and bench.py's; they print the
 # same lines.
-HOSTRUN = for t in $(HTESTS); do $$t; echo "done $$t $$?"; done
-GUESTNEEDS := $(BUILD)/offsets.json $(TESTIMG) $(TESTIMG:%/testfs.img=%/fsck) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+# $(call done,what,command): runs it, and says how it ended, and after how many seconds.
+done = from=$$(date +%s); $(2); echo "done $(1) $$? $$(($$(date +%s) - from))";
+HOSTRUN = for t in $(HTESTS); do $(call done,$$t,$$t) done
+# What grade/lab.py needs, but for what is made of a submission.
+LABNEEDS := $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs \
+    $(BUILD)/fsck $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+GUESTNEEDS := $(TESTIMG) $(LABNEEDS)
 GUESTRUN = $(if $(wildcard grade/run.py),\
-    $(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)'; echo "done grade/stubs.py $$?"; \
-    $(PYTHON) grade/run.py --build $(BUILD); echo "done grade/run.py $$?"; \
-    $(PYTHON) grade/crash.py --build $(BUILD); echo "done grade/crash.py $$?"; \
-    $(PYTHON) grade/bench.py --build $(BUILD) --test; echo "done grade/bench.py $$?"; \
-    $(PYTHON) grade/labtest.py --build $(BUILD); echo "done grade/labtest.py $$?"; \
-    $(PYTHON) grade/staff.py --build $(BUILD) quick; echo "done grade/staff.py $$?",:)
+    $(call done,grade/stubs.py,$(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)') \
+    $(call done,grade/run.py,$(PYTHON) grade/run.py --build $(BUILD)) \
+    $(call done,grade/crash.py,$(PYTHON) grade/crash.py --build $(BUILD)) \
+    $(call done,grade/bench.py,$(PYTHON) grade/bench.py --build $(BUILD) --test) \
+    $(call done,grade/labtest.py,$(PYTHON) grade/labtest.py --build $(BUILD)) \
+    $(call done,grade/staff.py,$(PYTHON) grade/staff.py --build $(BUILD) quick),:;)
 
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk
 
 guest-test: have-qemu all $(GUESTNEEDS)
-	@{ $(GUESTRUN); } | awk -f grade/count.awk
+	@{ $(GUESTRUN) } | awk -f grade/count.awk
 
 test: have-qemu all $(HTESTS) $(GUESTNEEDS)
-	@{ $(HOSTRUN); $(GUESTRUN); } | awk -f grade/count.awk
+	@{ $(HOSTRUN); $(GUESTRUN) } | awk -f grade/count.awk
 
 bench: have-qemu all $(GUESTNEEDS)
 	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)
@@ -348,8 +353,7 @@ SEEDS  ?=
 SUBMIT ?=
 
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
-lab-base: have-qemu have-python $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs $(BUILD)/fsck $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) \
-    $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+lab-base: have-qemu have-python $(LABNEEDS)
 
 grade: lab-base
 	@$(PYTHON) grade/lab.py --build $(BUILD) $(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
