@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ASSEMBLY = ['libos/entry.S', 'libos/thread.S', 'libos/upcall.S', 'libos/worker.S']
+ASSEMBLY = ['libos/entry.S', 'libos/fault.S', 'libos/thread.S', 'libos/upcall.S', 'libos/worker.S']
 
 
 def symbols(cross, path):

@@ -1,38 +1,10 @@
-// The C half of the upcalls: what to do about an exception, and about a program that goes on.
+// The C half of the epilogue and the prologue: what to do about a program that goes on. That of exceptions is
+// fault.c.
 #include "upcall.h"
 
-#include "crash.h"
-#include "ecall.h"
 #include "proc.h"
 #include "signal.h"
-#include "kernel/syscall.h"
-#include "vm.h"
 #include "worker.h"
-
-void upcall_fault(struct trap *);
-
-// An exception of the program, or of libOS code that follows one of the program's pointers. May come while
-// another is served. Returning continues what was interrupted.
-void upcall_fault(struct trap *t) {
-    const struct exo_frame *f = &t->frame;
-    if (__atomic_load_n(&UAREA->pending, __ATOMIC_RELAXED) & PENDING_EPILOGUE)
-        upcall_yield(0); // the slice ended while the fault frame was in use
-
-    switch (f->cause) {
-    case CAUSE_ILLEGAL:
-        if (SELF->fp_on) break;
-        upcall_fp_load(); // perhaps it was only that floating point is off
-        return;
-    case CAUSE_ECALL:
-        if (f->epc < LIBOS_TABLE && ecall_serve(t)) return;
-        break;
-    case CAUSE_FETCH_PAGE:
-    case CAUSE_LOAD_PAGE:
-    case CAUSE_STORE_PAGE:
-        if (vm_fault(f->cause, f->tval)) return;
-    }
-    crash(t);
-}
 
 void upcall_take_frame(struct context *c) {
     const volatile struct exo_frame *f = &UAREA->epilogue;

@@ -1,5 +1,6 @@
 // How a process of the libOS is entered, left and gone on with: the u-area's private part, and the calls that
-// give up the processor. upcall.S is the code; offsets that it uses stand here, beside the structure.
+// give up the processor. upcall.S is the code, and for exceptions fault.S; offsets that they use stand here,
+// beside the structure.
 //
 // One rule keeps it simple: a process has one stack of the libOS's, in use while it is in the libOS. Upcalls
 // from the program start at its top, those from libOS code go on below what is there. (A process of several
@@ -102,6 +103,22 @@ void upcall_unmask(void);
 
 // Leaves the libOS for a program that starts.
 void upcall_enter(va_t pc, va_t sp, u64 argc, va_t argv) __attribute__((noreturn));
+
+// ---- fault.S and fault.c ----
+
+// The entry for exceptions, of the program, or of libOS code that follows one of the program's pointers or
+// uses a frame of the cache for the first time; with t0 = u-area. It leaves the registers in a struct trap on
+// the libOS's stack, below what is there, and frees the kernel's frame at once: while one exception is served
+// another may come. What it returns to is told by the trap, which upcall_fault() may change (ecall.h).
+// Returning needs no call of the kernel's. If *SELF->ends is not 0, and it is the program that goes on, it
+// does so through signal_leave() and thread_resume().
+void upcall_exception(void);
+
+// Serves the exception that *t tells of, so that returning continues what was interrupted; or ends the
+// process (crash.h). If the slice ended while the kernel's frame was in use, it ends here.
+void upcall_fault(struct trap *t);
+
+// ----
 
 // For upcall.S: the program, interrupted by an abort or an epilogue, is about to go on.
 void upcall_forced_on(void);
