@@ -109,13 +109,12 @@ __asm__(".macro all op, at\n"
         "kept ld, s1\n"
         "ret\n");
 
-#define TRIES(X)                                                                               \
-    X(load_ra, 1)                                                                              \
-    X(store_sp, 2)                                                                             \
-    X(load_t0, 5)                                                                              \
-    X(store_t1, 6)                                                                             \
-    X(amo_t2, 7) X(store_s0, 8) X(load_a0, 10) X(store_a7, 17) X(load_t6, 31) X(store_s11, 27) \
-        X(load_a5, 15)
+#define TRIES(X)   \
+    X(load_ra, 1)  \
+    X(store_sp, 2) \
+    X(load_t0, 5)  \
+    X(store_t1, 6) \
+    X(amo_t2, 7) X(store_s0, 8) X(load_a0, 10) X(store_a7, 17) X(load_t6, 31) X(store_s11, 27) X(load_a5, 15)
 #define DECLARE(name, base) void do_##name(struct regs *);
 #define ENTRY(name, base)   {do_##name, base},
 

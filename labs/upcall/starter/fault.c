@@ -3,10 +3,10 @@
 // TO WRITE, by cause:
 //
 //   1. The three page faults: vm_fault().
-//   2. If the slice ended while the kernel's frame was in use, PENDING_EPILOGUE is set in UAREA->pending, and
-//      nobody else will end it: upcall_yield(0), before all else.
-//   3. CAUSE_ILLEGAL: perhaps floating point is off only (SELF->fp_on, upcall_fp_load). If it is on, it is not
-//      that.
+//   2. If the slice ended while the kernel's frame was in use, PENDING_EPILOGUE is set in
+//      UAREA->pending, and nobody else will end it: upcall_yield(0), before all else.
+//   3. CAUSE_ILLEGAL: perhaps floating point is off only (SELF->fp_on, upcall_fp_load). If it is on, it
+//      is not that.
 //   4. CAUSE_ECALL: ecall_serve() for the program's, which says whether it knew the number.
 //   5. All else, and what the others do not serve: crash(), which does not return.
 #include "upcall.h"

@@ -2,21 +2,23 @@
 //
 // TO WRITE, for part B; what is below "the rest" is there. In order:
 //
-//   1. signal_due(): of the bits in this process's `signals` those that are neither blocked nor PROC_END or
-//      PROC_LOOK. PROC_LOOK is cleared by looking; and an alarm whose time has come (SELF->alarm) is a SIGALRM
-//      sent to oneself (proc_signal), once.
-//   2. call(): c is what the program was about to do. Lay it on the program's own stack (struct frame, 16-byte
-//      aligned), if there is one (user_ok); and let c be a call of the handler that returns to SYS_sigreturn.
-//      The signal is blocked until then: what this call blocked, and nothing that was blocked before.
-//   3. signal_take(): call() for each that is due, the lowest number first. Floating point belongs into the
-//      context: upcall_fp_save() puts it into SELF->save->f. If the process is to end, it ends here.
-//   4. signal_leave(), at the end of a call or a fault, is signal_take() if one is due; a killed process ends,
-//      and at the very end thread_pass(c). signal_resume(), at the start of a slice: *SELF->save with the
-//      kernel's frame (upcall_take_frame) is what was interrupted; copy it first. thread_resume() goes on.
-//   5. sys_sigreturn(): the frame is where the handler left sp, which entry.S has put at SELF->stack - 16. The
-//      program can have changed it: look before you follow. Other signals may be due by now.
-//   6. sys_sigpause(): blocks `set` instead, sleeps (wake_wait) until a handler was called, and leaves blocked
-//      what was before; the handler is called where this call ends.
+//   1. signal_due(): of the bits in this process's `signals` those that are neither blocked nor PROC_END
+//      or PROC_LOOK. PROC_LOOK is cleared by looking; and an alarm whose time has come (SELF->alarm) is
+//      a SIGALRM sent to oneself (proc_signal), once.
+//   2. call(): c is what the program was about to do. Lay it on the program's own stack (struct frame,
+//      16-byte aligned), if there is one (user_ok); and let c be a call of the handler that returns to
+//      SYS_sigreturn. The signal is blocked until then: what this call blocked, and nothing that was
+//      blocked before.
+//   3. signal_take(): call() for each that is due, the lowest number first. Floating point belongs into
+//      the context: upcall_fp_save() puts it into SELF->save->f. If the process is to end, it ends here.
+//   4. signal_leave(), at the end of a call or a fault, is signal_take() if one is due; a killed process
+//      ends, and at the very end thread_pass(c). signal_resume(), at the start of a slice: *SELF->save
+//      with the kernel's frame (upcall_take_frame) is what was interrupted; copy it first.
+//      thread_resume() goes on.
+//   5. sys_sigreturn(): the frame is where the handler left sp, which entry.S has put at SELF->stack -
+//      16. The program can have changed it: look before you follow. Other signals may be due by now.
+//   6. sys_sigpause(): blocks `set` instead, sleeps (wake_wait) until a handler was called, and leaves
+//      blocked what was before; the handler is called where this call ends.
 #include "signal.h"
 
 #include <exo/call.h>
