@@ -205,6 +205,7 @@ def own(seen):
             for w in range(512):
                 total = (total * 31 + seen.fresh(b) + w * b) & U64
         yield seen.answered(f'sum{n}', total, must=True)
+        yield seen.answered(f'changed{n}', 0, must=True)
     yield equal('children', 3, len(first), must=True)
     yield none_stopped(seen)
 
