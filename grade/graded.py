@@ -257,6 +257,8 @@ class Seen:
         ran = collections.Counter(r.eid for r in self.of('slice_end') if r.time > late and r.w[1] == 1)
         if not any(e['eid'] for e in self.evidence.table('envs')):
             return ['nobody is left: the last environment ended, and did not end the machine']
+        if not ran and self.of('acct_gone') and not any(e['eid'] and e['account'] > 1 for e in self.evidence.table('envs')):
+            return ['the library OS ended, as often as the boot image started it']
         if not ran:
             waits = {r.eid for r in self.of('wait')}
             left = [e for e in self.evidence.table('envs') if e['eid'] in waits and e['account'] > 1]
