@@ -206,6 +206,35 @@ def notes(options):
                 print(f'  {name} {os.path.splitext(f)[0]}: {text.readline().strip().lstrip("/* ")}')
 
 
+def wrong_in_handout(lab):
+    """What a handout says of tests and points that is not so; None if all is. Students see no hidden tests."""
+    try:
+        with open(f'{lab.folder}/README', encoding='utf-8') as f:
+            text = f.read()
+    except OSError as error:
+        return str(error)
+    if not 0 < len(text.split()) <= 1200:
+        return f'{len(text.split())} words; a handout has 1 to 1200'
+    shown = {t.name: t for t in lab.tests if not t.hidden}
+    right = {f'part {p}': sum(t.points for t in shown.values() if t.part == p) for p in {t.part for t in shown.values()}}
+    right['score'] = sum(t.points for t in shown.values())
+    for what, points in re.findall(r'^ +(part \w|score): [\d.]+/([\d.]+)$', text, re.M):
+        if right.get(what) != float(points):
+            return f'{what}: expected {right.get(what)} points, saw {points}'
+    for part, points in re.findall(r'^Part (\w): .*\((\d+) points\)$', text, re.M):
+        if right.get(f'part {part}') != float(points):
+            return f'part {part}: expected {right.get(f"part {part}")} points, saw {points}'
+    for name, points, promise in re.findall(r'^ +(?:ok|FAIL) +(\w+) +[\d.]+/([\d.]+) +(.*)$', text, re.M):
+        test, promise = shown.get(name), re.sub(r' *\[\.\.\.\]$', '', promise)
+        if not test or test.points != float(points) or not test.promise.startswith(promise):
+            return f'"{name} {points} {promise}" is no line of the tests\''
+    for several, one in re.findall(rf"LAB={lab.name} TEST=(?:'([^']+)'|(\w+))", text):
+        unknown = set(several.split() or [one]) - set(shown)
+        if unknown:
+            return f'there is no test {" ".join(sorted(unknown))}'
+    return None
+
+
 class Checker:
     """Grades variants, and counts."""
 
@@ -280,9 +309,7 @@ class Checker:
         if self.options.do != 'quick':
             self.variants(lab, f'{lab.folder}/mutants', False)
         self.variants(lab, f'{TOP}/grade/cheats/{lab.name}', True)
-        handout = f'{lab.folder}/README'
-        words = len(open(handout, encoding='utf-8').read().split()) if os.path.isfile(handout) else 0
-        self.result(f'{lab.name} README', None if 0 < words <= 1200 else f'{words} words; a handout has 1 to 1200')
+        self.result(f'{lab.name} README', wrong_in_handout(lab))
 
 
 def labs():

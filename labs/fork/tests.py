@@ -181,7 +181,7 @@ TESTS = [
     Test('again', 10, 'no page is lost by a fork, a copy, an exit', 'forklab,again,{seed}', again, part='A'),
     Test('exhausted', 10, 'a fork for which there is no room fails, and leaves nothing behind', 'forklab,exhausted,{seed}',
          exhausted, part='A', unix='envs=8'),
-    Test('shares', 15, 'a fork copies no page, and leaves none writable on either side', 'forklab,isolated,{seed}', shares,
+    Test('shares', 10, 'a fork copies no page, and leaves none writable on either side', 'forklab,isolated,{seed}', shares,
          part='B'),
     Test('copies', 10, 'exactly the pages that are written to are copied', 'forklab,isolated,{seed}', copies, part='B'),
     Test('constants', 5, 'what could not be written to before cannot be now', 'forklab,constants,{seed}', constants,
