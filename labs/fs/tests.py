@@ -616,8 +616,13 @@ def replayed(torn):
         yield at_least('the number of the first of them', 11, min(new, default=0), 2)
         cuts = Cuts(seen)
         yield Claim(cuts.trouble, not cuts.trouble, must=True)
-        n = Timeline(seen).before_calls()
+        n, anchors = Timeline(seen).before_calls(), []
+        for i, (block, data) in enumerate([e for e in seen.tape() if e][:n]):
+            if block - v.start == v.log_start:
+                n = n if anchors else i + 1  # until then it is recovery that writes
+                anchors.append(struct.unpack_from('<QQQQ', data)[3])
         bad = [f'{cuts.where(i)}: fsck says: {text}' for i, text in sorted(cuts.broken.items()) if cuts.cuts[i][0] <= n]
+        yield at_least('the number in the anchor when the log had been replayed', 11, anchors[-1] if anchors else 7, 2)
         lost = [f'{cuts.where(i)}: what the log had is not in place, nor in the log'
                 for i, c in enumerate(cuts.cuts) if c[0] <= n and not c[2] and c[4] != cuts.cuts[0][4]]
         yield from some('power cuts, while the log is replayed, which leave the file system damaged', bad)
