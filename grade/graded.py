@@ -71,6 +71,14 @@ class Test:
         self.size, self.disk, self.tape = size or ('16M' if swap else '8M'), disk, tape
 
 
+class NoRun(Exception):
+    """A test's own run could not begin, as another that it needs did not end well: lines that say why, and that one's Seen."""
+
+    def __init__(self, lines, seen):
+        super().__init__('\n'.join(lines))
+        self.lines, self.seen = lines, seen
+
+
 class Claim:
     """Something promised, and what was seen of it. weight: its share; must: without it nothing else counts."""
 

@@ -345,6 +345,16 @@ def test_seed(seed, test):
     return graded.fresh(seed, sum(ord(c) << (i % 8 * 8) for i, c in enumerate(test.name))) >> 16
 
 
+def note(record, seen, status):
+    """What a record says of the run."""
+    record['trace'] = seen.evidence.hash()[0] if seen.test.cpus == 1 else ''  # several harts never do quite the same
+    last = seen.records[-1].time - seen.records[0].time
+    record['guest_ms'] = round(last / (seen.evidence.words()['timebase'] / 1000), 3)
+    record['log'] = seen.text[-2000:]
+    if status == 'error':
+        record['events'] = seen.events()
+
+
 def do_test(lab, test, seed, schedule, options, out):
     """One record for report.py."""
     began = time.monotonic()
@@ -357,12 +367,10 @@ def do_test(lab, test, seed, schedule, options, out):
         if test.kernel:
             seen.sound = boot(lab, test, values, schedule, options, out, None, f'{test.name}.sound')
         points, status, why = judge(seen)
-        record['trace'] = seen.evidence.hash()[0] if test.cpus == 1 else ''  # several harts never do quite the same
-        last = seen.records[-1].time - seen.records[0].time
-        record['guest_ms'] = round(last / (seen.evidence.words()['timebase'] / 1000), 3)
-        record['log'] = seen.text[-2000:]
-        if status == 'error':
-            record['events'] = seen.events()
+        note(record, seen, status)
+    except graded.NoRun as error:
+        points, status, why = 0, 'error', error.lines
+        note(record, error.seen, status)
     except (evidence.NoEvidence, LookupError, ValueError) as error:
         points, status, why = 0, 'error', [f'what the kernel recorded is not as it should be: {error!r}']
     except Exception as error:  # one test that cannot be judged must not cost the others  # pylint: disable=broad-except

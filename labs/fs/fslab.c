@@ -61,13 +61,15 @@ static const char *name_of(uint64 r) {
     return names[r % 8];
 }
 
-static void make(const char *name, uint64 value, int n, int apart) {
+// Whether it could be: it may be in a directory that is not there.
+static int make(const char *name, uint64 value, int n, int apart) {
     call();
     int fd = open(name, O_CREATE | O_WRONLY | O_TRUNC);
-    if (fd < 0) return; // in a directory that is not there
+    if (fd < 0) return 0;
     call();
     need(write(fd, bytes(value, n, apart), n) == n, "write fails");
     close(fd);
+    return 1;
 }
 
 static void append(const char *name, uint64 value, int n, int apart) {
@@ -189,7 +191,7 @@ static int full(uint64 seed) {
         for (uint64 i = 0; i < 12; i++) {
             name[1] = (char)('0' + who);
             name[2] = (char)('0' + i % 4);
-            make(name, fresh(seed, who * 100 + i), 24000, 8);
+            need(make(name, fresh(seed, who * 100 + i), 24000, 8), "open fails");
         }
         exit(0);
     }

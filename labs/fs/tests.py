@@ -13,7 +13,7 @@ import struct
 import subprocess
 
 import volume
-from graded import U64, Claim, Test, at_least, at_most, equal, fresh
+from graded import U64, Claim, NoRun, Test, at_least, at_most, equal, fresh
 
 UNIX = 2
 STEP = 0x9e3779b97f4a7c15
@@ -182,6 +182,11 @@ class Timeline:
                 self.ended += [r.seq] * count
         self.began.append(1 << 62)
 
+    def before_calls(self):
+        """How many writes there were before any call had begun."""
+        first = min([marks[0][0] for marks in self.calls.values()] or [self.began[-1]])
+        return next(n for n, seq in enumerate(self.began) if seq >= first) - 1
+
     @staticmethod
     def last(marks, seq):
         i = bisect.bisect_left(marks, (seq, 0))
@@ -286,6 +291,12 @@ class Cuts:
         if lower:
             yield from some('power cuts after which something is gone that fsync had returned for', lost)
         yield from some('power cuts after which files are in a state that no call has left', wrong)
+
+    def at_end(self, files):
+        """A claim that nothing is missing when the machine was switched off, not cut."""
+        state = next(state for n, kind, _, state, *_ in reversed(self.cuts) if kind == 'all0' and n == self.writes)
+        found = {} if state >= len(self.states) else self.states[state]
+        yield equal('what is wrong with the files after the end', 'nothing', tell(found, files.states[-1]), must=True)
 
     def judge(self, files, all_files, least, most, state):
         others = tuple(f.at for f in all_files.values() if f is not files and f.at.startswith(files.at + '/'))
@@ -436,7 +447,9 @@ def count(seen, op):
 def whole(seen):
     cuts = Cuts(seen)
     yield from cuts.claims(300)
-    yield from cuts.legal(seen, changes_of(seen.seed, 56), False)
+    files = changes_of(seen.seed, 56)
+    yield from cuts.legal(seen, files, False)
+    yield from cuts.at_end(files[0])
 
 
 def durable(seen):
@@ -452,8 +465,9 @@ def order(seen):
     yield at_least('times that the anchor moved', 3, followed.anchors, must=True)
     yield from some('writes that came too early', followed.wrong)
     final = volume.Volume(seen.disk())
-    yield equal('files at the end', {p: v[1:] for p, v in order_of(seen.seed)[0].states[-1].items() if p != '/w'},
-                found_at_end(final))
+    right, found = order_of(seen.seed)[0].states[-1], found_at_end(final)
+    yield equal('files that are not as they were written, at the end', [],
+                sorted(p[3:] for p in right if p != '/w' and found.get(p) != right[p][1:]))
 
 
 def found_at_end(v):
@@ -602,8 +616,17 @@ def replayed(torn):
         yield at_least('the number of the first of them', 11, min(new, default=0), 2)
         cuts = Cuts(seen)
         yield Claim(cuts.trouble, not cuts.trouble, must=True)
-        bad = [f'{cuts.where(i)}: fsck says: {text}' for i, text in sorted(cuts.broken.items())]
-        yield from some('power cuts, while the log is replayed or after that, which leave the file system damaged', bad)
+        n, anchors = Timeline(seen).before_calls(), []
+        for i, (block, data) in enumerate([e for e in seen.tape() if e][:n]):
+            if block - v.start == v.log_start:
+                n = n if anchors else i + 1  # until then it is recovery that writes
+                anchors.append(struct.unpack_from('<QQQQ', data)[3])
+        bad = [f'{cuts.where(i)}: fsck says: {text}' for i, text in sorted(cuts.broken.items()) if cuts.cuts[i][0] <= n]
+        yield at_least('the number in the anchor when the log had been replayed', 11, anchors[-1] if anchors else 7, 2)
+        lost = [f'{cuts.where(i)}: what the log had is not in place, nor in the log'
+                for i, c in enumerate(cuts.cuts) if c[0] <= n and not c[2] and c[4] != cuts.cuts[0][4]]
+        yield from some('power cuts, while the log is replayed, which leave the file system damaged', bad)
+        yield from some('power cuts, while the log is replayed, after which something of it is gone', lost)
     return check
 
 
@@ -614,8 +637,11 @@ def all_cuts(maker):
     seen = maker.boot(source())
     trouble = seen.trouble()
     cuts = None if trouble else Cuts(seen, f'{maker.path}.all')
+    for end in ('disk', 'ram') if not maker.options.keep else ():
+        os.unlink(f'{maker.out}/{seen.test.name}.{end}')
     if trouble or cuts.trouble:
-        raise LookupError('; '.join(trouble or [cuts.trouble]))
+        raise NoRun(['the disks are made of what "fslab changes" writes, which is run as in the test "whole"; that run failed:'] +
+                    (trouble or [cuts.trouble]), seen)
     maker.test.kept[maker.seed] = cuts
     size = os.path.getsize(cuts.path) // BLOCK
     command = [f'{maker.options.build}/mkfs', '-o', maker.path, '-s', str(size + 200), '--boot',
