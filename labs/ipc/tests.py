@@ -10,7 +10,7 @@ UNIX = 2  # the library OS's account
 NEVER = U64
 ENV_RUN = 0
 PIPE = 4096
-AIMS, ROUNDS = 24, 56  # as in ipclab.c
+AIMS, ROUNDS = 24, 64  # as in ipclab.c
 WORK, BURN, SLEEP = 0, 1, 2
 
 
