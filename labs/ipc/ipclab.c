@@ -61,7 +61,7 @@ static void burn(uint64 n) {
 }
 
 // Until a slice of this process has ended: the number of instructions, so far, of the next one, but for
-// always the same few if no other has run between the two.
+// always the same few if all between the two was used up, too.
 static uint64 slice_begins(void) {
     uint64 last, now;
     for (last = cycle(); (now = cycle()) - last < 300; last = now) continue;
@@ -803,13 +803,10 @@ static int pages(uint64 seed) {
 
 #define ROUNDS 64 // of calls, which are longer
 
-struct rounds {
-    volatile uint64 slept, begun;
-};
-
-// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client sleeps
-// two slices longer, and so comes when the server has used up its own.
-static void serve_aimed(uint64 seed, struct rounds *n) {
+// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client uses
+// up its slices until the round has begun. The steps are half as long, as a request that comes while the
+// server has a lock makes its next round another.
+static void serve_aimed(uint64 seed, volatile uint64 *round) {
     struct rpc m = {.pid = 0};
     uint64 length = slice_length();
     for (uint64 i = 0;; i++) {
@@ -817,26 +814,21 @@ static void serve_aimed(uint64 seed, struct rounds *n) {
         work(&m);
         if (rpc_answer(&m)) fail("rpc_answer");
         m.pid = 0;
-        n->slept++;
-        sleep(1);
         uint64 from = slice_begins();
-        n->begun++;
-        until(from + length - aimed(seed, i));
+        ++*round;
+        until(from + length - aimed(seed, i) / 2);
     }
 }
 
 static void server_window(uint64 seed) {
-    struct rounds *n = shared();
+    volatile uint64 *round = shared();
     uint64 sum = 0;
     int pid = must_fork();
-    if (pid == 0) serve_aimed(seed, n);
+    if (pid == 0) serve_aimed(seed, round);
     sleep(2);
-    for (uint64 i = 0; i < ROUNDS; i++) {
+    for (uint64 i = 0; i < 2 * ROUNDS; i++) {
         sum = sum * 31 + ask(pid, WORK, seed, i, 1);
-        while (n->slept == i) continue;
-        burn(2 * EXO_WORDS->slice * 100);
-        do sleep(1);
-        while (n->begun == i);
+        while (*round == i) continue;
     }
     answer("server", sum);
     end(pid);
