@@ -48,7 +48,7 @@ static void *shared(void) {
 
 // ---- time ----
 
-static uint64 cycle(void) {
+static inline uint64 cycle(void) {
     uint64 c;
     __asm__ volatile("rdcycle %0" : "=r"(c));
     return c;
@@ -60,17 +60,18 @@ static void burn(uint64 n) {
     __asm__ volatile("1: addi %0, %0, -1\nbnez %0, 1b" : "+r"(n));
 }
 
-// A slice of this process has just begun: its number of instructions so far, but for always the same few.
+// Until a slice of this process has ended: the number of instructions, so far, of the next one, but for
+// always the same few if all between the two was used up, too.
 static uint64 slice_begins(void) {
-    uint64 now = exo_time();
-    while (exo_time() == now) continue;
-    return cycle();
+    uint64 last, now;
+    for (last = cycle(); (now = cycle()) - last < 300; last = now) continue;
+    return now;
 }
 
+// To that instruction, but for always the same few.
 static void until(uint64 to) {
-    uint64 from = cycle();
-    if (to > from + 4000) burn(to - from - 2000);
-    while (cycle() < to) continue;
+    uint64 now = cycle();
+    if (to > now) burn(to - now);
 }
 
 // How long such a slice is from there, if all have their usual length.
@@ -800,10 +801,11 @@ static int pages(uint64 seed) {
     return 0;
 }
 
-#define ROUNDS 56 // of calls, which are longer
+#define ROUNDS 64 // of calls, which are longer
 
-// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client sleeps
-// until this one has gone for the next round, and until it is interrupted, as it does not give up the slice.
+// A server that is interrupted in rpc_next(), in each round elsewhere, and asked just then: its client uses
+// up its slices until the round has begun. The steps are half as long, as a request that comes while the
+// server has a lock makes its next round another.
 static void serve_aimed(uint64 seed, volatile uint64 *round) {
     struct rpc m = {.pid = 0};
     uint64 length = slice_length();
@@ -812,10 +814,9 @@ static void serve_aimed(uint64 seed, volatile uint64 *round) {
         work(&m);
         if (rpc_answer(&m)) fail("rpc_answer");
         m.pid = 0;
-        sleep(1);
         uint64 from = slice_begins();
         ++*round;
-        until(from + length - aimed(seed, i));
+        until(from + length - aimed(seed, i) / 2);
     }
 }
 
@@ -825,10 +826,9 @@ static void server_window(uint64 seed) {
     int pid = must_fork();
     if (pid == 0) serve_aimed(seed, round);
     sleep(2);
-    for (uint64 i = 0; i < ROUNDS; i++) {
+    for (uint64 i = 0; i < 2 * ROUNDS; i++) {
         sum = sum * 31 + ask(pid, WORK, seed, i, 1);
-        do sleep(1);
-        while (*round == i);
+        while (*round == i) continue;
     }
     answer("server", sum);
     end(pid);
