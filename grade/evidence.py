@@ -106,8 +106,8 @@ class Evidence:
         after = struct.unpack_from('<Q', self.ram, at)[0]
         return raw if before and before == after == struct.unpack_from('<Q', raw)[0] else None
 
-    def trace(self, start=None):
-        """(records in order of seq, number missed). `start`: head of each ring when it was read last; is updated."""
+    def raw_trace(self, start=None):
+        """(records as they lie in memory, ring by ring; number missed)."""
         start = start if start is not None else {}
         found, missed = [], 0
         for hart, ring in enumerate(self.read()['ring'][:self.head['nharts']]):
@@ -124,8 +124,12 @@ class Evidence:
             found += whole
             missed += ring['head'] - first - len(whole)
             start[hart] = ring['head']
-        records = [self.decode(r) for r in found]
-        return sorted(records, key=lambda r: r['seq']), missed
+        return found, missed
+
+    def trace(self, start=None):
+        """(records in order of seq, number missed). `start`: head of each ring when it was read last; is updated."""
+        found, missed = self.raw_trace(start)
+        return sorted((self.decode(r) for r in found), key=lambda r: r['seq']), missed
 
     def decode(self, raw):
         """A record as a dict: its fields, its name, and the error if it is a refusal."""
@@ -144,11 +148,11 @@ class Evidence:
 
     def hash(self, times=True):
         """One value for a whole trace: the same for two runs that did the same. Without `times`: at any times."""
-        records, missed = self.trace()
-        digest = hashlib.sha256()
-        for r in records:
-            digest.update(struct.pack('<QQIHBB5Q', r['seq'], r['time'] if times else 0, r['eid'], r['event'],
-                                      r['hart'], r['account'], *r['w']))
+        records, missed = self.raw_trace()
+        records.sort(key=lambda r: r[7::-1])  # seq, whose last byte counts most
+        if not times:
+            records = [r[:8] + bytes(8) + r[16:] for r in records]
+        digest = hashlib.sha256(b''.join(records))
         return digest.hexdigest(), len(records), missed
 
 

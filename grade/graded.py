@@ -6,6 +6,8 @@ records, on the disk, or on answers to values that derive from the run's seed; a
 machine ended as it should: by itself, with the status that was promised, nothing stopped, no record lost.
 """
 import collections
+import functools
+import os
 import re
 import struct
 import subprocess
@@ -68,7 +70,7 @@ class Test:
         self.unix, self.swap, self.trace_kb, self.args, self.seeds = unix, swap, trace_kb, args, seeds
         self.cpus, self.wall, self.lines, self.images, self.files = cpus, wall, lines, images, files
         self.raws, self.plant, self.kernel, self.stops = raws, plant, kernel, stops
-        self.size, self.disk, self.tape = size or ('16M' if swap else '8M'), disk, tape
+        self.size, self.disk, self.tape = size or ('16M' if swap else '4M'), disk, tape
 
 
 class NoRun(Exception):
@@ -119,18 +121,26 @@ def show(value):
     return str(value)
 
 
+@functools.lru_cache(maxsize=64)
+def names_in(cross, path, changed):
+    """{name: address} of an ELF file, as it is since the time `changed`."""
+    said = subprocess.run([f'{cross}nm', path], stdout=subprocess.PIPE, check=True).stdout.decode()
+    words = [line.split() for line in said.splitlines()]
+    return {w[2]: int(w[0], 16) for w in words if len(w) == 3}
+
+
 class Symbols:
     """Names and lines of an ELF file's addresses, by the cross tools; those asked for in one run of a tool."""
 
     def __init__(self, cross, path):
-        self.cross, self.path, self.table, self.lines = cross, path, None, {}
+        self.cross, self.path, self.lines = cross, path, {}
+
+    def names(self):
+        """{name: address}."""
+        return names_in(self.cross, self.path, os.stat(self.path).st_mtime_ns)
 
     def address(self, name):
-        if self.table is None:
-            said = subprocess.run([f'{self.cross}nm', self.path], stdout=subprocess.PIPE, check=True).stdout.decode()
-            words = [line.split() for line in said.splitlines()]
-            self.table = {w[2]: int(w[0], 16) for w in words if len(w) == 3}
-        return self.table[name]
+        return self.names()[name]
 
     def where(self, pc):
         """function at file:line, or '' for an address of none."""
@@ -151,7 +161,7 @@ class Seen:
         self.test, self.seed, self.status, self.late = test, seed, status, late
         self.text = text[text.find('\nexv6: ') + 1:] if '\nexv6: ' in text else text
         self.program, self.libos = symbols, libos  # Symbols of the test's program and of the image
-        self.evidence = evidence.Evidence(ram, offsets)
+        self.evidence, self.last = evidence.Evidence(ram, offsets), None
         self.layout = self.evidence.layout
         self.records = machine.records_of(self.evidence)
         self.names = {number: name for number, name in self.layout.calls.items()}
@@ -180,10 +190,11 @@ class Seen:
 
     def end(self):
         """The machine after the last record."""
-        m = machine.Machine(self.layout)
-        for r in self.records:
-            m.step(r)
-        return m
+        if not self.last:
+            self.last = machine.Machine(self.layout)
+            for r in self.records:
+                self.last.step(r)
+        return self.last
 
     def of(self, name, account=None, refused=False):
         """Records of one kind."""

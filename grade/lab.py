@@ -11,6 +11,7 @@ tap, junit, gradescope, prairielearn, autolab; FORM:PATH says where it goes.
 """
 import argparse
 import concurrent.futures
+import functools
 import importlib.util
 import os
 import re
@@ -103,6 +104,7 @@ def stage(lab, submit, out):
             f.write(text)
 
 
+@functools.lru_cache(maxsize=None)
 def sandbox(out, seconds):
     """What a compiler, and the machine, run under: limits of time, memory and files; and, where bubblewrap is there and
     may, no network, and nothing to write to but `out`."""

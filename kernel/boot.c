@@ -15,14 +15,16 @@ _Noreturn void hart_main(u32 i);
 
 // ---- memory ----
 
-void *boot_alloc(u64 bytes, u64 align) {
+void *boot_room(u64 bytes, u64 align) {
     pa_t pa = (next_free + align - 1) & -align;
     bool ok = bytes <= machine.ram.end && pa <= machine.ram.end - bytes;
     if (!ok || (pa + bytes > machine.initrd.start && pa < machine.initrd.end))
         panic("no room for %lu bytes of the kernel's tables at %lx", bytes, pa);
     next_free = pa + bytes;
-    return __builtin_memset(pa_to_va(pa), 0, bytes);
+    return pa_to_va(pa);
 }
+
+void *boot_alloc(u64 bytes, u64 align) { return __builtin_memset(boot_room(bytes, align), 0, bytes); }
 
 pa_t boot_end(void) { return (next_free + EXO_PAGE - 1) & -(u64)EXO_PAGE; }
 

@@ -18,8 +18,10 @@
 extern struct machine machine;
 extern u64 kernel_root[512]; // its entries 256 to 511 are those of every root, and do not change after boot
 
-// Memory for as long as the kernel runs, zeroed; boot only. What it has not handed out is boot_end() and up.
+// Memory for as long as the kernel runs, boot_alloc()'s zeroed; boot only. What was not handed out is
+// boot_end() and up.
 void *boot_alloc(u64 bytes, u64 align);
+void *boot_room(u64 bytes, u64 align);
 pa_t boot_end(void);
 
 // Shows [pa, pa + size) to user code, read-only, at EXO_WINDOW + offset. Whole pages; boot only.

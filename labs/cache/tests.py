@@ -398,7 +398,7 @@ def cost(seen):
 
 def files(name, *args, **kwargs):
     """A line of the table: all tests have these files, and a small cache."""
-    kwargs = {'unix': SMALL, 'files': make_files, 'part': 'A', **kwargs}
+    kwargs = {'size': '8M', 'unix': SMALL, 'files': make_files, 'part': 'A', **kwargs}
     return Test(name, *args, **kwargs)
 
 

@@ -402,7 +402,7 @@ TESTS = [
     lab('interrupted', 3, 'A', 'a handler of a signal calls away who sleeps', interrupted),
     lab('memory', 3, 'A', 'a pointer that leads nowhere gives -1, and no byte is lost', memory),
     lab('again', 3, 'A', 'pipes are used again, empty, and no page is lost', again),
-    lab('wakeup', 5, 'A', 'no wakeup is lost, wherever the slice ends', wakeup, limit=15000),
+    lab('wakeup', 5, 'A', 'no wakeup is lost, wherever the slice ends', wakeup, limit=15000, args='slice=1000'),
     lab('smp', 3, 'A', 'the same readers and writers on four harts', smp, mode='many', cpus=4, trace_kb=2048, mem='128M',
         limit=5000),
     lab('throughput', 4, 'A', '64 KiB cost what copying them costs', throughput),
@@ -417,5 +417,5 @@ TESTS = [
     lab('signals', 3, 'B', 'a handler interrupts waiting, and loses no request and no answer', signals, limit=3000),
     lab('threads', 3, 'B', 'processes of several threads ask and serve, and nobody is kept out', threads, limit=3000),
     lab('pages', 2, 'B', 'no page is lost as servers come and go', pages, limit=2000),
-    lab('window', 4, 'B', 'no request and no answer is lost, wherever the slice ends', window, limit=25000),
+    lab('window', 4, 'B', 'no request and no answer is lost, wherever the slice ends', window, limit=25000, args='slice=1000'),
 ]

@@ -26,8 +26,7 @@ def process(seen):
 
 def function(seen, pc):
     if not hasattr(seen, 'functions'):
-        seen.program.address('main')
-        seen.functions = sorted((address, name) for name, address in seen.program.table.items() if '$' not in name)
+        seen.functions = sorted((address, name) for name, address in seen.program.names().items() if '$' not in name)
     at = bisect.bisect(seen.functions, (pc, '~')) - 1
     return seen.functions[at][1] if at >= 0 and pc < PROGRAM_END else ''
 
