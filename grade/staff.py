@@ -311,6 +311,27 @@ class Checker:
         self.variants(lab, f'{TOP}/grade/cheats/{lab.name}', True)
         self.result(f'{lab.name} README', wrong_in_handout(lab))
 
+    def tarball(self, names):
+        """What students unpack: of each lab alone nothing of a solution; of all, that each lab is built and graded there."""
+        to = f'{self.options.build}/lab/check/handout'
+        shutil.rmtree(to, ignore_errors=True)
+        for name in names:
+            try:
+                handout(argparse.Namespace(**{**vars(self.options), 'lab': [name], 'staff': '', 'to': f'{to}/{name}'}))
+                self.result(f'{name} handout', None)
+            except grading.Refused as error:
+                self.result(f'{name} handout', str(error))
+        every = ' '.join(names)
+        handout(argparse.Namespace(**{**vars(self.options), 'lab': names, 'staff': every, 'to': f'{to}/all/exv6'}))
+        shutil.unpack_archive(shutil.make_archive(f'{to}/labs', 'gztar', f'{to}/all'), f'{to}/unpacked')
+        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'CI')}
+        for name in names:
+            lab = grading.Lab(name)
+            test = next(t.name for t in lab.tests if not t.hidden)
+            said = subprocess.run(['make', '-s', 'grade', f'LAB={name}', f'TEST={test}', 'SEED=1'], check=False, env=env,
+                                  cwd=f'{to}/unpacked/exv6', stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+            self.result(f'{name} tarball', None if re.search(r'^score: 0/\d+$', said, re.M) else said[-600:])
+
 
 def labs():
     return sorted(d for d in os.listdir(f'{TOP}/labs') if os.path.isfile(f'{TOP}/labs/{d}/files'))
@@ -338,6 +359,8 @@ def main():
     checker = Checker(options)
     for name in options.lab or labs():
         checker.check(grading.Lab(name))
+    if options.do == 'check' and not options.only:
+        checker.tarball(options.lab or labs())
     print(f'{checker.passed} passed, {checker.failed} failed')
     return 1 if checker.failed else 0
 
