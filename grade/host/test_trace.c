@@ -25,11 +25,11 @@ void halt(u32 status) {
     longjmp(ended, 1);
 }
 
-void *boot_alloc(u64 bytes, u64 align) {
+void *boot_room(u64 bytes, u64 align) { // not zeroed, and nobody must mind
     u64 at = (boot_used + align - 1) & -align;
     CHECK(at + bytes <= sizeof(boot_memory));
     boot_used = at + bytes;
-    return memset(boot_memory + at, 0, bytes);
+    return memset(boot_memory + at, 0xa5, bytes);
 }
 
 u32 console_interrupt(void) { return ntyped; }
