@@ -41,7 +41,7 @@ static void turn_begins(struct thread *t) {
     turn.pass = t->pass;
     t->came = time_had();
     SELF->save = &t->context;
-    SELF->stack = t->stack;
+    SELF->stack = thread_stack(t);
 }
 
 void thread_first(struct thread *t) {
@@ -96,7 +96,7 @@ static struct thread *choose(const struct thread *last) {
 static void make_kept(struct thread *t) {
     if (!t->interrupted) return;
     t->kept[0] = (u64)thread_resumed;
-    t->kept[1] = t->stack;
+    t->kept[1] = thread_stack(t);
 }
 
 void thread_go_on(struct thread *next) {

@@ -66,11 +66,10 @@ struct thread {
     bool inside;            // asleep in a call, with whatever it holds there
     bool woken;             // by thread_wake_one()
     u64 pass, came;         // stride scheduling: time had, by ticket; time when this turn began
-    va_t stack;             // the top of its stack of the libOS
     const u32 *word;        // in thread_wait_on(): which, and who came when
     u64 order;
-    struct event event;         // what it sleeps for; in thread_wait_on() `until` alone
-} __attribute__((aligned(16))); // it lies above its stack
+    struct event event; // what it sleeps for; in thread_wait_on() `until` alone
+};
 
 // ---- thread.c: whose turn it is ----
 
@@ -124,16 +123,10 @@ void thread_go(struct thread *to) __attribute__((noreturn));
 
 // All of them, in the order of their slots: those that have ended, too (THREAD_NONE).
 #define EACH_THREAD(t) for (u32 n_ = 0; (t = thread_next(&n_));)
-extern u32 thread_slots; // a bit for each slot that has its pages, be a thread there or not
+struct thread *thread_next(u32 *n); // the one in the next slot from *n on; 0 after the last
 
-// The thread in the next slot from *n on; 0 after the last.
-static inline struct thread *thread_next(u32 *n) {
-    u32 left = thread_slots >> *n;
-    if (left == 0) return 0;
-    for (; !(left & 1); left >>= 1) ++*n;
-    *n += 1;
-    return (struct thread *)(THREADS_VA + *n * (va_t)THREAD_SLOT) - 1;
-}
+// The top of its stack of the libOS.
+va_t thread_stack(const struct thread *t);
 
 // Has what t sleeps or waits for come, but for being woken?
 bool thread_due(const struct thread *t);

@@ -16,14 +16,14 @@ static struct {
     bool busy;             // one is changing the address space
     struct thread *ending; // the one that ends the others
     va_t first_stack;      // of number 0
+    u32 slots;             // a bit for each that has its pages, be a thread there or not
     u32 alive;
 } all;
-
-u32 thread_slots;
 
 static const u32 yes = 1;
 
 _Static_assert(offsetof(struct thread, kept) == THREAD_KEPT, "struct thread");
+_Static_assert(sizeof(struct thread) % 16 == 0, "the stack's alignment");
 _Static_assert(THREAD_SLOT == (THREAD_STACK + 1) * EXO_PAGE, "a guard page");
 _Static_assert(THREADS_VA + THREAD_MAX * THREAD_SLOT <= WORKERS_VA && THREAD_MAX <= 32,
                "one table, one word");
@@ -34,6 +34,15 @@ bool thread_any(void) { return all.any; }
 static va_t slot_va(u32 n) { return THREADS_VA + (va_t)n * THREAD_SLOT; }
 
 static struct thread *at(u32 n) { return (struct thread *)slot_va(n + 1) - 1; }
+
+va_t thread_stack(const struct thread *t) { return t->number ? (va_t)t : all.first_stack; }
+
+struct thread *thread_next(u32 *n) {
+    u32 left = all.slots >> *n;
+    if (left == 0) return 0;
+    for (; !(left & 1); left >>= 1) ++*n;
+    return at((*n)++);
+}
 
 // A wait that the program asked for ends for a signal, too; those in here (space, and the last thread's) do
 // not.
@@ -85,7 +94,7 @@ static bool add_page(va_t va) {
 // The upper pages of slot n, if it has none yet.
 static bool add_slot(u32 n, u32 pages) {
     struct proc *p = me();
-    if (thread_slots >> n & 1) return true;
+    if (all.slots >> n & 1) return true;
     if (!vm_charge(&p->charged, p->charged + pages)) return false;
     if (p->threads < slot_va(n + 1)) p->threads = slot_va(n + 1);
     for (u32 i = 1; i <= pages; i++) {
@@ -94,13 +103,13 @@ static bool add_slot(u32 n, u32 pages) {
         vm_charge(&p->charged, p->charged - pages);
         return false;
     }
-    thread_slots |= 1u << n;
+    all.slots |= 1u << n;
     return true;
 }
 
 static struct thread *make(u32 n, int tickets) {
     struct thread *t = at(n);
-    *t = (struct thread){.number = n, .tickets = (u32)tickets, .stack = n ? (va_t)t : all.first_stack};
+    *t = (struct thread){.number = n, .tickets = (u32)tickets};
     thread_ready(t);
     all.alive++;
     return t;
@@ -122,7 +131,7 @@ va_t thread_slot(void) { return SELF->stack == (va_t)stack_top ? 0 : SELF->stack
 static struct thread *new (int tickets) {
     if (!begin()) return 0;
     for (u32 n = 1; n < THREAD_MAX; n++) {
-        bool used = thread_slots >> n & 1 && at(n)->state != THREAD_NONE;
+        bool used = all.slots >> n & 1 && at(n)->state != THREAD_NONE;
         if (used || all.first_stack - slot_va(n) < THREAD_SLOT) continue;
         return add_slot(n, THREAD_STACK) ? make(n, tickets) : 0;
     }
@@ -190,7 +199,6 @@ void thread_forget(void) {
     SELF->save = &SELF->context;
     SELF->ends = &me()->signals;
     memset(&all, 0, sizeof(all));
-    thread_slots = 0;
     thread_first(0);
 }
 

@@ -4,7 +4,7 @@
 // that no slice ends in the middle: thread_interrupted() as it is here just goes on with the thread that ran.
 //
 //   1. The one that runs: thread_first(), thread_now(). When a thread's turn begins, SELF->save becomes its
-//      context, where an epilogue saves what it was doing, and SELF->stack its `stack`, where its
+//      context, where an epilogue saves what it was doing, and SELF->stack its thread_stack(), where its
 //      calls of the libOS begin.
 //   2. thread_give_turn(), with thread_ready() and a first pick(): any thread that is THREAD_READY, but the
 //      one that gives up its turn only if there is no other. thread_switch() (thread.S) leaves a thread
