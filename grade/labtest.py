@@ -64,7 +64,7 @@ def forms(options):
     status, said = run(options, '--seed', '7', '--test', 'child,shares', '--submit', 'labs/fork/starter', *args)
     folder = f'{options.build}/lab/labtest'
     expect('exit status of a grading with failures', 1, status)
-    expect('score', 'score: 0/25', said.strip().splitlines()[-1])
+    expect('score', 'score: 0/20', said.strip().splitlines()[-1])
     check_gradescope(json.load(open(f'{folder}/gradescope.json', encoding='utf-8')))
     check_prairielearn(json.load(open(f'{folder}/prairielearn.json', encoding='utf-8')))
     with open(f'{folder}/autolab.txt', encoding='utf-8') as f:
