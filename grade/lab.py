@@ -450,6 +450,7 @@ def parse():
 
 
 def main():
+    sys.stdout.reconfigure(line_buffering=True)  # each result when it is there, into a pipe, too
     options = parse()
     os.chdir(TOP)
     cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
