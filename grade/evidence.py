@@ -107,7 +107,7 @@ class Evidence:
         return raw if before and before == after == struct.unpack_from('<Q', raw)[0] else None
 
     def raw_trace(self, start=None):
-        """(records as they lie in memory, ring by ring; number missed)."""
+        """(records as they lie in memory, ring by ring; number missed); `start` as for trace()."""
         start = start if start is not None else {}
         found, missed = [], 0
         for hart, ring in enumerate(self.read()['ring'][:self.head['nharts']]):

@@ -228,7 +228,7 @@ def wrong_in_handout(lab):
     for name, points, promise in re.findall(r'^ +(?:ok|FAIL) +(\w+) +[\d.]+/([\d.]+) +(.*)$', text, re.M):
         test, promise = shown.get(name), re.sub(r' *\[\.\.\.\]$', '', promise)
         if not test or test.points != float(points) or not test.promise.startswith(promise):
-            return f'"{name} {points} {promise}" is no line of the tests\''
+            return f'"{name} {points} {promise}" is not what the test has'
     for several, one in re.findall(rf"LAB={lab.name} TEST=(?:'([^']+)'|(\w+))", text):
         unknown = set(several.split() or [one]) - set(shown)
         if unknown:

@@ -12,7 +12,7 @@ PAGES = 40
 
 
 def grow(fresh, pages, identity, depth, sums):
-    """What the process has in the end; sums: of it and all below it, in the order of their forks."""
+    """What the process has in the end; sums: {process: its sum}, of it and all below it."""
     children = 3 if depth == 0 else fresh(identity * 1000 + 999) % 3 if depth < 3 else 0
     for step in range(children + 1):
         for i in range(5):
