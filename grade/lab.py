@@ -20,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -180,25 +181,28 @@ def read_source(name):
 
 
 def build_kernel(lab, name, options):
-    """Where the kernel of labs/NAME/kernels/ is; made when it is older than the sound one, or than its diff."""
-    diff, out = f'{lab.folder}/kernels/{name}.diff', f'{options.build}/lab/{lab.name}/kernels/{name}'
-    elf, age = f'{out}/kernel.elf', os.path.getmtime
+    """Where the kernel of labs/NAME/kernels/ is; made when it is older than the sound one, or than its diff. Several
+    graders may do so at once."""
+    diff, folder = f'{lab.folder}/kernels/{name}.diff', f'{options.build}/lab/{lab.name}/kernels'
+    elf, age = f'{folder}/{name}.elf', os.path.getmtime
     if os.path.exists(elf) and age(elf) > max(age(diff), age(f'{options.build}/kernel.elf')):
         return elf
-    shutil.rmtree(out, ignore_errors=True)
     try:
         sources = patch.patched(read_source(os.path.relpath(diff, TOP)), read_source)
     except LookupError as error:
         raise Refused(f'{diff} does not fit this kernel: {error}') from error
-    for source, text in sources.items():
-        os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
-        with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
-            f.write(text)
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', elf], cwd=TOP,
-                          env=env, stdout=subprocess.DEVNULL, check=False)
-    if made.returncode:
-        raise Refused(f'the kernel of {diff} does not build')
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        for source, text in sources.items():
+            os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
+            with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
+                f.write(text)
+        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+        made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}',
+                               f'{out}/kernel.elf'], cwd=TOP, env=env, stdout=subprocess.DEVNULL, check=False)
+        if made.returncode:
+            raise Refused(f'the kernel of {diff} does not build')
+        os.replace(f'{out}/kernel.elf', elf)
     return elf
 
 

@@ -13,11 +13,15 @@ it does and, after `caught by:`, which tests must catch it (`none: ` and a reaso
 `quick`, for `make test`, leaves out the mutants, and tries two tests of each cheat.
 """
 import argparse
+import concurrent.futures
+import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 
 import lab as grading
@@ -239,8 +243,8 @@ def wrong_in_handout(lab):
 class Checker:
     """Grades variants, and counts."""
 
-    def __init__(self, options):
-        self.options, self.passed, self.failed = options, 0, 0
+    def __init__(self, options, scratch):
+        self.options, self.scratch, self.passed, self.failed = options, scratch, 0, 0
 
     def result(self, name, wrong):
         self.passed += not wrong
@@ -248,9 +252,13 @@ class Checker:
         print(f'not ok staff-check {name}: {wrong}' if wrong else f'ok staff-check {name}', flush=True)
 
     def grade(self, lab, submit, name, tests=None):
-        options = argparse.Namespace(**vars(self.options), submit=submit, test=tests, schedules=None, keep=False, format=[],
-                                     out=f'{self.options.build}/lab/check/{lab.name}-{name}')
-        return grading.grade(lab, options, lambda record: None)
+        out = f'{self.scratch}/{lab.name}-{name}'
+        options = argparse.Namespace(**{**vars(self.options), 'jobs': 1}, submit=submit, test=tests, schedules=None, keep=False,
+                                     format=[], out=out)
+        try:
+            return grading.grade(lab, options, lambda record: None)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
 
     def starter(self, lab):
         for name in lab.files:
@@ -291,26 +299,36 @@ class Checker:
                 (f'caught by {" ".join(sorted(more))}, too ({why[0]})' if more else '')) or None
 
     def variants(self, lab, folder, no_points):
+        """(what it is, how it is tried) of each."""
+        what = 'cheat' if no_points else 'mutants'
         for f in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            if self.options.only and os.path.splitext(f)[0] not in self.options.only:
-                continue
-            try:
-                v = Variant(f'{folder}/{f}')
-                self.result(f'{lab.name} {os.path.basename(folder) if not no_points else "cheat"} {v.name}',
-                            self.variant(lab, v, no_points))
-            except (grading.Refused, OSError) as error:
-                self.result(f'{lab.name} {f}', str(error))
+            name = os.path.splitext(f)[0]
+            if not self.options.only or name in self.options.only:
+                yield f'{lab.name} {what} {name}', lambda path=f'{folder}/{f}': self.variant(lab, Variant(path), no_points)
 
-    def check(self, lab):
-        for name, do in (('starter', self.starter), ('reference', self.reference)):
-            try:
-                self.result(f'{lab.name} {name}', do(lab))
-            except grading.Refused as error:
-                self.result(f'{lab.name} {name}', str(error))
+    def work(self, lab):
+        """The same of all that is tried for a lab."""
+        yield f'{lab.name} starter', functools.partial(self.starter, lab)
+        yield f'{lab.name} reference', functools.partial(self.reference, lab)
         if self.options.do != 'quick':
-            self.variants(lab, f'{lab.folder}/mutants', False)
-        self.variants(lab, f'{TOP}/grade/cheats/{lab.name}', True)
-        self.result(f'{lab.name} README', wrong_in_handout(lab))
+            yield from self.variants(lab, f'{lab.folder}/mutants', False)
+        yield from self.variants(lab, f'{TOP}/grade/cheats/{lab.name}', True)
+        yield f'{lab.name} README', functools.partial(wrong_in_handout, lab)
+
+    @staticmethod
+    def tried(name, do):
+        """The name, and what is wrong of it, if anything is."""
+        try:
+            return name, do()
+        except (grading.Refused, OSError) as error:
+            return name, str(error)
+
+    def check(self, names):
+        """As much at a time as there are jobs: each does its tests one after another."""
+        every = [w for name in names for w in self.work(grading.Lab(name))]
+        with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
+            for name, wrong in pool.map(lambda w: self.tried(*w), every):
+                self.result(name, wrong)
 
     def tarball(self, names):
         """What students unpack: of each lab alone nothing of a solution; of all, that each lab is built and graded there."""
@@ -338,6 +356,16 @@ def labs():
     return sorted(d for d in os.listdir(f'{TOP}/labs') if os.path.isfile(f'{TOP}/labs/{d}/files'))
 
 
+def room(options):
+    """A folder for the runs' memories and disks: in this machine's memory, where it has a gigabyte of it for files."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes, too
+    memory = '/dev/shm'
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30:
+        return tempfile.TemporaryDirectory(dir=memory, prefix='exv6-')
+    os.makedirs(f'{options.build}/lab', exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=os.path.abspath(f'{options.build}/lab'), prefix='check-')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--build', default='build')
@@ -357,11 +385,12 @@ def main():
         except grading.Refused as error:
             print(f'{options.do}: {error}')
             return 2
-    checker = Checker(options)
-    for name in options.lab or labs():
-        checker.check(grading.Lab(name))
+    names = options.lab or labs()
+    with room(options) as scratch:
+        checker = Checker(options, scratch)
+        checker.check(names)
     if options.do == 'check' and not options.only:
-        checker.tarball(options.lab or labs())
+        checker.tarball(names)
     print(f'{checker.passed} passed, {checker.failed} failed')
     return 1 if checker.failed else 0
 
