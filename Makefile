@@ -322,8 +322,8 @@ $(BUILD)/host/test_lock $(BUILD)/host/test_lock.o: SANITIZE := -fsanitize=undefi
 done = from=$$(date +%s); $(2); echo "done $(1) $$? $$(($$(date +%s) - from))";
 HOSTRUN = for t in $(HTESTS); do $(call done,$$t,$$t) done
 # What grade/lab.py needs, but for what is made of a submission.
-LABNEEDS := $(BUILD)/kernel.elf $(BUILD)/first.img $(if $(filter victim,$(IMAGES)),$(BUILD)/victim.img) $(BUILD)/mkfs \
-    $(BUILD)/fsck $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+LABNEEDS := $(BUILD)/kernel.elf $(patsubst %,$(BUILD)/%.img,$(filter first victim guest,$(IMAGES))) $(BUILD)/mkfs $(BUILD)/fsck \
+    $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
 GUESTNEEDS := $(TESTIMG) $(LABNEEDS)
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(call done,grade/stubs.py,$(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)') \
@@ -360,7 +360,7 @@ grade: lab-base
 	@$(PYTHON) grade/lab.py --build $(BUILD) $(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
 	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SUBMIT),--submit '$(SUBMIT)') $(if $(LAB),'$(LAB)')
 
-staff-check: lab-base $(IMAGES:%=$(BUILD)/%.img)
+staff-check: all lab-base
 	@$(PYTHON) grade/staff.py --build $(BUILD) check $(LAB)
 
 # The students' tree: `make handout LABS="vm fork" HANDOUT=DIR`; STAFF="vm": the staff's object of it goes along.

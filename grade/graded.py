@@ -96,16 +96,20 @@ def equal(what, expected, saw, weight=1, must=False):
 
 
 def at_most(what, limit, saw, weight=1, must=False):
-    return Claim(what, saw is not None and saw <= limit, f'at most {show(limit)}', show(saw), weight, must)
+    return Claim(what, saw is not None and saw <= limit, f'at most {amount(limit)}', amount(saw), weight, must)
 
 
 def at_least(what, limit, saw, weight=1, must=False):
-    return Claim(what, saw is not None and saw >= limit, f'at least {show(limit)}', show(saw), weight, must)
+    return Claim(what, saw is not None and saw >= limit, f'at least {amount(limit)}', amount(saw), weight, must)
 
 
 def holds(what, ok, saw='', weight=1, must=False):
     """A claim for which there is only yes or no; `saw` tells of the no."""
     return Claim(what, bool(ok), 'so', saw or 'not so', weight, must)
+
+
+def amount(value):
+    return str(value) if isinstance(value, int) else show(value)
 
 
 def show(value):

@@ -6,7 +6,8 @@
 //      goes in; wake() the server; sleep until the box is BOX_ANSWERED. sys_rpc_next() looks for a box that
 //      is BOX_ASKED and for this server, or sleeps by wake_wait(); sys_rpc_answer() finds the box that the
 //      client has. With the lock no memory of the program's is touched. Read the own counter (wake_read)
-//      before you look at what you wait for, never after.
+//      before you look at what you wait for, never after. Who is to end, or to run a handler (interrupted(),
+//      signal.h), returns from sys_rpc_next() with -1 instead of sleeping.
 //   2. Who is a server? A process (proc_at) that is PROC_LIVE, with that pid, that has called sys_rpc_next()
 //      (`serves`), and whose environment is still there (EXO_ENVS). Pointers: user_ok(), and 8-byte
 //      alignment.
