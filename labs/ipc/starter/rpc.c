@@ -18,7 +18,7 @@
 //   5. The client tries upcall_call() first, if it has one thread and the server's hart is its own. An error
 //      other than E_DEAD means that nothing was asked: it goes by the box.
 //   6. A reply may let in the next call at once: then the boxes have had no look. Do not let them wait for
-//   ever.
+//      ever.
 #include "rpc.h"
 
 #include <exo/call.h>
