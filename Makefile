@@ -200,7 +200,7 @@ $(BUILD)/bin/xv6calls.elf: $(BUILD)/user/xv6/xv6calls.c.o $(BUILD)/user/xv6/usys
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(UFLAGS) $(LINK) -Wl,-T,user/xv6/xv6.ld -o $@ $(filter %.o,$^)
 
-# A submission is compiled in a sandbox, if grade/ gives one; what was read for it is listed.
+# A submission is compiled and linked in a sandbox, if grade/ gives one; what was read for it is listed.
 SANDBOX ?=
 # A warning about a submission is for its author to read; it costs no points.
 $(OUT)/sub/%.o: $(OUT)/src/% $(OFFSETS) $(BASIS)
@@ -211,7 +211,7 @@ $(OUT)/sub/%.o: $(OUT)/src/% $(OFFSETS) $(BASIS)
 define image_rule
 $(OUT)/$1.elf: $$(call objects,$$(wildcard user/$1.c user/$1/*.[cS] user/rt/*.[cS])) user/rt/image.ld
 	$$(call say,LD $$@)
-	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
+	$$(Q)$$(SANDBOX) $$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x4000 \
 	    -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach i,$(IMAGES),$(eval $(call image_rule,$i)))
@@ -222,17 +222,17 @@ LABIMAGES := $(wildcard labs/*/image/*.c)
 define lab_image_rule
 $(OUT)/$(basename $(notdir $1)).elf: $$(call objects,$1 $$(shell cat $(dir $1)libos) $$(wildcard user/rt/*.[cS])) user/rt/image.ld
 	$$(call say,LD $$@)
-	$$(Q)$$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x8000 \
+	$$(Q)$$(SANDBOX) $$(CC) $$(LFLAGS) $(LINK) -Wl,-T,user/rt/image.ld,--defsym,LOAD=0x40000000,--defsym,STACK=0x8000 \
 	    -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,$(LABIMAGES),$(eval $(call lab_image_rule,$f)))
 
 $(OUT)/unix.elf: $(call objects,$(sort $(wildcard libos/*.[cS]) $(SUPPLIED))) libos/unix.ld
 	$(call say,LD $@)
-	$(Q)$(CC) $(LFLAGS) $(LINK) -Wl,-T,libos/unix.ld -o $@ $(filter %.o,$^)
+	$(Q)$(SANDBOX) $(CC) $(LFLAGS) $(LINK) -Wl,-T,libos/unix.ld -o $@ $(filter %.o,$^)
 
 $(OUT)/%.img: $(OUT)/%.elf
-	$(Q)$(OBJCOPY) -O binary $< $@
+	$(Q)$(SANDBOX) $(OBJCOPY) -O binary $< $@
 
 # Programs of this machine: mkfs and fsck, of mkfs/, the libOS's file system and the label's checks.
 $(BUILD)/tools/%.c.o: %.c $(BASIS)

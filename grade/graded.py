@@ -126,22 +126,23 @@ def show(value):
 
 
 @functools.lru_cache(maxsize=64)
-def names_in(cross, path, changed):
+def names_in(tool, path, changed):
     """{name: address} of an ELF file, as it is since the time `changed`."""
-    said = subprocess.run([f'{cross}nm', path], stdout=subprocess.PIPE, check=True).stdout.decode()
+    said = subprocess.run([*tool, path], stdout=subprocess.PIPE, check=True).stdout.decode()
     words = [line.split() for line in said.splitlines()]
     return {w[2]: int(w[0], 16) for w in words if len(w) == 3}
 
 
 class Symbols:
-    """Names and lines of an ELF file's addresses, by the cross tools; those asked for in one run of a tool."""
+    """Names and lines of an ELF file's addresses, by the cross tools; under: what these run under, as the file may be
+    of a submission."""
 
-    def __init__(self, cross, path):
-        self.cross, self.path, self.lines = cross, path, {}
+    def __init__(self, cross, path, under=()):
+        self.cross, self.path, self.under, self.lines = cross, path, tuple(under), {}
 
     def names(self):
         """{name: address}."""
-        return names_in(self.cross, self.path, os.stat(self.path).st_mtime_ns)
+        return names_in((*self.under, f'{self.cross}nm'), self.path, os.stat(self.path).st_mtime_ns)
 
     def address(self, name):
         return self.names()[name]
@@ -149,8 +150,8 @@ class Symbols:
     def where(self, pc):
         """function at file:line, or '' for an address of none."""
         if pc not in self.lines:
-            said = subprocess.run([f'{self.cross}addr2line', '-f', '-s', '-e', self.path, hex(pc)],
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode()
+            said = subprocess.run([*self.under, f'{self.cross}addr2line', '-f', '-s', '-e', self.path, hex(pc)], check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode('utf-8', 'replace')
             function, _, line = said.strip().partition('\n')
             line = line.split(' ')[0]
             self.lines[pc] = '' if not function or function == '??' else \

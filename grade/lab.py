@@ -107,8 +107,8 @@ def stage(lab, submit, out):
 
 @functools.lru_cache(maxsize=None)
 def sandbox(out, seconds):
-    """What a compiler, and the machine, run under: limits of time, memory and files; and, where bubblewrap is there and
-    may, no network, and nothing to write to but `out`."""
+    """What a compiler, a linker, and the machine, run under: limits of time, memory and files; and, where bubblewrap is
+    there and may, no network, and nothing to write to but `out`."""
     limits = ['bash', '-c', f'ulimit -t {seconds} -v 8000000 -f 400000; exec "$@"', 'limited']
     if not shutil.which('bwrap'):
         return limits
@@ -319,7 +319,7 @@ def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
         status = graded.LIMIT_STATUS
     program = test.run.split(',')[0] if test.run else ''
     elf = next((f'{p}.elf' for p in lab.programs(options.build) if os.path.basename(p) == program), None)
-    libos = graded.Symbols(options.cross, f'{out}/{lab.image}.elf')
+    libos = graded.Symbols(options.cross, f'{out}/{lab.image}.elf', sandbox(out, 20))
     seen = graded.Seen(test, seed, guest.text[:OUTPUT_LIMIT], status, late, ram, f'{options.build}/offsets.json',
                        graded.Symbols(options.cross, elf) if elf else libos, libos)
     seen.flooded, seen.planted, seen.sound = flooded, planted, None
