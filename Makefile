@@ -5,6 +5,7 @@
 #   make test         every test                       make gdb        a debugger for make qemu-gdb
 #   make bench        the figures                      make clean      remove what was built
 #   make grade LAB=fork   grade a lab                  make doctor     are the tools there, and recent?
+#   make run PROG='ls /'  one program                  make calls PROG='ls /'   and its kernel calls
 #   make staff-check, handout, staff-notes, gradescope   for course staff: grade/staff.py
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
@@ -41,7 +42,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
+.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb run calls have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -82,6 +83,8 @@ OBJCOPY = $(CROSS)objcopy
 NM      = $(CROSS)nm
 
 comma  := ,
+empty  :=
+space  := $(empty) $(empty)
 WARN   := -Wall -Wextra -Wno-unused-parameter $(if $(CI),-Werror)
 TARGET := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fno-pie -fno-stack-protector -mcmodel=medany \
           -fno-omit-frame-pointer -fno-strict-aliasing -msmall-data-limit=0 -MMD -MP
@@ -294,6 +297,26 @@ qemu: have-qemu $(SYSTEM) $(DISK) $(if $(RAM),$(BUILD)/offsets.json)
 qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK)
 	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
 	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
+
+# One program, from the boot arguments: `make run PROG='grep exv6 README'`; QEMU ends with its exit status. `calls` shows
+# then which kernel calls it made (grade/calls.py); TRACE_KB: of memory for them, on each hart.
+PROG     ?=
+TRACE_KB ?= 16384
+run calls: override BOOTARGS += unattended run=$(subst $(space),$(comma),$(strip $(PROG)))
+run: have-prog have-qemu $(SYSTEM) $(DISK)
+	$(Q)$(QEMU) $(QEMUFLAGS)
+
+calls: override BOOTARGS += trace=ring trace_kb=$(TRACE_KB)
+calls: override RAM := $(BUILD)/calls.ram
+calls: CPUS := 1
+calls: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
+	@rm -f $(RAM)
+	$(Q)$(QEMU) $(QEMUFLAGS) || echo "  exit status $$?"
+	@$(PYTHON) grade/calls.py --offsets $(BUILD)/offsets.json $(RAM); rm -f $(RAM)
+
+have-prog:
+	@$(if $(PROG),,echo "PROG='program word ...' says which program"; exit 2)
+	@$(if $(findstring $(comma),$(PROG)),echo "PROG: a comma would begin another word: use the shell"; exit 2)
 
 gdb: $(BUILD)/kernel.elf
 	$(Q)$(GDB) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
