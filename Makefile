@@ -6,6 +6,7 @@
 #   make bench        the figures                      make clean      remove what was built
 #   make grade LAB=fork   grade a lab                  make doctor     are the tools there, and recent?
 #   make run PROG='ls /'  one program                  make calls PROG='ls /'   and its kernel calls
+#   make qemu RAM=build/ram                            make watch RAM=build/ram   beside it: what is going on in it
 #   make staff-check, handout, staff-notes, gradescope   for course staff: grade/staff.py
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
@@ -42,7 +43,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb run calls have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
+.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb run calls watch have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -292,7 +293,13 @@ have-gdb have-python: have-%: | $(FIRST)
 	@grade/setup doctor $*
 
 qemu: have-qemu $(SYSTEM) $(DISK) $(if $(RAM),$(BUILD)/offsets.json)
+	@$(if $(RAM),rm -f $(RAM))
 	$(Q)$(QEMU) $(QEMUFLAGS)
+
+# Beside it, of a machine whose memory is a file: `make qemu RAM=build/ram` and `make watch RAM=build/ram`.
+watch: have-python $(BUILD)/offsets.json
+	@$(if $(RAM),,echo "RAM=FILE says which machine's: make qemu RAM=build/ram, make watch RAM=build/ram"; exit 2)
+	@$(PYTHON) grade/watch.py --offsets $(BUILD)/offsets.json $(RAM)
 
 qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK)
 	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
@@ -353,6 +360,7 @@ GUESTRUN = $(if $(wildcard grade/run.py),\
     $(call done,grade/run.py,$(PYTHON) grade/run.py --build $(BUILD)) \
     $(call done,grade/crash.py,$(PYTHON) grade/crash.py --build $(BUILD)) \
     $(call done,grade/bench.py,$(PYTHON) grade/bench.py --build $(BUILD) --test) \
+    $(call done,grade/viewtest.py,$(PYTHON) grade/viewtest.py --build $(BUILD)) \
     $(call done,grade/labtest.py,$(PYTHON) grade/labtest.py --build $(BUILD)) \
     $(call done,grade/staff.py,$(PYTHON) grade/staff.py --build $(BUILD) quick),:;)
 

@@ -27,9 +27,9 @@ PTE_COW = 1 << 8  # of the Unix library OS (libos/fork.h)
 LETTERS = {'FREE': '.', 'DATA': 'd', 'PT0': 't', 'PT1': 't', 'ROOT': 'R', 'UAREA': 'u', 'CODE': 'c', 'DOOMED': 'x',
            'KERNEL': 'K'}
 COLOURS = [37, 33, 36, 32, 35, 34, 31, 93, 96, 92, 95, 94, 91]  # by account; 0: nobody's
-RECORD = struct.Struct('<QQIHBB40x')
+RECORD = struct.Struct('<16xIH2xQ32x')
 SAMPLE = 20000  # records a frame that are looked at, at most
-RATES = ('slice', 'upcall', 'fault', 'bind', 'yield', 'refused')
+RATES = ('slice', 'upcall', 'fault', 'bind', 'yield', 'refused')  # a second, of the trace
 ESCAPES = {'[A': 'k', '[B': 'j', 'OA': 'k', 'OB': 'j'}
 
 
@@ -52,7 +52,7 @@ class Machine:
             self.heads, self.rates, self.since, self.last = {}, {}, None, None
             return True
         except (evidence.NoEvidence, OSError, ValueError):
-            return self.e is not None and False
+            return False
 
     def raw(self, name):
         """An exported table's bytes, and the size of a record."""
@@ -95,6 +95,7 @@ class Machine:
         now, found, seen, fresh = time.monotonic(), collections.Counter(), 0, 0
         layout = self.e.layout
         names = {v: k[6:].lower() for v, k in layout.enums['trace_event'].items()}
+        upcall = next(v for v, k in names.items() if k == 'upcall')
         for hart, ring in enumerate(self.e.head['ring'][:self.e.head['nharts']]):
             start, head, n = self.heads.get(hart, ring['head']), ring['head'], ring['n']
             self.heads[hart] = head
@@ -108,9 +109,9 @@ class Machine:
             parts = [whole[begin * RECORD.size:end * RECORD.size]] if begin < end else \
                 [whole[begin * RECORD.size:], whole[:end * RECORD.size]]
             for part in parts:
-                for _, _, eid, event, _, _ in RECORD.iter_unpack(part):
+                for eid, event, w0 in RECORD.iter_unpack(part):
                     seen += 1
-                    found[eid, event] += 1
+                    found[eid, 'fault' if event == upcall and w0 == 0 else event] += 1
         if self.since is None or now - self.since < 0.01:
             self.since = now
             return
@@ -119,8 +120,8 @@ class Machine:
         refused = layout.defines['TRACE_REFUSED']
         rates = collections.defaultdict(collections.Counter)
         for (eid, event), times in found.items():
-            name = names.get(event) or layout.calls.get(event & ~refused, '')
-            if event & refused:
+            name = event if event == 'fault' else names.get(event) or layout.calls.get(event & ~refused, '')
+            if event != 'fault' and event & refused:
                 name = 'refused'
             rates[eid][{'protect': 'bind', 'unbind': 'bind', 'wait': 'yield'}.get(name, name)] += times * scale
         self.rates = rates
@@ -166,6 +167,11 @@ class Machine:
         return tables, joined
 
 
+def digit(n):
+    """One character for a number; they come again after 36."""
+    return '0123456789abcdefghijklmnopqrstuvwxyz'[n % 36]
+
+
 class Screen:
     """Rows of characters, each with an account whose colour it has; None: the terminal's."""
 
@@ -193,8 +199,8 @@ class Screen:
                 text = text[:left]
                 left -= len(text)
                 line += self.paint(text, how)
-            lines.append(line + (' ' * left if row and row[0][1] == 'title' and False else '') + '\033[K')
-        return '\033[H' + '\r\n'.join(lines) + '\033[J'
+            lines.append(line + '\033[K')
+        return '\033[H' + '\n'.join(lines) + '\033[J'
 
 
 class Watch:
@@ -237,9 +243,9 @@ class Watch:
         w, m = self.m.words, self.m
         still = time.monotonic() - m.moved
         seconds = w['ticks'] / 100
-        state = f'  stands still for {still:.0f} s' if still > 2 else ''
-        s.add((f' exv6  {w["nharts"]} harts  {len(m.e.ram) >> 20} MiB  {seconds:.1f} s  free {w["free"]} of {w["npages"]}'
-               f'  promised {w["promised"]}  doomed {w["doomed"]}{state} ', 'title'))
+        state = f', stands still for {still:.0f} s' if still > 2 else ''
+        s.add((f' exv6  harts {w["nharts"]}  {len(m.e.ram) >> 20} MiB  {seconds:.1f} s{state}  free '
+               f'{w["free"]} of {w["npages"]}  promised {w["promised"]} ', 'title'))
 
     def overview(self, s, width, height):
         m = self.m
@@ -255,22 +261,19 @@ class Watch:
         s.add(f'disk   {exts}   in flight: '
               f'{sum(r["state"] in (1, 2) for r in m.reqs)}, done: {sum(r["state"] == 3 for r in m.reqs)}')
         traced = any(r['n'] for r in m.e.head['ring'])
-        s.add('   eid acct home state               pages ' + ''.join(f'{n:>8}' for n in RATES) +
-              ('' if traced else '  (no trace: make qemu TRACE=ring)'))
+        s.add('   eid acct hart state            pages' + ''.join(f'{n:>7.6}' for n in RATES) +
+              ('' if traced else '   rates: BOOTARGS=trace=ring'))
         room = height - len(s.rows) - 1
         self.picked = max(0, min(self.picked, len(m.envs) - 1))
         first = max(0, self.picked - room + 1)
-        types, owners = m.pages()
-        held = collections.Counter(owners[i] for i in range(0)) or None
-        del types, owners, held
         for i, v in list(enumerate(m.envs))[first:first + room]:
             state = m.e.layout.bits('ENV_', v['state'])
-            row = f'{v["eid"]:6x} {v["account"]:4} {v["home"]:4} {state:17.17} {self.held(v):7} ' + \
-                ''.join(f'{m.rates.get(v["eid"], {}).get(n, 0):8.0f}' for n in RATES)
+            row = f'{v["eid"]:6x} {v["account"]:4} {v["home"]:4} {state:15.15}{self.held(v):7}' + \
+                ''.join(f'{m.rates.get(v["eid"], {}).get(n, 0):7.0f}' for n in RATES)
             s.add((row, 'picked' if i == self.picked else v['account']))
         while len(s.rows) < height - 1:
             s.add('')
-        s.add(' k j: pick   Enter: its address space   a: types or owners   c: colour   q: leave')
+        s.add(' k, j: pick   Enter: its address space   a: owners   c: colour   q: leave')
 
     def held(self, env):
         """Pages of its account."""
@@ -279,26 +282,26 @@ class Watch:
 
     @staticmethod
     def slot_pieces(slots):
-        """Runs of slots with the same owner: a digit of the eid each."""
-        return [(f'{eid % 36:x}'[-1] if eid else '-' if account else '.', account) for eid, account in slots]
+        """A hart's slots: of each the last digit of who runs in it, - for nobody, in the colour of its account."""
+        return [(digit(eid) if eid else '-', account) for eid, account in slots]
 
     def map(self, s, width, rows):
         types, owners = self.m.pages()
         named = {v: LETTERS.get(k[5:], '?') for v, k in self.m.e.layout.enums['page_type'].items()}
         cells = width * rows
         per = -(-len(types) // cells)
-        s.add(f'{per} pages a letter: . free  d data  t R tables  u u-area  c code  x doomed  K kernel; colour: '
-              'account')
-        free, kernel = (k for k in (0, 8))
+        s.add(f'{per} pages a digit: the account; . free  K kernel' if self.owners else
+              f'{per} pages a letter: . free d data t,R tables u u-area c code x doomed K kernel')
+        nobody = [kind for kind, letter in named.items() if letter in '.K']
         line = []
         for i in range(0, len(types), per):
             part = types[i:i + per]
             kind = max(set(part), key=part.count)
-            owner = 0 if kind in (free, kernel) else owners[i + part.index(kind)]
+            owner = None if kind in nobody else owners[i + part.index(kind)]
             letter = named.get(kind, '?')
-            if self.owners and kind not in (free, kernel):
-                letter = f'{owner % 36:x}'[-1]
-            line.append((letter, owner if kind not in (free, kernel) else None))
+            if self.owners and owner is not None:
+                letter = digit(owner)
+            line.append((letter, owner))
             if len(line) == width:
                 s.add(*line)
                 line = []
