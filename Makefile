@@ -36,11 +36,11 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    loop fill crash freemem filetest chaos threadbench storebench callbench copybench))))
+    loop fill crash freemem filetest chaos threadbench storebench callbench copybench shows))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc shparse lineedit pathname))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
-IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
+IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment demo,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 .PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb run calls watch have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE

@@ -92,6 +92,7 @@ static struct exo_env *slot_runs(const struct turn *t, bool *owes) {
     if (e->state & ENV_OWES && !(e->state & ENV_STOPPED)) {
         *owes = true;
         if (--e->excess == 0) e->state &= ~ENV_OWES;
+        if (trace_on) trace(TRACE_SKIP, (u64)(t - this_hart->turns), e->eid, e->excess, 0, 0);
         return NULL;
     }
     for (u32 depth = 0; e && e->state & ENV_CALLING && e->callee && depth < EXO_DEPTH; depth++)

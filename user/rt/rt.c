@@ -1,8 +1,6 @@
 // The C part of the runtime: faults, environments, floating point and printing. See rt.h.
 #include "rt.h"
 
-#include <stdarg.h>
-
 extern const char try_begin[], try_end[], try_failed[], try_jump_failed[];
 void rt_fault_c(struct exo_uarea *ua, u64 *regs);
 
@@ -101,7 +99,7 @@ static void put_signed(struct out *o, i64 v, u32 width) {
     put_number(o, v < 0 ? 0 - (u64)v : (u64)v, 10, width, ' ');
 }
 
-static void vprint_to(struct out *o, const char *f, va_list args) {
+static void put_all(struct out *o, const char *f, va_list args) {
     for (; *f; f++) {
         if (*f != '%') {
             put(o, *f);
@@ -130,14 +128,19 @@ static void vprint_to(struct out *o, const char *f, va_list args) {
     }
 }
 
-u64 print_to(char *out, u64 size, const char *fmt, ...) {
+u64 vprint_to(char *out, u64 size, const char *fmt, va_list args) {
     struct out o = {out, size - 1, 0};
-    va_list args;
-    va_start(args, fmt);
-    vprint_to(&o, fmt, args);
-    va_end(args);
+    put_all(&o, fmt, args);
     out[o.n < o.size ? o.n : o.size] = 0;
     return o.n;
+}
+
+u64 print_to(char *out, u64 size, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    u64 n = vprint_to(out, size, fmt, args);
+    va_end(args);
+    return n;
 }
 
 void print(const char *fmt, ...) {
@@ -146,7 +149,7 @@ void print(const char *fmt, ...) {
     struct out o = {line, sizeof line, 0};
     va_list args;
     va_start(args, fmt);
-    vprint_to(&o, fmt, args);
+    put_all(&o, fmt, args);
     va_end(args);
     rt_write(line, o.n < o.size ? o.n : o.size);
 }

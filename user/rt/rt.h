@@ -28,6 +28,7 @@
 
 #ifndef __ASSEMBLER__
 #include <exo/call.h>
+#include <stdarg.h>
 #include <stdbool.h>
 
 struct rt {
@@ -84,6 +85,7 @@ i64 rt_map(ppn_t root, va_t va, ppn_t ppn, u64 bits); // bind of an own page, th
 void rt_write(const char *s, u64 n);
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2))); // %d %u %x %lx %ld %lu %s %c %p %%
 u64 print_to(char *out, u64 size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+u64 vprint_to(char *out, u64 size, const char *fmt, va_list args);
 bool str_eq(const char *a, const char *b);
 void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

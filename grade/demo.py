@@ -1,0 +1,573 @@
+#!/usr/bin/env python3
+"""Demonstrations for lectures: `make demo-NAME`.
+
+    demo.py [--build DIR] [--pace SECONDS] [--plain] NAME
+
+Boots a machine, and shows after each step what the kernel recorded of it: calls, page records, address spaces, slots,
+accounts. Enter or space goes on, q leaves; without a key it goes on by itself, so that all of it takes less than a
+minute. grade/demos/NAME says what to say meanwhile. --pace: seconds a step (0: at once); --plain: one picture below the
+other, no colour (so it is when the output is no terminal).
+"""
+import argparse
+import os
+import re
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import textwrap
+import time
+import tty
+
+import calls
+import evidence
+import lab as grading
+import machine
+import run
+import watch
+
+TOP = run.TOP
+PAGE = 4096
+WALL = 90           # seconds that a machine may take, keys aside
+ICOUNT = ['-icount', 'shift=0']  # real time while nobody runs: a key is waited for
+SHOWN = 9           # kernel calls of a step that are shown
+TRACE = 'trace=ring trace_kb=16384'
+DULL = {'cons_read', 'cons_write', 'poke', 'mark'}
+ENTRIES = calls.ENTRIES
+
+
+class Stop(Exception):
+    """The lecturer leaves."""
+
+
+# ---- what is seen of a machine at one step ----
+
+class Look:
+    """The machine now, and what it recorded since the step before."""
+
+    def __init__(self, e, records, marks, account):
+        self.e, self.records, self.marks, self.account = e, records, marks, account
+        self.calls = calls.Calls(e)
+        self.layout = e.layout
+
+    def mine(self):
+        return [r for r in self.records if r.account == self.account]
+
+    def number(self, event):
+        return next(n for n, name in self.calls.events.items() if name == event)
+
+    def page(self, ppn):
+        return self.e.table('pages')[ppn - self.layout.defines['EXO_PPN_BASE']]
+
+    def bytes_of(self, ppn, n):
+        at = (ppn << 12) - evidence.RAM_BASE
+        return self.e.ram[at:at + n]
+
+    def pte(self, root, va):
+        """The entry for va of an address space; 0 if there is no table."""
+        for level in (2, 1, 0):
+            (entry,) = struct.unpack_from('<Q', self.bytes_of(root, PAGE), (va >> 12 + 9 * level & 511) * 8)
+            if not entry & 1 or level == 0:
+                return entry
+            root = entry >> 10 & (1 << 44) - 1
+        return 0
+
+
+def kernel_calls(look):
+    """The step's calls, as strace would have them; the same again and again is counted."""
+    lines = []
+    for r in look.mine():
+        name = look.layout.calls.get(r.event & ~look.calls.refused)
+        if not name or name in DULL or (name in ('wait', 'yield') and not r.event & look.calls.refused):
+            continue
+        text = look.calls.call(name, r)
+        if lines and lines[-1][0].split('(')[0] == text.split('(')[0] and not r.event & look.calls.refused:
+            lines[-1][1] += 1
+        else:
+            lines.append([text, 1, bool(r.event & look.calls.refused)])
+    yield 'calls of this step', 'head'
+    for text, times, refused in lines[-SHOWN:] or [['none', 1, False]]:
+        yield '  ' + text + (f'   ({times} times)' if times > 1 else ''), 'no' if refused else 'yes'
+
+
+def page_record(look):
+    if 'page' not in look.marks:
+        return
+    ppn = int(look.marks['page'], 16)
+    p = look.page(ppn)
+    kind = look.layout.enums['page_type'][p['type']][5:].lower()
+    yield f'the kernel\'s record of page {ppn:x}', 'head'
+    owner = 'nobody' if kind == 'free' else f'account {p["account"]}'
+    yield f'  {kind}, of {owner}; bindings {p["binds"]}, pinned {p["pins"]}', None
+    if kind == 'data' and p['account'] == look.account:
+        yield from dump(look.bytes_of(ppn, 64))
+
+
+def dump(data):
+    for at in range(0, len(data), 16):
+        row = data[at:at + 16]
+        yield f'  {at:04x}  {row.hex(" ")}  {"".join(chr(b) if 32 <= b < 127 else "." for b in row)}', None
+
+
+def env_record(look):
+    if 'env' not in look.marks:
+        return
+    eid = int(look.marks['env'], 16)
+    v = look.e.table('envs')[eid & look.layout.defines['EXO_EID_INDEX']]
+    yield f'the kernel\'s record of environment {eid:x}', 'head'
+    if v['eid'] != eid:
+        yield '  none: it has ended', None
+        return
+    state = look.layout.bits('ENV_', v['state']) or 'READY'
+    why = ' (' + look.layout.enums['stop_reason'][v['stop']][5:].lower() + ')' if 'STOPPED' in state else ''
+    yield f'  {state}{why}; slices {v["slices"]}, aborts {v["aborts"]}, owes {v["excess"]}', None
+
+
+def slices(look):
+    """The hart's last slices, and how the ends of them came."""
+    begin, end, abort, upcall, skip = (look.number(n) for n in ('slice', 'slice_end', 'abort', 'upcall', 'skip'))
+    strip, count, saving, left = [], {'epilogue': 0, 'abort': 0, 'fp': 0, 'skip': 0}, [], None
+    fp = next(n for n, name in look.layout.calls.items() if name == 'fp')
+    us = look.e.words()['timebase'] / 1e6
+    for r in look.records:
+        if r.event == begin:
+            strip.append(f'{r.eid & 0xfff:x}')
+        elif r.event == upcall and r.w[0] == 1:
+            count['epilogue'], left = count['epilogue'] + 1, r.time
+        elif r.event == end and left is not None:
+            saving.append((r.time - left) / us)
+            left = None
+        elif r.event == abort:
+            count['abort'] += 1
+            strip.append('ABORT')
+        elif r.event == skip:
+            count['skip'] += 1
+            strip.append('skip')
+        elif r.event == fp and r.w[0] == 1:
+            count['fp'] += 1
+    yield 'the hart, slice by slice (who ran), the last on the right', 'head'
+    yield '  ' + ' '.join(strip[-18:]), None
+    mean = f', each until it yielded: {sum(saving) / len(saving):.1f} us' if saving else ''
+    yield f'  ends by the library (EPILOGUE) {count["epilogue"]}{mean}', 'yes'
+    yield f'  by force {count["abort"]}, slots skipped {count["skip"]}; floating point asked for {count["fp"]} times', \
+        'no' if count['abort'] else None
+
+
+def transfers(look):
+    """Calls and replies of the step, one by one, then how many."""
+    lines = []
+    for r in look.mine():
+        name = look.layout.calls.get(r.event & ~look.calls.refused)
+        if name in ('call', 'send', 'reply'):
+            lines.append((f'  eid {r.eid:x}  {look.calls.call(name, r)}', bool(r.event & look.calls.refused)))
+    yield 'transfers of this step', 'head'
+    for text, refused in lines[-6:]:
+        yield text, 'no' if refused else 'yes'
+    yield f'  {len(lines)} in all', None
+
+
+def bars(look):
+    """Numbers that the program measured."""
+    rows = [b.rsplit(': ', 1) for b in look.marks.get('bar', [])]
+    most = max([int(n) for _, n in rows] or [1])
+    yield 'measured', 'head'
+    for what, n in rows:
+        yield f'  {int(n):6}  {"#" * max(1, round(40 * int(n) / most)):40}  {what}', 'yes'
+
+
+def predicate(look):
+    if 'code' not in look.marks:
+        return
+    raw = look.bytes_of(int(look.marks['code'], 16), PAGE)
+    n, pages = struct.unpack_from('<II', raw)
+    page = struct.unpack_from('<4I', raw, 8)
+    ops = {v: k[5:].lower() for k, v in ((name, number) for number, name in look.layout.enums['pred_op'].items())}
+    yield f'the code page: {n} instructions, {pages} page of its own ({page[1]:x})', 'head'
+    for i in range(min(n, 8)):
+        op, d, a, b, imm = struct.unpack_from('<BBBBi', raw, 32 + 8 * i)
+        name = ops.get(op, '?')
+        text = {'li': f'r{d} = {imm}', 'ld': f'r{d} = page {a} [r{b} + {imm}]', 'ret': f'return r{a}'}.get(name) or \
+            (f'if r{a} {"==" if name == "beq" else "!=" if name == "bne" else "<" if name == "bltu" else ">="} r{b} skip {imm}'
+             if name.startswith('b') else f'r{d} = r{a} {name} r{b}')
+        yield f'  {i}  {name:5} {text}', None
+
+
+def spaces(look):
+    """A range of pages in each address space of the account that has any of it."""
+    if 'range' not in look.marks:
+        return
+    start, n = look.marks['range'].split()
+    start, n = int(start, 16), int(n)
+    seen = {}
+    rows = []
+    for v in look.e.table('envs'):
+        if not v['eid'] or v['account'] != look.account:
+            continue
+        entries = [look.pte(v['root'], start + i * PAGE) for i in range(n)]
+        if any(entry & 1 for entry in entries):
+            rows.append((v['eid'], entries))
+            for entry in entries:
+                if entry & 1:
+                    seen.setdefault(entry >> 10, []).append(v['eid'])
+    yield 'pages of the range:  . none   W own, writable   r own, read-only   = shared, read-only', 'head'
+    for eid, entries in rows:
+        cells = ''.join('.' if not e & 1 else '=' if len(seen[e >> 10]) > 1 else 'W' if e & machine.WRITE else 'r' for e in entries)
+        yield f'  environment {eid:4x}   {cells}', 'yes'
+    if not rows:
+        yield '  nobody binds any', None
+    bind = next(k for k, name in look.layout.calls.items() if name == 'bind')
+    faults = sum(r.event == look.number('upcall') and r.w[0] == 0 and start <= r.w[4] < start + n * PAGE for r in look.mine())
+    binds = sum(r.event == bind and start <= r.w[1] < start + n * PAGE for r in look.mine())
+    yield f'  in this step: page faults {faults}, bindings made {binds}; different pages now {len(seen)}', None
+
+
+def accounts(look):
+    """Who holds how much, who was asked for some, what was taken."""
+    names = {1: 'first'}
+    names.update({int(a): n for a, n in re.findall(r'(\d+)=(\S+)', look.marks.get('names', ''))})
+    words, total = look.e.words(), max(1, look.e.words()['npages'])
+    yield f'accounts: pages held (of {total}; free {words["free"]})', 'head'
+    for i, a in enumerate(look.e.table('accts')):
+        if not a['state']:
+            continue
+        bar = '#' * round(40 * a['held'] / total)
+        asked = f'  asked: {a["revoke_target"]} by a deadline' if a['revoke_deadline'] else ''
+        taken = f'  taken by force: {a["repossessed"]}' if a['repossessed'] else ''
+        yield f'  {i:2} {names.get(i, ""):8} {a["held"]:6} {bar:40}{asked}{taken}', 'no' if taken else 'yes'
+
+
+# ---- the demonstrations ----
+
+class Demo:
+    """title, paper: the section; args: of user/demo/, or of user/shows.c; scene: what is shown; boots: how, if otherwise."""
+
+    def __init__(self, title, paper, scene, args, play):
+        self.title, self.paper, self.scene, self.args, self.play = title, paper, scene, args, play
+
+
+def mkfs(options, *words):
+    subprocess.run([f'{options.build}/mkfs', '-o', options.disk, *words], check=True, cwd=TOP)
+
+
+def bare_disk(options, args):
+    mkfs(options, '-s', '2M', '--fs-size', '0', '--boot', f'{options.build}/first.img', '--libos',
+         f'demo={options.build}/demo.img', '--raw', 'data=64K', '--line',
+         f'name=demo image=demo extents=data console envs=4 slots=8 pages=200 args={args}')
+    text = b'This is block 3 of the extent "data". Nobody has copied it.  '
+    grading.plant(options.disk, {'data': bytes(3 * PAGE) + text * 8})
+
+
+def unix_disk(options, first, *more, size='4M'):
+    programs = [f'{options.build}/bin/{p}' for p in ('init', 'sh', 'echo', 'shows', 'threadbench')]
+    mkfs(options, '-s', size, '--boot', f'{options.build}/{first}.img', '--libos', f'unix={options.build}/unix.img', *more, *programs)
+
+
+def bare(options, demo, screen, args=None, scene=None, trace=TRACE):
+    bare_disk(options, args or demo.args)
+    steps(options, demo, screen, boot(options, 'demo', trace, ICOUNT), scene or demo.scene)
+
+
+def unix(options, demo, screen, args=None, scene=None, trace=TRACE):
+    unix_disk(options, 'first', '--line', 'name=unix extents=fs console envs=40')
+    steps(options, demo, screen, boot(options, 'demo', f'{trace} run=shows,{args or demo.args}', ICOUNT), scene or demo.scene)
+
+
+def pct(options, demo, screen):
+    bare(options, demo, screen, 'pct-cost', bars, '')  # a trace costs more than what is measured
+    bare(options, demo, screen)
+
+
+def quantum(options, demo, screen):
+    unix(options, demo, screen, 'threads', bars, '')
+    unix(options, demo, screen)
+
+
+def steps(options, demo, screen, guest, scene):
+    """A machine that says what it has done, and waits for a key."""
+    follow, marks, at, said = None, {}, 0, []
+    try:
+        while True:
+            match = next_line(guest, at)
+            if match is None:
+                break
+            line, at = match
+            if line == '@ begin':
+                follow = Follow(options)
+                follow.new()
+            elif line.startswith('@ '):
+                what, _, value = line[2:].partition(' ')
+                if what == 'bar':
+                    marks.setdefault(what, []).append(value)
+                else:
+                    marks[what] = value
+            elif line.startswith('# '):
+                screen.show(demo, scene, line[2:], look_now(follow, marks, 2), said)
+                said = []
+                screen.wait()
+                guest.type('\n')
+            elif line.startswith('bench '):
+                marks.setdefault('bar', []).append(line[6:].replace(' ', ': '))
+            elif follow and line.strip():
+                said.append(line)
+    finally:
+        status = guest.close()
+    if status != 0:
+        raise grading.Refused(f'the machine ended with {status}: {guest.text[-400:]}')
+
+
+def look_now(follow, marks, account):
+    return Look(follow.e, follow.new(), marks, account)
+
+
+class Follow:
+    """The records of a running machine, as they come."""
+
+    def __init__(self, options):
+        self.e, self.start = evidence.Evidence(options.ram, f'{options.build}/offsets.json'), {}
+
+    def new(self):
+        raw, _ = self.e.raw_trace(self.start)
+        return sorted(machine.Record(*f[:6], f[6:]) for f in map(machine.REC.unpack, raw))
+
+
+def next_line(guest, at):
+    """(the line that begins at `at`, where the next does); None at the end."""
+    until = time.monotonic() + WALL
+    while '\n' not in guest.text[at:]:
+        if not guest.read(until):
+            return None
+    end = guest.text.index('\n', at)
+    return guest.text[at:end], end + 1
+
+
+def boot(options, name, args, extra=(), **more):
+    if os.path.exists(options.ram):
+        os.unlink(options.ram)
+    config = run.Run(name, 'demo', args=args, mem=more.pop('mem', '64M'), extra=list(extra), **more)
+    return run.Guest(run.qemu_command(config, options.build, options.disk, None, options.ram))
+
+
+def watched(options, demo, screen, guest, names, caption, until):
+    """A machine that goes by itself: a picture as often as the caption changes, and twice a second on a terminal."""
+    follow, last, end = None, None, time.monotonic() + WALL
+    marks = {'names': ' '.join(f'{k}={v}' for k, v in names.items())}
+    try:
+        while True:
+            guest.read(time.monotonic() + 0.3, 0.3)
+            try:
+                follow = follow or Follow(options)
+            except (evidence.NoEvidence, OSError, ValueError):
+                continue
+            finally:
+                if guest.ended or time.monotonic() > end:
+                    raise grading.Refused(f'the machine did not come to its end: {guest.text[-400:]}')
+            look = Look(follow.e, follow.new(), marks, 2)
+            text = caption(look, guest)
+            if text and (text != last or screen.live):
+                screen.show(demo, accounts, text, look, guest.text.splitlines()[-3:])
+                last = text
+            if screen.key(0) == 'q':
+                raise Stop()
+            if until(look, guest):
+                break
+    finally:
+        guest.close()
+
+
+def two_libos(options, demo, screen):
+    kv = run.kv
+    unix_disk(options, 'torment', '--libos', f'kv={options.build}/kv.img', '--raw', f'store={kv.SIZE}',
+              '--line', 'name=unix extents=fs console envs=40 pages=3000',
+              '--line', 'name=kv image=kv pages=300 envs=4 slots=8 extents=store args=7.100000', size='64M')
+    guest = boot(options, 'two', 'trace=ring torment=kv.5.4.e run=shows,count', disk='virtio', mem='128M')
+    ended = []
+
+    def caption(look, guest):
+        gone = look.number('acct_gone')
+        ended.extend(r.seq for r in look.records if r.event == gone)
+        counted = len(re.findall(r'^unix: \d+', guest.text, re.M))
+        if not counted:
+            return None
+        if not ended:
+            return 'Two library OSes, each with pages, slots and an extent of its own: a Unix that counts, and a key-value store.'
+        return f'The store was ended {len(ended)} times, and begun anew. The Unix goes on counting: it never knew.'
+
+    watched(options, demo, screen, guest, {2: 'unix', 3: 'kv'}, caption,
+            lambda look, guest: len(ended) >= 4 and 'unix: 12' in guest.text)
+
+
+def abort(options, demo, screen):
+    bare(options, demo, screen)
+    mkfs(options, '-s', '2M', '--fs-size', '0', '--boot', f'{options.build}/first.img', '--libos',
+         f'guest={options.build}/guest.img', '--line', 'name=keep image=guest envs=1 slots=4 pages=200 args=keep',
+         '--line', 'name=give image=guest envs=1 slots=4 pages=200 args=give', '--line', 'name=judge image=guest envs=1 slots=4 pages=200 console args=judge')
+    guest = boot(options, 'abort', 'trace=ring', ['-icount', 'shift=3,sleep=off'])
+    told = []
+
+    def caption(look, guest):
+        taken, asked = look.number('repo'), look.number('revoke')
+        told.extend('asked' for r in look.records if r.event == asked)
+        told.extend('taken' for r in look.records if r.event == taken)
+        if 'taken' in told:
+            return 'Memory now. "keep" was asked, and did not answer: past the deadline its pages are taken, one by one.'
+        if 'asked' in told:
+            return 'Memory now. There is none left; "give" is asked for pages, and gives them back in time.'
+        return 'Memory now. Three library OSes: one keeps all it has, one gives back, one wants more.'
+
+    watched(options, demo, screen, guest, {2: 'keep', 3: 'give', 4: 'judge'}, caption, lambda look, guest: 'done' in guest.text)
+
+
+def crash(options, demo, screen):
+    fs = grading.Lab('fs')
+    tests = sys.modules['fs_tests']
+    test = next(t for t in fs.tests if t.tape)
+    out = f'{options.folder}/crash'
+    os.makedirs(out, exist_ok=True)
+    for end in ('img', 'elf'):
+        shutil.copyfile(f'{options.build}/unix.{end}', f'{out}/unix.{end}')
+    screen.say(demo, 'A program makes, changes and removes files. The kernel keeps each write to the disk, in order.')
+    seen = grading.boot(fs, test, 7, 0, options, out)
+    if seen.trouble():
+        raise grading.Refused('; '.join(seen.trouble()))
+    cuts = tests.Cuts(seen)
+    total = cuts.writes
+    screen.wait()
+    for part in range(1, 5):
+        n = total * part // 4
+        screen.picture(demo, f'The power is cut after each write, also where writes were lost or torn: {n} of {total}.',
+                       list(grid(cuts, n)))
+        screen.wait()
+    whole = sum(c[2] == 0 for c in cuts.cuts)
+    screen.picture(demo, f'{len(cuts.cuts)} disks that a power cut could have left; after the log\'s replay {whole} of them are '
+                   f'whole. Different sets of files found: {len(cuts.states)}.', list(grid(cuts, total)))
+    screen.wait()
+    shutil.copyfile(f'{out}/{test.name}.ram', options.ram)
+
+
+def grid(cuts, n):
+    """A letter for each moment: . whole however it was cut, x not."""
+    bad = {c[0] for c in cuts.cuts if c[2]}
+    letters = ''.join('x' if i in bad else '.' for i in range(n))
+    yield 'a letter for each write:  . the file system is whole, whatever was lost   x it is not', 'head'
+    for at in range(0, len(letters), 72):
+        yield '  ' + letters[at:at + 72], 'yes'
+
+
+def both(*scenes):
+    def scene(look):
+        for one in scenes:
+            yield from one(look)
+    return scene
+
+
+DEMOS = {
+    'bind': Demo('A secure binding, made and refused', 'Secure Bindings', both(kernel_calls, page_record), 'bind', bare),
+    'cow': Demo('Copy-on-write, by a library', 'Application-level Virtual Memory', spaces, 'cow', unix),
+    'quantum': Demo('The end of a slice is an upcall', 'Processor Time Slices', slices, 'quantum', quantum),
+    'abort': Demo('Who will not let go', 'The Abort Protocol', both(slices, env_record), 'abort', abort),
+    'pct': Demo('A call with nothing saved', 'Protected Control Transfers', both(transfers, env_record), 'pct', pct),
+    'disk': Demo('One block, straight to a page', 'Secure Bindings; Application-level I/O', both(kernel_calls, page_record), 'disk', bare),
+    'predicate': Demo('When shall I run again? Downloaded code', 'Downloading Code', both(predicate, env_record, kernel_calls),
+                      'predicate', bare),
+    'two-libos': Demo('Two library OSes, and one is killed', 'Library Operating Systems', accounts, 'two-libos', two_libos),
+    'crash': Demo('Power cut at every write', 'Application-level I/O', None, 'crash', crash),
+}
+
+
+# ---- showing ----
+
+class Screen:
+    """A terminal, whole pictures; or any output, one picture below the other."""
+    STYLE = {'head': '\033[1m', 'yes': '\033[32m', 'no': '\033[31m', 'title': '\033[7m', 'caption': '\033[1;33m'}
+
+    def __init__(self, options, count):
+        self.live = sys.stdout.isatty() and not options.plain
+        self.keys = self.live and sys.stdin.isatty()
+        self.pace = options.pace if options.pace is not None else (6 if self.live else 0)
+        self.count, self.n, self.before = count, 0, None
+        if self.keys:
+            self.before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        if self.live:
+            print('\033[?1049h\033[?25l', end='', flush=True)
+
+    def close(self):
+        if self.live:
+            print('\033[?25h\033[?1049l', end='', flush=True)
+        if self.before:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.before)
+
+    def key(self, seconds):
+        if not self.keys or not select.select([sys.stdin], [], [], seconds)[0]:
+            return ''
+        return os.read(sys.stdin.fileno(), 16).decode('utf-8', 'replace')[:1]
+
+    def wait(self):
+        until = time.monotonic() + self.pace
+        while self.pace and time.monotonic() < until:
+            if not self.keys:
+                time.sleep(max(0, until - time.monotonic()))
+                break
+            k = self.key(until - time.monotonic())
+            if k == 'q':
+                raise Stop()
+            if k in ('\n', '\r', ' '):
+                break
+
+    def show(self, demo, scene, caption, look, said):
+        lines = list(scene(look))
+        if said:
+            lines += [('the program said', 'head')] + [(f'  {line}', None) for line in said[-5:]]
+        self.picture(demo, caption, lines)
+
+    def say(self, demo, caption):
+        self.picture(demo, caption, [])
+
+    def picture(self, demo, caption, lines):
+        width, height = shutil.get_terminal_size() if self.live else (200, 1000)
+        rows = [(f' {demo.title}   (SOSP 1995: {demo.paper}) ', 'title'), ('', None)]
+        rows += [(part, 'caption') for part in textwrap.wrap(caption, min(width, 100) - 2)] + [('', None)]
+        rows += lines
+        if self.live:
+            rows = rows[:height - 2] + [('', None)] * (height - 2 - len(rows)) + \
+                [(' Enter: next   q: leave' if self.keys else '', None)]
+        text = ''.join(self.paint(row[:width], style) + '\n' for row, style in rows)
+        print(('\033[H' + text.rstrip('\n').replace('\n', '\033[K\n') + '\033[J') if self.live else text, end='', flush=True)
+
+    def paint(self, text, style):
+        return f'{self.STYLE[style]}{text}\033[0m' if self.live and style and 'NO_COLOR' not in os.environ else text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--build', default='build')
+    parser.add_argument('--pace', type=float)
+    parser.add_argument('--plain', action='store_true')
+    parser.add_argument('name')
+    options = parser.parse_args()
+    os.chdir(TOP)
+    demo = DEMOS.get(options.name)
+    if not demo:
+        sys.exit(f'demo: there is none of the name "{options.name}"; there are: {" ".join(DEMOS)}')
+    options.folder = f'{options.build}/demo'
+    os.makedirs(options.folder, exist_ok=True)
+    options.disk, options.ram = (f'{options.folder}/{options.name}.{end}' for end in ('disk', 'ram'))
+    options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
+    screen = Screen(options, 8)
+    trouble = None
+    try:
+        demo.play(options, demo, screen)
+    except (Stop, KeyboardInterrupt):
+        pass
+    except (grading.Refused, evidence.NoEvidence, OSError, subprocess.CalledProcessError) as error:
+        trouble = f'demo: {error}'
+    finally:
+        screen.close()
+    print(f'notes: grade/demos/{options.name}')
+    sys.exit(trouble)
+
+
+if __name__ == '__main__':
+    main()
