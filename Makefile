@@ -7,6 +7,7 @@
 #   make grade LAB=fork   grade a lab                  make doctor     are the tools there, and recent?
 #   make run PROG='ls /'  one program                  make calls PROG='ls /'   and its kernel calls
 #   make qemu RAM=build/ram                            make watch RAM=build/ram   beside it: what is going on in it
+#   make demo-NAME    a demonstration for a lecture: bind cow quantum abort pct disk predicate two-libos crash
 #   make staff-check, handout, staff-notes, gradescope   for course staff: grade/staff.py
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
@@ -320,6 +321,11 @@ calls: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
 	@rm -f $(RAM)
 	$(Q)$(QEMU) $(QEMUFLAGS) || echo "  exit status $$?"
 	@$(PYTHON) grade/calls.py --offsets $(BUILD)/offsets.json $(RAM); rm -f $(RAM)
+
+# A demonstration for a lecture: grade/demo.py; grade/demos/NAME says what to say.
+DEMOS := $(notdir $(wildcard grade/demos/*))
+$(DEMOS:%=demo-%): demo-%: have-qemu have-python lab-base $(SYSTEM) $(patsubst %,$(BUILD)/%.img,demo guest kv torment) $(BUILD)/bin/shows $(BUILD)/bin/threadbench
+	@$(PYTHON) grade/demo.py --build $(BUILD) $*
 
 have-prog:
 	@$(if $(PROG),,echo "PROG='program word ...' says which program"; exit 2)

@@ -147,7 +147,7 @@ def slices(look):
             strip.append('skip')
         elif r.event == fp and r.w[0] == 1:
             count['fp'] += 1
-    yield 'the hart, slice by slice (who ran), the last on the right', 'head'
+    yield 'who ran on the hart, slice by slice, the last on the right', 'head'
     yield '  ' + ' '.join(strip[-18:]), None
     mean = f', each until it yielded: {sum(saving) / len(saving):.1f} us' if saving else ''
     yield f'  ends by the library (EPILOGUE) {count["epilogue"]}{mean}', 'yes'
@@ -211,7 +211,7 @@ def spaces(look):
             for entry in entries:
                 if entry & 1:
                     seen.setdefault(entry >> 10, []).append(v['eid'])
-    yield 'pages of the range:  . none   W own, writable   r own, read-only   = shared, read-only', 'head'
+    yield 'pages:  . none   W own, writable   r own, read-only   = shared', 'head'
     for eid, entries in rows:
         cells = ''.join('.' if not e & 1 else '=' if len(seen[e >> 10]) > 1 else 'W' if e & machine.WRITE else 'r' for e in entries)
         yield f'  environment {eid:4x}   {cells}', 'yes'
@@ -303,6 +303,7 @@ def steps(options, demo, screen, guest, scene):
                 else:
                     marks[what] = value
             elif line.startswith('# '):
+                screen.step += 1
                 screen.show(demo, scene, line[2:], look_now(follow, marks, 2), said)
                 said = []
                 screen.wait()
@@ -482,11 +483,11 @@ class Screen:
     """A terminal, whole pictures; or any output, one picture below the other."""
     STYLE = {'head': '\033[1m', 'yes': '\033[32m', 'no': '\033[31m', 'title': '\033[7m', 'caption': '\033[1;33m'}
 
-    def __init__(self, options, count):
+    def __init__(self, options):
         self.live = sys.stdout.isatty() and not options.plain
         self.keys = self.live and sys.stdin.isatty()
         self.pace = options.pace if options.pace is not None else (6 if self.live else 0)
-        self.count, self.n, self.before = count, 0, None
+        self.step, self.before = 0, None
         if self.keys:
             self.before = termios.tcgetattr(sys.stdin)
             tty.setcbreak(sys.stdin)
@@ -527,7 +528,8 @@ class Screen:
 
     def picture(self, demo, caption, lines):
         width, height = shutil.get_terminal_size() if self.live else (200, 1000)
-        rows = [(f' {demo.title}   (SOSP 1995: {demo.paper}) ', 'title'), ('', None)]
+        step = f'step {self.step}: ' if self.step else ''
+        rows = [(f' {step}{demo.title} ', 'title'), (f' SOSP 1995: {demo.paper}', None), ('', None)]
         rows += [(part, 'caption') for part in textwrap.wrap(caption, min(width, 100) - 2)] + [('', None)]
         rows += lines
         if self.live:
@@ -555,7 +557,7 @@ def main():
     os.makedirs(options.folder, exist_ok=True)
     options.disk, options.ram = (f'{options.folder}/{options.name}.{end}' for end in ('disk', 'ram'))
     options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
-    screen = Screen(options, 8)
+    screen = Screen(options)
     trouble = None
     try:
         demo.play(options, demo, screen)

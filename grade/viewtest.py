@@ -4,6 +4,7 @@
     viewtest.py [--build DIR] [TEST ...]
 """
 import argparse
+import concurrent.futures
 import fcntl
 import os
 import pty
@@ -160,7 +161,44 @@ def watch(options):
             terminal.stop()
 
 
-TESTS = [calls, watch]
+# What must be seen of each demonstration: in this order.
+SEEN = {
+    'bind': ['page_alloc', r'bind\(.* bits RW', 'calls of this step\n  none', 'refused: E_CAP', 'refused: E_BITS', 'refused: E_OWNER',
+             'page_free', 'free, of nobody'],
+    'cow': ['nobody binds any', 'W{32}\n.*page faults 32, bindings made 32', '={32}\n.*={32}\n.*page faults 0, bindings made 32',
+            'r{4}={28}\n.*W{4}={28}\n.*page faults 4', 'r{8}={4}WW=', r'environment +\w+ +W{32}\n.*bindings made 0'],
+    'quantum': ['thread-live', 'thread-all', r'EPILOGUE\) (?!0)\d+, each until', 'floating point asked for 0', 'floating point asked for [1-9]'],
+    'abort': ['by force 0', 'ABORT', 'by force 1', 'skip', r'STOPPED.*\(owes\)', 'none: it has ended', 'Three library OSes',
+              'taken by force: [1-9]'],
+    'pct': ['an empty kernel call', 'there and back', '42 came back', r'call\(eid \w+\)\n.*reply', '2000 in all', 'refused: E_EID'],
+    'disk': ['00 00 00 00', 'disk_submit.read 1', 'This is block 3', 'disk_submit.write 1', 'refused: E_ARG', 'refused: E_CAP'],
+    'predicate': ['if r5 < r1 skip 2', 'WAITING', 'Woken so far: 0', 'it has run', 'refused: E_CODE', 'refused: E_OWNER'],
+    'two-libos': ['unix +[1-9]', r'ended \d times', 'unix: [2-9]'],
+    'crash': [r'0 of \d+|\d+ of \d+', r'(\d+) disks that a power cut could have left; after the log.s replay \1\s+of them'],
+}
+
+
+def demo(options, name):
+    said = subprocess.run([sys.executable, f'{TOP}/grade/demo.py', '--build', options.build, '--plain', '--pace', '0', name],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120)
+    text, at = said.stdout.decode(), 0
+    expect(f'exit status of demo-{name}', 0, said.returncode)
+    for pattern in SEEN[name]:
+        match = re.compile(pattern).search(text, at)
+        if not match:
+            raise Wrong(f'demo-{name} does not show {pattern!r} after what came before:\n{text[at:][:1500]}')
+        at = match.start()
+
+
+def demos(options):
+    """Each says what it has to say, and has notes."""
+    expect('demonstrations with notes', sorted(SEEN), sorted(os.listdir(f'{TOP}/grade/demos')))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda name: demo(options, name), SEEN):
+            pass
+
+
+TESTS = [calls, watch, demos]
 
 
 def main():
