@@ -28,7 +28,7 @@ LETTERS = {'FREE': '.', 'DATA': 'd', 'PT0': 't', 'PT1': 't', 'ROOT': 'R', 'UAREA
            'KERNEL': 'K'}
 COLOURS = [37, 33, 36, 32, 35, 34, 31, 93, 96, 92, 95, 94, 91]  # by account; 0: nobody's
 RECORD = struct.Struct('<16xIH2xQ32x')
-SAMPLE = 20000  # records a frame that are looked at, at most
+SAMPLE = 4000   # records a frame that are looked at, at most
 RATES = ('slice', 'upcall', 'fault', 'bind', 'yield', 'refused')  # a second, of the trace
 ESCAPES = {'[A': 'k', '[B': 'j', 'OA': 'k', 'OB': 'j'}
 
