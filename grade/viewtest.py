@@ -6,6 +6,7 @@
 import argparse
 import concurrent.futures
 import fcntl
+import json
 import os
 import pty
 import re
@@ -198,7 +199,25 @@ def demos(options):
             pass
 
 
-TESTS = [calls, watch, demos]
+def editor(options):
+    """VS Code's files: the targets that its tasks make are there, the labs are all, and its debugger's port is the machine's."""
+    read = {}
+    for path in ('.vscode/tasks.json', '.vscode/launch.json', '.vscode/settings.json', '.vscode/extensions.json',
+                 '.devcontainer/devcontainer.json'):
+        with open(f'{TOP}/{path}', encoding='utf-8') as f:
+            read[path] = json.load(f)
+    tasks = {t['label']: t for t in read['.vscode/tasks.json']['tasks']}
+    for task in tasks.values():
+        words = [re.sub(r'\$.*', 'hello', w) for w in task['args']]
+        made = subprocess.run([task['command'], '-n', f'BUILD={options.build}', *words], cwd=TOP, stdout=subprocess.DEVNULL, check=False)
+        expect(f'make -n {" ".join(words)}', 0, made.returncode)
+    launch = read['.vscode/launch.json']['configurations'][0]
+    expect('the debugger\'s port', f'GDBPORT={launch["miDebuggerServerAddress"].split(":")[1]}', tasks[launch['preLaunchTask']]['args'][1])
+    labs = [d for d in os.listdir(f'{TOP}/labs') if os.path.isfile(f'{TOP}/labs/{d}/files')]
+    expect('labs', sorted(labs), sorted(read['.vscode/tasks.json']['inputs'][0]['options']))
+
+
+TESTS = [calls, watch, demos, editor]
 
 
 def main():
