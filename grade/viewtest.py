@@ -62,7 +62,7 @@ def calls(options):
         status = guest.close()
     expect('exit status of cat', 1, status)
     text = shown(options, 'calls', ram)
-    for what, pattern in (('a read', r'eid +[0-9a-f]+  disk_submit\(read 1, ext [0-9a-f]+, offset [0-9a-f]+'),
+    for what, pattern in (('a read', r'eid +[0-9a-f]+  disk_submit\(op read, count 1, ext [0-9a-f]+, offset [0-9a-f]+'),
                           ('a fault', r'--- FAULT: load page fault at 0x[0-9a-f]+, pc [0-9a-f]+'),
                           ('a binding', r'bind\(root [0-9a-f]+, va 0x[0-9a-f]+, ppn [0-9a-f]+, bits RWAD, cap 0\)'),
                           ('a refusal', r'protect\(.*\) refused: E_UNBOUND, no binding'),
