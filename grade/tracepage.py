@@ -4,7 +4,7 @@
     tracepage.py [--offsets FILE] [--out FILE] RAM
 
 RAM is the memory of a machine that ran, or runs, with trace=ring. What the page does is in grade/trace.html; here the
-records and what is needed to read them are put into it: the records as columns of 32-bit numbers, deflated.
+records and what is needed to read them are put into it: the records as columns of numbers, deflated.
 """
 import argparse
 import array
@@ -20,22 +20,46 @@ import evidence
 
 TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'trace.html')
 OUT = 'build/trace.html'
-# Of struct trace_rec, which is sixteen of them. `what`: event, hart, account. A word: its lower half, then its upper.
-COLUMNS = ['seq', 'seq_up', 'time', 'time_up', 'eid', 'what'] + [f'{w}{up}' for w in range(5) for up in ('', '_up')]
+LEVEL = 4  # of deflate
+CODES = ((1, 'B'), (2, 'H'), (4, 'I'))  # bytes of a number in a column
 
 
-def columns(raw):
-    """(names of the columns that hold anything, all their numbers one after another)."""
-    words = array.array('I')
-    words.frombytes(raw)
+def columns(layout, raw):
+    """([name, bytes of a number, the number if all are the same]) of each, and all the others' numbers, the widest first.
+
+    The fields of struct trace_rec; of 64 bits: the lower half, and as NAME_up the upper. Of seq, what it grew by.
+    """
+    made = []
+    for name, numbers in fields(layout, raw):
+        if name == 'seq':
+            numbers = array.array('I', [1] + [b - a & 0xffffffff for a, b in zip(numbers, numbers[1:])])
+        same = numbers == array.array(numbers.typecode, numbers[:1]) * len(numbers)
+        high = numbers[0] if same else max(numbers)
+        width, code = next((width, code) for width, code in CODES if high < 1 << 8 * width)
+        made.append((name, width, high if same else None, b'' if same else little(array.array(code, numbers))))
+    made.sort(key=lambda column: -column[1])
+    return [column[:3] for column in made], b''.join(column[3] for column in made)
+
+
+def fields(layout, raw):
+    """(name, the numbers of all records) of each field, as columns() takes them apart."""
+    views = {}
+    for width, code in CODES:
+        views[width] = array.array(code)
+        views[width].frombytes(raw)
+        if sys.byteorder == 'big':
+            views[width].byteswap()
+    for field, (offset, size, count, _) in layout.structs['trace_rec']['fields'].items():
+        width = min(size, 4)
+        for k in range(count * size // width):
+            name = field + (str(k * width // size) if count > 1 else '') + ('_up' if k * width % size else '')
+            yield name, views[width][offset // width + k::layout.size('trace_rec') // width]
+
+
+def little(numbers):
     if sys.byteorder == 'big':
-        words.byteswap()
-    held = [(name, words[i::len(COLUMNS)]) for i, name in enumerate(COLUMNS)]
-    held = [(name, column) for name, column in held if any(column)]
-    if sys.byteorder == 'big':
-        for _, column in held:
-            column.byteswap()
-    return [name for name, _ in held], b''.join(column.tobytes() for _, column in held)
+        numbers.byteswap()
+    return numbers.tobytes()
 
 
 def named(kind):
@@ -43,7 +67,7 @@ def named(kind):
     return {str(value): name for value, name in kind.items()} if isinstance(kind, dict) else kind
 
 
-def fields(of):
+def described(of):
     return {name: [field._replace(kind=named(field.kind)) for field in parts] for name, parts in of.items()}
 
 
@@ -54,7 +78,7 @@ def facts(e, missed, name):
         'name': name, 'missed': missed, 'harts': e.head['nharts'], 'begin': lines.begin, 'ticks': lines.ticks,
         'bootargs': bytes(words['bootargs']).split(b'\0')[0].decode('ascii', 'replace'),
         'refused': lines.refused, 'calls': layout.calls, 'events': lines.events,
-        'arguments': fields(lines.arguments), 'words': fields(lines.words),
+        'arguments': described(lines.arguments), 'words': described(lines.words),
         'errors': named(lines.errors), 'means': lines.means,
         'entries': calls.ENTRIES, 'causes': named(calls.CAUSES), 'rights': calls.RIGHTS,
         'first_page': layout.defines['EXO_PPN_BASE'],
@@ -63,23 +87,22 @@ def facts(e, missed, name):
     }
 
 
-def page(known, raw):
+def page(layout, known, raw):
     """The page: `known` is facts(), `raw` the records as they lie in memory, in order."""
-    names, numbers = columns(raw)
-    known = dict(known, columns=names, records=len(raw) // (4 * len(COLUMNS)))
-    packed = zlib.compressobj(6)
-    data = base64.b64encode(packed.compress(numbers) + packed.flush()).decode()
+    names, numbers = columns(layout, raw)
+    size = layout.size('trace_rec')
+    name, known = known['name'], dict(known, columns=names, records=len(raw) // size,
+                                      first=int.from_bytes(raw[:8], 'little'))
+    data = base64.b64encode(zlib.compress(numbers, LEVEL)).decode()
     with open(TEMPLATE, encoding='utf-8') as f:
         text = f.read()
     # what is read as script must not close it
-    for mark, what in (('@NAME@', html.escape(known['name'])), ('@FACTS@', json.dumps(known).replace('<', '\\u003c')),
-                       ('@RECORDS@', data)):
-        text = text.replace(mark, what, 1)
-    return text
+    known = json.dumps(known).replace('<', '\\u003c')
+    return text.replace('@NAME@', html.escape(name)).replace('@FACTS@', known).replace('@RECORDS@', data)
 
 
 def trace_of(path, offsets):
-    """(facts, records) of a RAM file."""
+    """(layout, facts, records) of a RAM file: what page() takes."""
     if not os.path.exists(path):
         raise evidence.NoEvidence(f'{path}: there is no such file; `make qemu RAM={path} BOOTARGS=trace=ring` makes one')
     e = evidence.Evidence(path, offsets)
@@ -89,7 +112,7 @@ def trace_of(path, offsets):
     if not found:
         raise evidence.NoEvidence(f'{path}: there is no record in its trace yet')
     found.sort(key=lambda r: r[7::-1])  # seq, whose last byte counts most
-    return facts(e, missed, os.path.basename(path)), b''.join(found)
+    return e.layout, facts(e, missed, os.path.basename(path)), b''.join(found)
 
 
 def main():
@@ -99,13 +122,13 @@ def main():
     parser.add_argument('--out', default=OUT)
     options = parser.parse_args()
     try:
-        known, raw = trace_of(options.ram, options.offsets)
-        text = page(known, raw)
+        layout, known, raw = trace_of(options.ram, options.offsets)
+        text = page(layout, known, raw)
         with open(options.out, 'w', encoding='utf-8') as f:
             f.write(text)
     except (evidence.NoEvidence, OSError, ValueError) as error:
         sys.exit(f'trace: {error}')
-    n = len(raw) // (4 * len(COLUMNS))
+    n = len(raw) // layout.size('trace_rec')
     print(f'{options.out}: {n} records, {len(text) / 1e6:.1f} MB; a browser opens it')
     if known['missed']:
         print(f'  {known["missed"]} earlier records were written over: more room with BOOTARGS="trace=ring trace_kb=65536"')
