@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of what shows a machine: grade/calls.py, grade/watch.py.
+"""Tests of what shows a machine: grade/calls.py, grade/watch.py; and, by pagetest.py, of the page of a trace.
 
     viewtest.py [--build DIR] [TEST ...]
 """
@@ -16,18 +16,13 @@ import sys
 import termios
 import time
 
+import browser
+import evidence
+import pagetest
 import run
+from expect import Wrong, expect
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-class Wrong(Exception):
-    """What was shown is not as it should be."""
-
-
-def expect(what, expected, saw):
-    if expected != saw:
-        raise Wrong(f'{what}: expected {expected!r}, saw {saw!r}')
 
 
 def boot(options, args, ram):
@@ -160,7 +155,7 @@ def watch(options):
             terminal.stop()
 
 
-TESTS = [calls, watch]
+TESTS = [calls, watch] + pagetest.TESTS
 
 
 def main():
@@ -176,7 +171,7 @@ def main():
         try:
             test(options)
             print(f'ok views: {test.__name__}', flush=True)
-        except (Wrong, OSError, subprocess.CalledProcessError) as error:
+        except (Wrong, browser.NoBrowser, evidence.NoEvidence, OSError, subprocess.CalledProcessError) as error:
             failed += 1
             print(f'not ok views: {test.__name__}: {error}', flush=True)
     shutil.rmtree(options.folder, ignore_errors=True)
