@@ -78,13 +78,8 @@ class Picture:
     def pixel(self, x, y):
         return tuple(self.rows[y][x * self.size:x * self.size + 3])
 
-    def colours(self, left, top, width, height):
-        """{colour: how many pixels of the rectangle have it}"""
-        found = {}
-        for y in range(top, top + height):
-            for x in range(left, left + width):
-                found[self.pixel(x, y)] = found.get(self.pixel(x, y), 0) + 1
-        return found
+    def colours(self):
+        return {self.pixel(x, y) for y in range(self.height) for x in range(self.width)}
 
 
 class Browser:
@@ -108,8 +103,8 @@ class Browser:
             options = {'binary': self.browser, 'args': arguments}
             capabilities = {'capabilities': {'alwaysMatch': {'goog:chromeOptions': options}}}
             self.session = self.ask('POST', '/session', capabilities)['sessionId']
-            self.ask('POST', '/goog/cdp/execute', {'cmd': 'Emulation.setDeviceMetricsOverride', 'params': {
-                'width': self.size[0], 'height': self.size[1], 'deviceScaleFactor': 1, 'mobile': False}})
+            self.devtools('Emulation.setDeviceMetricsOverride', width=self.size[0], height=self.size[1], deviceScaleFactor=1,
+                          mobile=False)
         except BaseException:
             self.__exit__()
             raise
@@ -184,8 +179,14 @@ class Browser:
         self.ask('POST', '/actions', {'actions': [{'type': 'wheel', 'id': 'wheel', 'actions': [
             {'type': 'scroll', 'x': int(x), 'y': int(y), 'deltaX': 0, 'deltaY': by, 'duration': 0}]}]})
 
+    def devtools(self, command, **parameters):
+        """What no other driver than Chromium's has."""
+        return self.ask('POST', '/goog/cdp/execute', {'cmd': command, 'params': parameters})
+
     def png(self):
         return base64.b64decode(self.ask('GET', '/screenshot'))
 
-    def picture(self):
-        return Picture(self.png())
+    def picture(self, x, y, width, height):
+        """A part of what is to be seen."""
+        clip = {'x': int(x), 'y': int(y), 'width': width, 'height': height, 'scale': 1}
+        return Picture(base64.b64decode(self.devtools('Page.captureScreenshot', clip=clip)['data']))
