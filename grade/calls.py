@@ -26,8 +26,8 @@ CAUSES = {2: 'illegal instruction', 3: 'breakpoint', 8: 'ecall', 12: 'fetch page
 ENTRIES = ['FAULT', 'EPILOGUE', 'PROLOGUE', 'CALL']
 TOLD = ('upcall', 'abort', 'stop', 'end', 'broken', 'pending', 'revoke', 'repo', 'no_call')
 ADDRESSES = ('va', 'pc', 'pc entered', 'epc', 'tval', 'mask')
-DECIMAL = ('n', 'level', 'hart', 'harts', 'slot', 'account', 'parent', 'on', 'unzeroed', 'keep', 'count', 'npages', 'timebase',
-           'slices', 'excess', 'pages', 'envs', 'accts', 'exts', 'pages to be held', 'deadline')
+DECIMAL = ('n', 'level', 'hart', 'harts', 'slot', 'account', 'parent', 'on', 'unzeroed', 'keep', 'count', 'npages',
+           'timebase', 'slices', 'excess', 'pages', 'envs', 'accts', 'exts', 'pages to be held', 'deadline')
 
 # A part of a record: its name, in which of the words it lies and at which bits, and how it is written (see write()).
 Field = collections.namedtuple('Field', 'name word shift width kind')

@@ -314,7 +314,8 @@ def million(options):
         b.until('return search.done', 60)
         made = next(nr for nr, name in layout.calls.items() if name == 'disk_submit')
         events = struct.iter_unpack('<20xH42x', many)
-        expect('found', sum(event & ~known['refused'] == made for event, in events), b.run('return search.hits.record.length'))
+        found = sum(event & ~known['refused'] == made for event, in events)
+        expect('found', found, b.run('return search.hits.record.length'))
         print(f'    a million records: drawn after {took[-1]} ms, then {moved:.0f} ms a picture')
 
 
