@@ -46,11 +46,18 @@ class Traced:
         return path
 
     def owners(self, i):
-        """{ppn: account} of the pages that the records up to the one of that number gave to anybody."""
+        """{ppn: account, 0: free} after the record of that number, of the pages of which the records tell."""
         m = machine.Machine(self.layout)
         for r in self.records[:i + 1]:
             m.step(r)
-        return m.owner
+        owner = dict(m.owner)
+        alloc, free = self.nr.named('page_alloc'), self.nr.named('page_free')
+        for r in self.records[i + 1:]:  # what happens to a page next tells, too
+            if r.event == alloc:
+                owner.setdefault(r.w[4], 0)
+            elif r.event == free:
+                owner.setdefault(r.w[0], r.account)
+        return owner
 
     def all_of(self, name):
         number = self.nr.named(name)
@@ -192,7 +199,7 @@ def searches(b, traced):
     expect('the first of them', wanted[0], b.run('return view.record'))
     b.keys('n', 'n', 'N')
     expect('the second of them', wanted[1], b.run('return view.record'))
-    line = b.run("return document.querySelector('#lines .here').textContent")
+    line = b.run("drawAll(); return document.querySelector('#lines .here').textContent")
     expect('its line is shown', True, traced.lines[wanted[1]] in line)
     eid = traced.records[wanted[-1]].eid
     b.keys('/', *f'eid:{eid:x} page_alloc(ppn 0', 'Enter')
