@@ -38,11 +38,12 @@ class Traced:
         self.nr = machine.Machine(self.layout)
         self.times = [(r.time - lines.begin) / lines.ticks for r in self.records]
 
-    def page(self, path, first=0):
-        """The page; without the first records it is as if they had been written over."""
+    def without(self, path, kept, first):
+        """The page as if the records from `kept` up to `first` had been written over: as happens when there are two rings."""
         size = self.layout.size('trace_rec')
+        raw = self.raw[:kept * size] + self.raw[first * size:]
         with open(path, 'w', encoding='utf-8') as f:
-            f.write(tracepage.page(self.layout, dict(self.known, missed=first), self.raw[first * size:]))
+            f.write(tracepage.page(self.layout, dict(self.known, missed=first - kept), raw))
         return path
 
     def owners(self, i):
@@ -98,13 +99,14 @@ def says_what_calls_py_says(b, traced):
            b.run('return Array.from(time, t => Math.round(t * facts.ticks))'))
 
 
-def maps_pages(b, traced, first=0):
-    """At the end as the kernel's table has them, and before as the records make them."""
+def maps_pages(b, traced, first=0, kept=0):
+    """At the end as the kernel's table has them, and before as the records make them. The page has them from the first on,
+    and before it as many as were kept."""
     expect('pages that are not as at the end', 0, b.run('return pages.wrong'))
     for part in (0.25, 0.6, 0.99):
-        i = int((len(traced.records) - first) * part)
+        i = kept + int((len(traced.records) - first) * part)
         saw = b.run('return Array.from(pagesAt(arguments[0]), s => (s & 255) === T.free ? 0 : s >> 8)', i)
-        for ppn, account in traced.owners(first + i).items():
+        for ppn, account in traced.owners(i + first - kept).items():
             expect(f'owner of page {ppn:x} at record {i}', account, saw[ppn - traced.known['first_page']])
 
 
@@ -268,10 +270,12 @@ def trace_page(options):
         searches(b, traced)
         follows_the_mouse(b, traced)
         reads_well(b)
-        first = len(traced.records) // 2
-        opened(b, traced.page(f'{options.folder}/late.html', first))
-        expect('records that are missing', True, f'{first:,} earlier records' in b.run("return $('missing').innerText"))
-        maps_pages(b, traced, first)
+        for kept, first in ((0, 3000), (700, 2500)):
+            opened(b, traced.without(f'{options.folder}/late.html', kept, first))
+            said = b.run("return $('missing').innerText")
+            expect(f'{said}: as many as are missing, and the time', True, f'{first - kept:,} earlier records' in said and
+                   f'from {traced.times[first]:.1f} ms on' in said)
+            maps_pages(b, traced, first, kept)
     refuses(ram, offsets, out)
 
 
