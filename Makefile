@@ -8,6 +8,7 @@
 #   make run PROG='ls /'  one program                  make calls PROG='ls /'   and its kernel calls
 #   make qemu RAM=build/ram                            make watch RAM=build/ram   beside it: what is going on in it
 #   make demo-NAME    a demonstration for a lecture: bind cow quantum abort pct disk predicate two-libos crash
+#   make trace PROG='ls /'   a run as a page for a browser; make trace RAM=build/ram   of a make qemu RAM=... BOOTARGS=trace=ring
 #   make staff-check, handout, staff-notes, gradescope   for course staff: grade/staff.py
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
@@ -44,7 +45,7 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment demo,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup doctor have-qemu have-gdb have-python qemu qemu-gdb gdb run calls watch have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
+.PHONY: all setup doctor have-qemu have-gdb have-python have-browser qemu qemu-gdb gdb run calls watch trace have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -65,8 +66,9 @@ all: $(SYSTEM) $(PROGRAMS) $(patsubst %,$(BUILD)/%.img,$(IMAGES) $(UNIX))
 
 # ---- tools ---------------------------------------------------------------------------------------
 
+# A browser is installed for the tests alone.
 setup:
-	@grade/setup install
+	@grade/setup install $(if $(filter test guest-test,$(MAKECMDGOALS)),browser)
 
 # With setup among the goals it comes before all else, under -j too.
 FIRST := $(filter setup,$(MAKECMDGOALS))
@@ -290,7 +292,7 @@ doctor: | $(FIRST)
 have-qemu: | $(FIRST)
 	@grade/setup doctor gmake cross hostcc qemu
 
-have-gdb have-python: have-%: | $(FIRST)
+have-gdb have-python have-browser: have-%: | $(FIRST)
 	@grade/setup doctor $*
 
 qemu: have-qemu $(SYSTEM) $(DISK) $(if $(RAM),$(BUILD)/offsets.json)
@@ -310,11 +312,11 @@ qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK)
 # then which kernel calls it made (grade/calls.py); TRACE_KB: of memory for them, on each hart.
 PROG     ?=
 TRACE_KB ?= 16384
-run calls: override BOOTARGS += unattended run=$(subst $(space),$(comma),$(strip $(PROG)))
+run calls trace: override BOOTARGS += unattended run=$(subst $(space),$(comma),$(strip $(PROG)))
 run: have-prog have-qemu $(SYSTEM) $(DISK)
 	$(Q)$(QEMU) $(QEMUFLAGS)
 
-calls: override BOOTARGS += trace=ring trace_kb=$(TRACE_KB)
+calls trace: override BOOTARGS += trace=ring trace_kb=$(TRACE_KB)
 calls: override RAM := $(BUILD)/calls.ram
 calls: CPUS := 1
 calls: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
@@ -326,6 +328,21 @@ calls: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
 DEMOS := $(notdir $(wildcard grade/demos/*))
 $(DEMOS:%=demo-%): demo-%: have-qemu have-python lab-base $(SYSTEM) $(patsubst %,$(BUILD)/%.img,demo guest kv torment) $(BUILD)/bin/shows $(BUILD)/bin/threadbench
 	@$(PYTHON) grade/demo.py --build $(BUILD) $*
+
+# The trace of one program's run, or of a machine whose memory is RAM, running or not, as one page for a browser: PAGE.
+PAGE ?= $(BUILD)/trace.html
+ifneq ($(strip $(PROG)),)
+trace: override RAM := $(BUILD)/trace.ram
+trace: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
+	@rm -f $(RAM)
+	$(Q)$(QEMU) $(QEMUFLAGS) || echo "  exit status $$?"
+	@$(PYTHON) grade/tracepage.py --offsets $(BUILD)/offsets.json --out $(PAGE) $(RAM); status=$$?; rm -f $(RAM); exit $$status
+else
+trace: have-python $(BUILD)/offsets.json
+	@$(if $(RAM),,echo "PROG='program word ...' or RAM=FILE says of what: make trace PROG='ls /'; or make qemu RAM=build/ram \
+	    BOOTARGS=trace=ring, and make trace RAM=build/ram"; exit 2)
+	@$(PYTHON) grade/tracepage.py --offsets $(BUILD)/offsets.json --out $(PAGE) $(RAM)
+endif
 
 have-prog:
 	@$(if $(PROG),,echo "PROG='program word ...' says which program"; exit 2)
@@ -373,10 +390,10 @@ GUESTRUN = $(if $(wildcard grade/run.py),\
 host-test: $(HTESTS)
 	@{ $(HOSTRUN); } | awk -f grade/count.awk
 
-guest-test: have-qemu all $(GUESTNEEDS)
+guest-test: have-qemu have-browser all $(GUESTNEEDS)
 	@{ $(GUESTRUN) } | awk -f grade/count.awk
 
-test: have-qemu all $(HTESTS) $(GUESTNEEDS)
+test: have-qemu have-browser all $(HTESTS) $(GUESTNEEDS)
 	@{ $(HOSTRUN); $(GUESTRUN) } | awk -f grade/count.awk
 
 bench: have-qemu all $(GUESTNEEDS)

@@ -17,7 +17,7 @@ import evidence
 import machine
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ABI = f'{TOP}/kernel/include/exo/abi.h'
+HEADERS = [f'{TOP}/kernel/include/exo/{name}.h' for name in ('abi', 'trace')]
 UNIX = 2
 ENV_RUN = 0
 RIGHTS = [(2, 'R'), (4, 'W'), (8, 'X'), (16, 'U'), (64, 'A'), (128, 'D'), (256, '8'), (512, '9')]
@@ -25,33 +25,71 @@ CAUSES = {2: 'illegal instruction', 3: 'breakpoint', 8: 'ecall', 12: 'fetch page
           15: 'store page fault'}
 ENTRIES = ['FAULT', 'EPILOGUE', 'PROLOGUE', 'CALL']
 TOLD = ('upcall', 'abort', 'stop', 'end', 'broken', 'pending', 'revoke', 'repo', 'no_call')
-QUIET = ('slice', 'slice_end', 'skip', 'run')
+ADDRESSES = ('va', 'pc', 'pc entered', 'epc', 'tval', 'mask')
+DECIMAL = ('n', 'level', 'hart', 'harts', 'slot', 'account', 'parent', 'on', 'unzeroed', 'keep', 'count', 'npages',
+           'timebase', 'slices', 'excess', 'pages', 'envs', 'accts', 'exts', 'pages to be held', 'deadline')
+
+# A part of a record: its name, in which of the words it lies and at which bits, and how it is written (see write()).
+Field = collections.namedtuple('Field', 'name word shift width kind')
 
 
 def manual():
-    """({call: names of its arguments}, {error: what it means}), as the header has them."""
-    with open(ABI, encoding='utf-8') as f:
-        text = f.read()
+    """({call: names of its arguments}, {event: names of its words}, {error: what it means}), as the headers have them."""
+    abi, trace = (open(path, encoding='utf-8').read() for path in HEADERS)
     calls = {}
-    heads = '\n'.join(re.findall(r'^ \* (\w+\(.*?\))(?:  | ->|$)', text, re.M))
+    heads = '\n'.join(re.findall(r'^ \* (\w+\(.*?\))(?:  | ->|$)', abi, re.M))
     for name, arguments in re.findall(r'(\w+)\(([^)\n]*)\)', heads):
         calls[name] = [re.sub(r' or 0$|^array of .*', lambda m: '' if m[0] == ' or 0' else 'array', a.strip())
                        for a in arguments.split(',') if a.strip()]
     calls.update(call=['eid'], send=['eid'], reply=[])
-    return calls, dict(re.findall(r'^ +(E_\w+) = -\d+, +/\* (.*?) \*/$', text, re.M))
+    events = {name.lower(): [word.strip() for word in words.split(':')[0].split(',')]
+              for name, words in re.findall(r'^    TRACE_(\w+)(?: = 1)?, +/\* (.*?) \*/$', trace, re.M)}
+    return calls, events, dict(re.findall(r'^ +(E_\w+) = -\d+, +/\* (.*?) \*/$', abi, re.M))
 
 
-def value(call, name, word):
-    """A word as a reader wants it."""
+def kind_of(layout, record, name):
+    """How a word of that name in that record is written: 'hex', '0x', 'int', 'rights', or {value: its name}."""
+    if name.startswith('enum '):
+        return dict(layout.enums[name[5:]])
+    if name == 'op':
+        enum = 'disk_op' if record.startswith('disk') else 'env_op'
+        return {v: k.split('_', 1)[1].lower() for v, k in layout.enums[enum].items()}
+    if name in ('status', 'error'):
+        return dict(layout.enums['exo_error'])
+    if name == 'cause':
+        return CAUSES
     if name in ('bits', 'clear', 'set'):
+        return 'rights' if record in ('bind', 'protect') else 'hex'
+    if name in ADDRESSES:
+        return '0x'
+    return 'int' if name in DECIMAL or (record, name) == ('halt', 'code') else 'hex'
+
+
+def fields_of(layout, record, names, folded):
+    """The parts of a record. Folded: the fifth lies in the upper half of the first's word. `a | b << 8`: as it says."""
+    fields = []
+    for i, name in enumerate(names):
+        word, base, width = (0, 32, 32) if folded and i == 4 else (i, 0, 32 if folded and i == 0 else 64)
+        parts = [(part.split(' << ') + ['0'])[:2] for part in name.split(' | ')]
+        for (part, shift), (_, end) in zip(parts, parts[1:] + [('', str(width))]):
+            kind = kind_of(layout, record, part)
+            fields.append(Field(part.replace('enum ', ''), word, base + int(shift), int(end) - int(shift), kind))
+    return fields
+
+
+def signed(word):
+    return word - (1 << 64) if word >> 63 else word
+
+
+def write(kind, word):
+    """A word as a reader wants it."""
+    if kind == 'rights':
         return ''.join(letter for bit, letter in RIGHTS if word & bit) or '0'
-    if name == 'va':
+    if kind == 'hex':
+        return f'{word:x}'
+    if kind == '0x':
         return f'{word:#x}'
-    if (call, name) == ('env_ctl', 'op'):
-        return ('run', 'stop', 'recall')[word] if word < 3 else str(word)
-    if name in ('n', 'level', 'hart', 'slot', 'account', 'on', 'unzeroed', 'keep'):
-        return str(word - (1 << 64) if word >> 63 else word)
-    return f'{word:x}'
+    return str(signed(word)) if kind == 'int' else kind.get(signed(word), str(signed(word)))
 
 
 class Calls:
@@ -59,34 +97,37 @@ class Calls:
 
     def __init__(self, e):
         self.e, self.layout = e, e.layout
-        self.names, self.means = manual()
+        arguments, words, self.means = manual()
         self.refused = self.layout.defines['TRACE_REFUSED']
         self.events = {n: name[6:].lower() for n, name in self.layout.enums['trace_event'].items()}
         self.errors = self.layout.enums['exo_error']
+        self.arguments = {name: fields_of(self.layout, name, names, len(names) > 4) for name, names in arguments.items()}
+        self.words = {name: fields_of(self.layout, name, names, False) for name, names in words.items()}
         self.begin = e.words()['boot_time']
         self.ticks = e.words()['timebase'] / 1000
 
+    @staticmethod
+    def said(fields, r):
+        return ', '.join(f'{f.name} {write(f.kind, r.w[f.word] >> f.shift & (1 << f.width) - 1)}' for f in fields)
+
     def call(self, name, r):
-        names = self.names.get(name, [])
-        words = list(r.w[:4])
-        if len(names) > 4:  # the fifth argument lies in the upper half of the first
-            words = [words[0] & 0xffffffff] + words[1:] + [words[0] >> 32]
-        if names[:1] == ['op | count << 8']:
-            op = self.layout.enums['disk_op'].get(words[0] & 0xff, '?')[5:].lower()
-            names, words = [op] + names[1:], [words[0] >> 8] + words[1:]
-        said = ', '.join(f'{n} {value(name, n, w)}' for n, w in zip(names, words))
+        said = self.said(self.arguments.get(name, []), r)
         if not r.event & self.refused:
             return f'{name}({said})' + (f' = {r.w[4]:x}' if r.w[4] else '')
-        error = self.errors.get(r.w[4] - (1 << 64), str(r.w[4]))
+        error = self.errors.get(signed(r.w[4]), str(r.w[4]))
         return f'{name}({said}) refused: {error}, {self.means.get(error, "?")}'
 
     def told(self, name, r):
-        if name == 'upcall':
-            if r.w[0] != 0:
-                return f'--- {ENTRIES[r.w[0]]} at {r.w[2]:x}' if r.w[0] < 4 else f'--- upcall {r.w[0]}'
-            cause = CAUSES.get(r.w[3], f'cause {r.w[3]}')
-            return f'--- FAULT: {cause}' + (f' at {r.w[4]:#x}' if r.w[3] > 8 else '') + f', pc {r.w[2]:x}'
-        return f'--- {name} ' + ' '.join(f'{w:x}' for w in r.w)
+        if name == 'upcall' and r.w[0] == 0:
+            return f'--- FAULT: {write(CAUSES, r.w[3])}' + (f' at {r.w[4]:#x}' if r.w[3] > 8 else '') + f', pc {r.w[2]:x}'
+        if name == 'upcall' and r.w[0] < len(ENTRIES):
+            return f'--- {ENTRIES[r.w[0]]} at {r.w[2]:x}'
+        return f'--- {name} ' + self.said(self.words.get(name, []), r)
+
+    def text(self, r):
+        """A record, as a line."""
+        name = self.layout.calls.get(r.event & ~self.refused)
+        return self.call(name, r) if name else self.told(self.events.get(r.event, hex(r.event)), r)
 
     def lines(self, records, everything):
         """(time in ms, eid, text) of the program's; what it made, and how often each call was made."""

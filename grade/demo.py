@@ -26,7 +26,7 @@ import evidence
 import lab as grading
 import machine
 import run
-import watch
+import tracepage
 
 TOP = run.TOP
 PAGE = 4096
@@ -296,6 +296,7 @@ def steps(options, demo, screen, guest, scene):
             if line == '@ begin':
                 follow = Follow(options)
                 follow.new()
+                guest.type('\n')
             elif line.startswith('@ '):
                 what, _, value = line[2:].partition(' ')
                 if what == 'bar':
@@ -565,8 +566,20 @@ def main():
         trouble = f'demo: {error}'
     finally:
         screen.close()
-    print(f'notes: grade/demos/{options.name}')
-    sys.exit(trouble)
+    if trouble:
+        sys.exit(trouble)
+    print(f'what to say: grade/demos/{options.name}; its trace, for a browser: {leave_page(options)}')
+
+
+def leave_page(options):
+    path = f'{options.build}/demo-{options.name}.html'
+    try:
+        page = tracepage.page(*tracepage.trace_of(options.ram, f'{options.build}/offsets.json'))
+    except (evidence.NoEvidence, OSError, ValueError) as error:
+        return f'none ({error})'
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(page)
+    return path
 
 
 if __name__ == '__main__':

@@ -94,6 +94,17 @@ class Evidence:
             raise NoEvidence(f'table {name} is not as described')
         return [self.layout.decode(kind, self.ram, t['pa'] - RAM_BASE + i * t['size']) for i in range(t['n'])]
 
+    def raw_table(self, name):
+        """An exported table's bytes, and the size of a record."""
+        t = self.head[name]
+        at = t['pa'] - RAM_BASE
+        return self.ram[at:at + t['n'] * t['size']], t['size']
+
+    def column(self, name, field):
+        """A field of one byte, of all records of an exported table."""
+        raw, size = self.raw_table(name)
+        return raw[self.layout.structs['exo_' + name[:-1]]['fields'][field][0]::size]
+
     def words(self):
         return self.table('words')[0]
 

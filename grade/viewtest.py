@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of what shows a machine: grade/calls.py, grade/watch.py.
+"""Tests of what shows a machine: grade/calls.py, grade/watch.py; and, by pagetest.py, of the page of a trace.
 
     viewtest.py [--build DIR] [TEST ...]
 """
@@ -18,18 +18,13 @@ import sys
 import termios
 import time
 
+import browser
+import evidence
+import pagetest
 import run
+from expect import Wrong, expect
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-class Wrong(Exception):
-    """What was shown is not as it should be."""
-
-
-def expect(what, expected, saw):
-    if expected != saw:
-        raise Wrong(f'{what}: expected {expected!r}, saw {saw!r}')
 
 
 def boot(options, args, ram):
@@ -64,7 +59,7 @@ def calls(options):
         status = guest.close()
     expect('exit status of cat', 1, status)
     text = shown(options, 'calls', ram)
-    for what, pattern in (('a read', r'eid +[0-9a-f]+  disk_submit\(read 1, ext [0-9a-f]+, offset [0-9a-f]+'),
+    for what, pattern in (('a read', r'eid +[0-9a-f]+  disk_submit\(op read, count 1, ext [0-9a-f]+, offset [0-9a-f]+'),
                           ('a fault', r'--- FAULT: load page fault at 0x[0-9a-f]+, pc [0-9a-f]+'),
                           ('a binding', r'bind\(root [0-9a-f]+, va 0x[0-9a-f]+, ppn [0-9a-f]+, bits RWAD, cap 0\)'),
                           ('a refusal', r'protect\(.*\) refused: E_UNBOUND, no binding'),
@@ -172,7 +167,7 @@ SEEN = {
     'abort': ['by force 0', 'ABORT', 'by force 1', 'skip', r'STOPPED.*\(owes\)', 'none: it has ended', 'Three library OSes',
               'taken by force: [1-9]'],
     'pct': ['an empty kernel call', 'there and back', '42 came back', r'call\(eid \w+\)\n.*reply', '2000 in all', 'refused: E_EID'],
-    'disk': ['00 00 00 00', 'disk_submit.read 1', 'This is block 3', 'disk_submit.write 1', 'refused: E_ARG', 'refused: E_CAP'],
+    'disk': ['00 00 00 00', 'disk_submit.op read, count 1', 'This is block 3', 'disk_submit.op write, count 1', 'refused: E_ARG', 'refused: E_CAP'],
     'predicate': ['if r5 < r1 skip 2', 'WAITING', 'Woken so far: 0', 'it has run', 'refused: E_CODE', 'refused: E_OWNER'],
     'two-libos': ['unix +[1-9]', r'ended \d times', 'unix: [2-9]'],
     'crash': [r'0 of \d+|\d+ of \d+', r'(\d+) disks that a power cut could have left; after the log.s replay \1\s+of them'],
@@ -183,7 +178,9 @@ def demo(options, name):
     said = subprocess.run([sys.executable, f'{TOP}/grade/demo.py', '--build', options.build, '--plain', '--pace', '0', name],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120)
     text, at = said.stdout.decode(), 0
-    expect(f'exit status of demo-{name}', 0, said.returncode)
+    if said.returncode:
+        raise Wrong(f'demo-{name} ended with {said.returncode}: {text[-600:]}')
+    expect(f'a trace of demo-{name}', True, os.path.exists(f'{options.build}/demo-{name}.html'))
     for pattern in SEEN[name]:
         match = re.compile(pattern).search(text, at)
         if not match:
@@ -217,7 +214,7 @@ def editor(options):
     expect('labs', sorted(labs), sorted(read['.vscode/tasks.json']['inputs'][0]['options']))
 
 
-TESTS = [calls, watch, demos, editor]
+TESTS = [calls, watch, demos, editor] + pagetest.TESTS
 
 
 def main():
@@ -233,7 +230,7 @@ def main():
         try:
             test(options)
             print(f'ok views: {test.__name__}', flush=True)
-        except (Wrong, OSError, subprocess.CalledProcessError) as error:
+        except (Wrong, browser.NoBrowser, evidence.NoEvidence, OSError, subprocess.CalledProcessError) as error:
             failed += 1
             print(f'not ok views: {test.__name__}: {error}', flush=True)
     shutil.rmtree(options.folder, ignore_errors=True)

@@ -54,18 +54,12 @@ class Machine:
         except (evidence.NoEvidence, OSError, ValueError):
             return False
 
-    def raw(self, name):
-        """An exported table's bytes, and the size of a record."""
-        t = self.e.head[name]
-        at = t['pa'] - evidence.RAM_BASE
-        return self.e.ram[at:at + t['n'] * t['size']], t['size']
-
     def offset(self, struct_name, field):
         return self.e.layout.structs[struct_name]['fields'][field][0]
 
     def used(self, name, kind, field):
         """(number, record) of those of a table whose `field` is not 0."""
-        raw, size = self.raw(name)
+        raw, size = self.e.raw_table(name)
         at = self.offset(kind, field)
         width = self.e.layout.structs[kind]['fields'][field][1]
         for i in range(len(raw) // size):
@@ -81,7 +75,7 @@ class Machine:
         self.accounts = dict(self.used('accts', 'exo_acct', 'state'))
         self.exts = dict(self.used('exts', 'exo_ext', 'count'))
         self.reqs = [r for _, r in self.used('reqs', 'exo_req', 'state')]
-        raw, _ = self.raw('slots')
+        raw, _ = self.e.raw_table('slots')
         per = e.layout.defines['EXO_NSLOT']
         slots = list(struct.iter_unpack('<IB3x', raw))
         self.slots = [slots[h * per:(h + 1) * per] for h in range(e.head['nharts'])]
@@ -128,8 +122,7 @@ class Machine:
 
     def pages(self):
         """(types, accounts): a byte a page."""
-        raw, size = self.raw('pages')
-        return raw[self.offset('exo_page', 'type')::size], raw[self.offset('exo_page', 'account')::size]
+        return self.e.column('pages', 'type'), self.e.column('pages', 'account')
 
     def word(self, ppn, i):
         at = (ppn << 12) - evidence.RAM_BASE + 8 * i
@@ -154,7 +147,7 @@ class Machine:
                 elif not level:
                     ranges.append([where, 1, pte & 0x3ff & ~(PTE_A | PTE_D), to])
         walk(root, 2, 0)
-        raw, size = self.raw('pages')
+        raw, size = self.e.raw_table('pages')
         binds, joined = self.offset('exo_page', 'binds'), []
         for va, n, bits, ppn in ranges:
             at = (ppn - base) * size + binds

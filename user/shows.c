@@ -8,10 +8,14 @@
 #define PAGE  4096
 #define PAGES 32
 
-static void step(const char *what) {
+static void wait_for_key(void) {
     char line[16];
-    printf("# %s\n", what);
     if (read(0, line, sizeof line) <= 0) exit(1);
+}
+
+static void step(const char *what) {
+    printf("# %s\n", what);
+    wait_for_key();
 }
 
 static void must(int ok, const char *what) {
@@ -122,6 +126,7 @@ int main(int argc, char **argv) {
     for (uint i = 0; argc == 2 && i < sizeof shows / sizeof *shows; i++)
         if (strcmp(argv[1], shows[i].name) == 0) {
             printf("@ begin\n");
+            if (shows[i].fn != count) wait_for_key();
             shows[i].fn();
             return 0;
         }

@@ -65,13 +65,8 @@ static void load_input_code(void) {
     if (load_code(insn, sizeof insn / sizeof *insn, 0, &input_code)) fail("its predicate is refused");
 }
 
-void step(const char *fmt, ...) {
-    char line[400], c;
-    va_list args;
-    va_start(args, fmt);
-    vprint_to(line, sizeof line, fmt, args);
-    va_end(args);
-    print("# %s\n", line);
+static void wait_for_key(void) {
+    char c;
     for (;;) {
         u64 seen = EXO_WORDS->input;
         struct exo_ret r = exo_cons_read(&c, 1);
@@ -79,6 +74,16 @@ void step(const char *fmt, ...) {
         if (r.val) return;
         rt_wait(input_code, seen, 0, 0, 0); // until more has been typed
     }
+}
+
+void step(const char *fmt, ...) {
+    char line[400];
+    va_list args;
+    va_start(args, fmt);
+    vprint_to(line, sizeof line, fmt, args);
+    va_end(args);
+    print("# %s\n", line);
+    wait_for_key();
 }
 
 // ---- a second environment ----
@@ -124,6 +129,7 @@ int main(void) {
     if (exo_pt_link(own_root(), ARENA, 0, table)) fail("no table");
     load_input_code();
     print("@ begin\n");
+    wait_for_key();
     for (u32 i = 0; i < sizeof demos / sizeof *demos; i++)
         if (str_eq(rt()->first.args, demos[i].name)) {
             demos[i].fn();

@@ -39,20 +39,20 @@ struct trace_rec {
  */
 #define TRACE_REFUSED 0x8000
 
-/* Words not named are 0. */
+/* Words not named are 0. The names before a colon are also what host programs print (grade/calls.py). */
 enum trace_event {
     TRACE_BOOT = 1,   /* npages, harts, timebase */
-    TRACE_NO_CALL,    /* its number: an ecall at EXO_CALLS or above that is none */
+    TRACE_NO_CALL,    /* number: an ecall at EXO_CALLS or above that is none */
     TRACE_UPCALL,     /* index in entry[], pc entered, epc, cause, tval */
-    TRACE_SLICE,      /* slot, slices of this environment so far */
-    TRACE_SLICE_END,  /* slot, 0: left by the environment, 1: by the timer */
-    TRACE_SKIP,       /* slot, eid, excess it still owes: one paid by this slot */
+    TRACE_SLICE,      /* slot, slices: of this environment, so far */
+    TRACE_SLICE_END,  /* slot, by: 0 the environment left it, 1 the timer ended it */
+    TRACE_SKIP,       /* slot, eid, excess: what it still owes; one was paid by this slot */
     TRACE_ABORT,      /* pc, excess, mask: past the epilogue's budget */
     TRACE_STOP,       /* eid, enum stop_reason, cause, tval, pc */
     TRACE_RUN,        /* eid: set running, or its wait ended by env_ctl */
     TRACE_END,        /* eid: its record is free again */
     TRACE_BROKEN,     /* client, server, error: a call that no reply will end */
-    TRACE_PENDING,    /* eid, bits set in its pending */
+    TRACE_PENDING,    /* eid, bits: set in its pending */
     TRACE_DISK_START, /* request, op | count << 8 | account << 16, extent, first block, first ppn */
     TRACE_DISK_END,   /* request, op | count << 8 | account << 16, extent, first block, status */
     TRACE_DOOM,       /* ppn, account: bindings of it are being broken */
