@@ -45,7 +45,9 @@ ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc 
 IMAGES := $(foreach i,first ktest minimal hello bench guest victim kv copier torment demo,$(if $(wildcard user/$i.c user/$i/*.c),$i)) $(if $(wildcard user/attack/zero.c),attack)
 UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
-.PHONY: all setup doctor have-qemu have-gdb have-python have-browser qemu qemu-gdb gdb run calls watch trace have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
+DEMOS := $(notdir $(wildcard grade/demos/*))
+
+.PHONY: all setup doctor have-qemu have-gdb have-python have-browser qemu qemu-gdb gdb run calls watch trace pictures $(DEMOS:%=demo-%) have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -325,7 +327,6 @@ calls: have-prog have-qemu have-python $(SYSTEM) $(DISK) $(BUILD)/offsets.json
 	@$(PYTHON) grade/calls.py --offsets $(BUILD)/offsets.json $(RAM); rm -f $(RAM)
 
 # A demonstration for a lecture: grade/demo.py; grade/demos/NAME says what to say.
-DEMOS := $(notdir $(wildcard grade/demos/*))
 $(DEMOS:%=demo-%): demo-%: have-qemu have-python lab-base $(SYSTEM) $(patsubst %,$(BUILD)/%.img,demo guest kv torment) $(BUILD)/bin/shows $(BUILD)/bin/threadbench
 	@$(PYTHON) grade/demo.py --build $(BUILD) $*
 
@@ -343,6 +344,10 @@ trace: have-python $(BUILD)/offsets.json
 	    BOOTARGS=trace=ring, and make trace RAM=build/ram"; exit 2)
 	@$(PYTHON) grade/tracepage.py --offsets $(BUILD)/offsets.json --out $(PAGE) $(RAM)
 endif
+
+# For README and slides: build/pictures.
+pictures: have-qemu have-python have-browser lab-base $(SYSTEM) $(BUILD)/unix.img $(BUILD)/demo.img $(BUILD)/bin/shows $(BUILD)/bin/threadbench
+	@$(PYTHON) grade/pictures.py --build $(BUILD)
 
 have-prog:
 	@$(if $(PROG),,echo "PROG='program word ...' says which program"; exit 2)

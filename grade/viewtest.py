@@ -27,11 +27,11 @@ from expect import Wrong, expect
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def boot(options, args, ram):
+def boot(options, args, ram, extra=tuple(run.ICOUNT)):
     """A machine with the RAM file `ram`."""
     if os.path.exists(ram):
         os.unlink(ram)
-    config = run.Run('view', 'unix', args=args, extra=run.ICOUNT)
+    config = run.Run('view', 'unix', args=args, extra=extra)
     return run.Guest(run.qemu_command(config, options.build, f'{options.build}/fs.img', None, ram))
 
 
@@ -69,34 +69,37 @@ def calls(options):
 
 
 class Terminal:
-    """watch.py in a terminal of 80 columns and 24 lines."""
+    """One of grade/'s programs in a terminal of 80 columns and 24 lines."""
 
-    def __init__(self, options, ram, *more):
-        self.screen, self.text = [], ''
+    def __init__(self, program, *words):
+        self.text, self.last = '', ''
         self.main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
         env = {k: v for k, v in os.environ.items() if k not in ('COLUMNS', 'LINES', 'NO_COLOR')}
-        self.process = subprocess.Popen([sys.executable, f'{TOP}/grade/watch.py', '--rate', '10', '--offsets',
-                                         f'{options.build}/offsets.json', *more, ram], stdin=side, stdout=side, env=env)
+        self.process = subprocess.Popen([sys.executable, f'{TOP}/grade/{program}.py', *words], stdin=side, stdout=side, env=env)
         os.close(side)
 
     def key(self, k):
         os.write(self.main, k.encode())
 
+    def read(self, seconds):
+        """Takes what it says within that time; False when it has ended."""
+        if select.select([self.main], [], [], seconds)[0]:
+            try:
+                self.text += os.read(self.main, 65536).decode('utf-8', 'replace')
+            except OSError:
+                return False
+        return True
+
     def frame(self, wanted, seconds=20):
         """The lines of the first frame in which the pattern `wanted` is found."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if select.select([self.main], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self.main, 65536).decode('utf-8', 'replace')
-                except OSError:  # it has ended
-                    break
+        while time.monotonic() < end and self.read(0.2):
             frames = self.text.split('\033[H')
             for f in frames[1:-1] + [f for f in frames[-1:] if f.endswith('\033[J')]:
                 plain = re.sub(r'\033\[[0-9;?]*[A-Za-z]', '', f).replace('\r', '')
                 if re.search(wanted, plain):
-                    self.text = ''
+                    self.text, self.last = '', f
                     return plain.split('\n')
         raise Wrong(f'no frame has {wanted!r}; the last is\n{self.text[-2000:]}')
 
@@ -104,11 +107,7 @@ class Terminal:
         self.key('q')
         end = time.monotonic() + 10
         while self.process.poll() is None and time.monotonic() < end:
-            if select.select([self.main], [], [], 0.1)[0]:
-                try:
-                    self.text += os.read(self.main, 65536).decode('utf-8', 'replace')
-                except OSError:
-                    pass
+            self.read(0.1)
         status = self.process.poll()
         self.stop()
         expect('exit status after q', 0, status)
@@ -121,6 +120,10 @@ class Terminal:
         os.close(self.main)
 
 
+def watching(options, ram):
+    return Terminal('watch', '--rate', '10', '--offsets', f'{options.build}/offsets.json', ram)
+
+
 def fits(lines):
     expect('lines of a frame', True, len(lines) <= 24)
     expect('lines that are too long', [], [line for line in lines if len(line) > 80])
@@ -129,7 +132,7 @@ def fits(lines):
 def watch(options):
     """Beside a machine at its prompt: the overview, an address space; and once more when the machine is gone."""
     ram = f'{options.folder}/watch.ram'
-    terminal = Terminal(options, ram)
+    terminal = watching(options, ram)
     try:
         fits(terminal.frame('no machine yet'))
         guest = boot(options, 'trace=ring', ram)
@@ -188,6 +191,21 @@ def demo(options, name):
         at = match.start()
 
 
+def keys(options):
+    """A demonstration in a terminal: 80 columns, 24 lines; a key goes on, q leaves."""
+    terminal = Terminal('demo', '--build', options.build, '--pace', '60', 'bind')
+    try:
+        fits(terminal.frame('step 1: .*\n(?:.*\n)*.*page_alloc'))
+        terminal.key(' ')
+        fits(terminal.frame('step 2: '))
+        terminal.key('\n')
+        fits(terminal.frame('step 3: '))
+        terminal.leave()
+    finally:
+        if terminal.process.poll() is None:
+            terminal.stop()
+
+
 def demos(options):
     """Each says what it has to say, and has notes."""
     expect('demonstrations with notes', sorted(SEEN), sorted(os.listdir(f'{TOP}/grade/demos')))
@@ -214,7 +232,7 @@ def editor(options):
     expect('labs', sorted(labs), sorted(read['.vscode/tasks.json']['inputs'][0]['options']))
 
 
-TESTS = [calls, watch, demos, editor] + pagetest.TESTS
+TESTS = [calls, watch, keys, demos, editor] + pagetest.TESTS
 
 
 def main():

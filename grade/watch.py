@@ -29,7 +29,7 @@ LETTERS = {'FREE': '.', 'DATA': 'd', 'PT0': 't', 'PT1': 't', 'ROOT': 'R', 'UAREA
 COLOURS = [37, 33, 36, 32, 35, 34, 31, 93, 96, 92, 95, 94, 91]  # by account; 0: nobody's
 RECORD = struct.Struct('<16xIH2xQ32x')
 SAMPLE = 4000   # records a frame that are looked at, at most
-RATES = ('slice', 'upcall', 'fault', 'bind', 'yield', 'refused')  # a second, of the trace
+RATES = ('slice', 'upcall', 'fault', 'bind', 'yield', 'denied')  # a second, of the trace
 ESCAPES = {'[A': 'k', '[B': 'j', 'OA': 'k', 'OB': 'j'}
 
 
@@ -116,7 +116,7 @@ class Machine:
         for (eid, event), times in found.items():
             name = event if event == 'fault' else names.get(event) or layout.calls.get(event & ~refused, '')
             if event != 'fault' and event & refused:
-                name = 'refused'
+                name = 'denied'
             rates[eid][{'protect': 'bind', 'unbind': 'bind', 'wait': 'yield'}.get(name, name)] += times * scale
         self.rates = rates
 
@@ -254,14 +254,14 @@ class Watch:
         s.add(f'disk   {exts}   in flight: '
               f'{sum(r["state"] in (1, 2) for r in m.reqs)}, done: {sum(r["state"] == 3 for r in m.reqs)}')
         traced = any(r['n'] for r in m.e.head['ring'])
-        s.add('   eid acct hart state            pages' + ''.join(f'{n:>7.6}' for n in RATES) +
+        s.add('   eid acct hart state           pages' + ''.join(f'{n:>7.6}' for n in RATES) +
               ('' if traced else '   rates: BOOTARGS=trace=ring'))
         room = height - len(s.rows) - 1
         self.picked = max(0, min(self.picked, len(m.envs) - 1))
         first = max(0, self.picked - room + 1)
         for i, v in list(enumerate(m.envs))[first:first + room]:
             state = m.e.layout.bits('ENV_', v['state'])
-            row = f'{v["eid"]:6x} {v["account"]:4} {v["home"]:4} {state:15.15}{self.held(v):7}' + \
+            row = f'{v["eid"]:6x} {v["account"]:4} {v["home"]:4} {state:14.14}{self.held(v):7}' + \
                 ''.join(f'{m.rates.get(v["eid"], {}).get(n, 0):7.0f}' for n in RATES)
             s.add((row, 'picked' if i == self.picked else v['account']))
         while len(s.rows) < height - 1:
