@@ -238,7 +238,8 @@ class Watch:
         seconds = w['ticks'] / 100
         state = f', stands still for {still:.0f} s' if still > 2 else ''
         s.add((f' exv6  harts {w["nharts"]}  {len(m.e.ram) >> 20} MiB  {seconds:.1f} s{state}  free '
-               f'{w["free"]} of {w["npages"]}  promised {w["promised"]} ', 'title'))
+               f'{w["free"]} of {w["npages"]}  promised {w["promised"]}  taken '
+               f'{sum(a["repossessed"] for a in m.accounts.values())} ', 'title'))
 
     def overview(self, s, width, height):
         m = self.m
