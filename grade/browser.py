@@ -3,6 +3,7 @@
     with Browser(folder, 1280, 720) as b:
         b.open(path); b.keys('+'); b.run('return document.title'); picture = b.picture()
 """
+import base64
 import http.client
 import json
 import os
@@ -13,7 +14,6 @@ import signal
 import struct
 import subprocess
 import time
-import base64
 import zlib
 
 START = 30  # seconds that the driver has to say where it listens

@@ -61,6 +61,19 @@ class Traced:
                 owner.setdefault(r.w[0], r.account)
         return owner
 
+    def regranted(self):
+        """(i, k): between these records a page that was freed before is granted again, and freed again only after them."""
+        alloc, free = self.nr.named('page_alloc'), self.nr.named('page_free')
+        freed, granted = {}, {}
+        for i, r in enumerate(self.records):
+            if r.event == free and r.w[0] in granted:
+                return granted[r.w[0]]
+            if r.event == free:
+                freed[r.w[0]] = i
+            elif r.event == alloc and r.w[4] in freed:
+                granted[r.w[4]] = freed[r.w[4]] + 1, i + 1
+        raise Wrong('the run frees no page twice')
+
     def all_of(self, name):
         number = self.nr.named(name)
         return [i for i, r in enumerate(self.records) if r.event == number]
@@ -104,7 +117,7 @@ def maps_pages(b, traced, first=0, kept=0):
     """At the end as the kernel's table has them, and before as the records make them. The page has them from the first on,
     and before it as many as were kept."""
     expect('pages that are not as at the end', 0, b.run('return pages.wrong'))
-    for part in (0.25, 0.6, 0.99):
+    for part in (0, 0.25, 0.6, 0.99):
         i = kept + int((len(traced.records) - first) * part)
         saw = b.run('return Array.from(pagesAt(arguments[0]), s => (s & 255) === T.free ? 0 : s >> 8)', i)
         for ppn, account in traced.owners(i + first - kept).items():
@@ -324,7 +337,7 @@ def trace_page(options):
         tells_of_pages(b, traced)
         obeys_keys(b)
         reads_well(b)
-        for kept, first in ((0, 3000), (700, 2500)):
+        for kept, first in ((0, len(traced.records) // 2), traced.regranted()):
             opened(b, traced.without(f'{options.folder}/late.html', kept, first))
             said = b.run("return $('missing').innerText")
             expect(f'{said}: as many as are missing, and the time', True, f'{first - kept:,} earlier records' in said and

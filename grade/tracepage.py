@@ -96,7 +96,7 @@ def facts(e, missed, name):
         'arguments': described(lines.arguments), 'words': described(lines.words),
         'errors': named(lines.errors), 'means': lines.means,
         'entries': calls.ENTRIES, 'causes': named(calls.CAUSES), 'rights': calls.RIGHTS,
-        'first_page': layout.defines['EXO_PPN_BASE'],
+        'first_page': layout.defines['EXO_PPN_BASE'], 'first_call': layout.defines['EXO_CALLS'],
         'types': {number: kind[5:].lower() for number, kind in layout.enums['page_type'].items()},
         'pages': {field: base64.b64encode(e.column('pages', field)).decode() for field in ('type', 'account')},
     }
