@@ -13,7 +13,7 @@
 #
 # Variables: CPUS=1..8 MEM=128M, BOOTARGS='words for the kernel', UPROGS+=NAME (also put user/NAME.c on the
 # disk), DISK=FILE, RAM=FILE (the guest's memory, shared with host programs), QEMUEXTRA='...', DEFS=-DX,
-# BUILD=build, V=1 (show the commands).
+# BUILD=build, PAGE=build/trace.html (make trace), TRACE_KB=16384 (its records, a hart), V=1 (show the commands).
 #
 # The cross compiler is looked for when a recipe first needs it, not while this file is read, so that
 # `make setup qemu` works on a machine that has none yet.

@@ -3,6 +3,7 @@
     with Browser(folder, 1280, 720) as b:
         b.open(path); b.keys('+'); b.run('return document.title'); picture = b.picture()
 """
+import base64
 import http.client
 import json
 import os
@@ -13,7 +14,6 @@ import signal
 import struct
 import subprocess
 import time
-import base64
 import zlib
 
 START = 30  # seconds that the driver has to say where it listens
@@ -88,7 +88,7 @@ class Browser:
     def __init__(self, folder, width, height, wait=60):
         self.browser, self.driver = commands()
         self.folder, self.size, self.wait = os.path.abspath(folder), (width, height), wait
-        self.process = self.connection = self.session = None
+        self.process = self.connection = self.session = self.pid = None
 
     def __enter__(self):
         # a group of its own, so that whatever is left of it can be ended
@@ -102,7 +102,8 @@ class Browser:
             arguments += ['--no-sandbox'] if os.geteuid() == 0 else []
             options = {'binary': self.browser, 'args': arguments}
             capabilities = {'capabilities': {'alwaysMatch': {'goog:chromeOptions': options}}}
-            self.session = self.ask('POST', '/session', capabilities)['sessionId']
+            made = self.ask('POST', '/session', capabilities)
+            self.session, self.pid = made['sessionId'], made['capabilities'].get('goog:processID')
             self.devtools('Emulation.setDeviceMetricsOverride', width=self.size[0], height=self.size[1], deviceScaleFactor=1,
                           mobile=False)
         except BaseException:
@@ -112,17 +113,24 @@ class Browser:
 
     def __exit__(self, *_):
         try:
-            if self.session:
+            if self.session:  # anew: the last answer may still be missing
+                self.connection.close()
+                self.connection.timeout = 10
                 self.ask('DELETE', '')
         except (NoBrowser, OSError, http.client.HTTPException):
-            pass
+            self.kill(os.kill, self.pid)
         finally:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            self.kill(os.killpg, self.process.pid)
             self.process.wait()
             self.process.stdout.close()
+
+    @staticmethod
+    def kill(how, pid):
+        try:
+            if pid:
+                how(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def port(self):
         """Where the driver listens: it says so."""

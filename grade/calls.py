@@ -37,7 +37,7 @@ def manual():
     """({call: names of its arguments}, {event: names of its words}, {error: what it means}), as the headers have them."""
     abi, trace = (open(path, encoding='utf-8').read() for path in HEADERS)
     calls = {}
-    heads = '\n'.join(re.findall(r'^ \* (\w+\(.*?\))(?:  | ->|$)', abi, re.M))
+    heads = '\n'.join(re.findall(r'^ \* (\w+\(.*?\))(?:  | ->|:|$)', abi, re.M))
     for name, arguments in re.findall(r'(\w+)\(([^)\n]*)\)', heads):
         calls[name] = [re.sub(r' or 0$|^array of .*', lambda m: '' if m[0] == ' or 0' else 'array', a.strip())
                        for a in arguments.split(',') if a.strip()]

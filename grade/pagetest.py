@@ -23,7 +23,8 @@ from expect import Wrong, expect
 SIZE = 1280, 720
 RECORDS, LIMIT = 1000000, 3000  # of a large trace: it is to be opened within so many milliseconds
 READY = 'return document.documentElement.dataset.ready || document.documentElement.dataset.error'
-GRID = "const box = $('timeline').getBoundingClientRect(); "
+TIP = "return $('tip').style.display === 'block' ? $('tip').textContent : ''"
+BOX = "const box = $('timeline').getBoundingClientRect(); "
 
 
 class Traced:
@@ -39,7 +40,7 @@ class Traced:
         self.times = [(r.time - lines.begin) / lines.ticks for r in self.records]
 
     def without(self, path, kept, first):
-        """The page as if the records from `kept` up to `first` had been written over: as happens when there are two rings."""
+        """The page as if the records from `kept` up to `first` had been written over: as it may be with two rings."""
         size = self.layout.size('trace_rec')
         raw = self.raw[:kept * size] + self.raw[first * size:]
         with open(path, 'w', encoding='utf-8') as f:
@@ -59,6 +60,19 @@ class Traced:
             elif r.event == free:
                 owner.setdefault(r.w[0], r.account)
         return owner
+
+    def regranted(self):
+        """(i, k): between these records a page that was freed before is granted again, and freed again only after them."""
+        alloc, free = self.nr.named('page_alloc'), self.nr.named('page_free')
+        freed, granted = {}, {}
+        for i, r in enumerate(self.records):
+            if r.event == free and r.w[0] in granted:
+                return granted[r.w[0]]
+            if r.event == free:
+                freed[r.w[0]] = i
+            elif r.event == alloc and r.w[4] in freed:
+                granted[r.w[4]] = freed[r.w[4]] + 1, i + 1
+        raise Wrong('the run frees no page twice')
 
     def all_of(self, name):
         number = self.nr.named(name)
@@ -103,7 +117,7 @@ def maps_pages(b, traced, first=0, kept=0):
     """At the end as the kernel's table has them, and before as the records make them. The page has them from the first on,
     and before it as many as were kept."""
     expect('pages that are not as at the end', 0, b.run('return pages.wrong'))
-    for part in (0.25, 0.6, 0.99):
+    for part in (0, 0.25, 0.6, 0.99):
         i = kept + int((len(traced.records) - first) * part)
         saw = b.run('return Array.from(pagesAt(arguments[0]), s => (s & 255) === T.free ? 0 : s >> 8)', i)
         for ppn, account in traced.owners(i + first - kept).items():
@@ -118,12 +132,12 @@ def colour(b, name):
 
 def lane(b, kind, k=0):
     """(top, height) of the k-th lane of that kind, on the screen."""
-    return b.run(GRID + "const s = shown.filter(s => s.kind === arguments[0])[arguments[1]];"
+    return b.run(BOX + "const s = shown.filter(s => s.kind === arguments[0])[arguments[1]];"
                  "return [box.top + s.y, s.height]", kind, k)
 
 
 def where(b, ms):
-    return b.run(GRID + 'return box.left + X(arguments[0])', ms)
+    return b.run(BOX + 'return box.left + X(arguments[0])', ms)
 
 
 def runs_of(traced):
@@ -165,7 +179,7 @@ def draws_transfers(b, traced):
     b.run('pick(arguments[0]); look(time[arguments[0]] - .02, time[arguments[0]] + .02); drawAll()', i)
     x = where(b, traced.times[i])
     eids = [traced.records[i].eid, traced.records[i].w[0]]
-    tops = [b.run(GRID + "const s = shown.find(s => s.kind === 'env' && s.env.eid === arguments[0]);"
+    tops = [b.run(BOX + "const s = shown.find(s => s.kind === 'env' && s.env.eid === arguments[0]);"
                   "return [box.top + s.y, s.height]", eid) for eid in eids]
     b.run('cursorTo(time[0]); drawAll()')  # out of the picture
     middle = int(sum(t + h / 2 for t, h in tops) / 2)
@@ -184,7 +198,7 @@ def zooms(b):
     b.keys('0')
     b.run('drawAll()')
     expect('the picture is the first again', True, b.png() == picture)
-    left, top = b.run(GRID + 'return [box.left + 700, box.top + 300]')
+    left, top = b.run(BOX + 'return [box.left + 700, box.top + 300]')
     at = b.run('return timeAt(700)')
     b.wheel(left, top, -400)
     expect('the wheel made it smaller', True, b.run('return view.to - view.from') < before / 1.5)
@@ -215,7 +229,7 @@ def searches(b, traced):
 
 def follows_the_mouse(b, traced):
     """The cursor is dragged in the ruler, and the page map with it; a click picks the record."""
-    left, top = b.run(GRID + 'return [box.left, box.top]')
+    left, top = b.run(BOX + 'return [box.left, box.top]')
     begin, middle = traced.times[0], (traced.times[0] + traced.times[-1]) / 2
     b.mouse(('move', where(b, begin) + 1, top + 8), ('down',), ('move', where(b, middle), top + 8), ('up',))
     b.run('drawAll()')
@@ -230,9 +244,57 @@ def follows_the_mouse(b, traced):
     b.run('pick(arguments[0]); look(time[arguments[0]] - .02, time[arguments[0]] + .02); drawAll()', i)
     y, height = lane(b, 'spans', len(b.run('return harts.map(() => 0)')))
     b.run('pick(0); look(arguments[0] - .02, arguments[0] + .02); drawAll()', traced.times[i])
-    b.mouse(('move', where(b, traced.times[i]) + 2, y + height / 2), ('down',), ('up',))
+    b.mouse(('move', where(b, traced.times[i]) + 2, y + height / 2))
+    expect('the request under the mouse', True, traced.lines[i] in b.run(TIP))
+    b.mouse(('down',), ('up',))
     expect('the disk request that was clicked', i, b.run('return view.record'))
     b.keys('0')
+
+
+def tells_of_pages(b, traced):
+    """Of a page under the mouse whose it is, and why; a click picks the record that made it so."""
+    i = traced.all_of('page_alloc')[-1]
+    ppn = traced.records[i].w[4]
+    x, y = b.run("""
+        pick(arguments[0]);
+        drawAll();
+        const box = $('pages').getBoundingClientRect(), k = grid.pages.indexOf(arguments[1] - facts.first_page);
+        const middle = place => (place + .5) * grid.cell;
+        return [box.left + middle(k % grid.across), box.top + middle(Math.floor(k / grid.across))];""", i, ppn)
+    b.mouse(('move', x, y))
+    said = b.run(TIP)
+    wanted = f'page {ppn:x}: data of account {traced.records[i].account}, since '
+    expect(f'{wanted}... {traced.lines[i]}', True, said.startswith(wanted) and said.endswith(traced.lines[i]))
+    found = b.picture(x - 1, y - 1, 2, 2).colours()
+    expect('its colour', {colour(b, traced.records[i].account)}, found)
+    b.keys('>')
+    b.run('drawAll()')
+    b.mouse(('down',), ('up',))
+    expect('the record that gave it', i, b.run('return view.record'))
+
+
+def obeys_keys(b):
+    b.keys('0')
+    b.run('pick(100)')
+    b.keys('.', '.', ',')
+    expect('the record after . . ,', 101, b.run('return view.record'))
+    b.keys('+', '+')
+    before = b.run('return [view.from, view.to - view.from]')
+    b.keys('ArrowRight')
+    after = [round(v, 6) for v in b.run('return [view.from, view.to - view.from]')]
+    expect('an eighth to the right', [round(before[0] + before[1] / 8, 6), round(before[1], 6)], after)
+    size = b.run("return $('below').clientHeight")
+    b.keys('m')
+    expect('a larger map', True, b.run("return $('below').clientHeight") > 1.8 * size)
+    shown = b.run('return grid.pages.length')
+    b.keys('m', 'f')
+    b.run('drawAll()')
+    expect('all pages', b.run('return pages.count'), b.run('return grid.pages.length'))
+    expect('and otherwise fewer', True, shown < b.run('return pages.count') / 2)
+    b.keys('f', '?')
+    expect('the help is open', True, b.run("return $('help').open"))
+    b.keys('?', '0')
+    expect('and closed', False, b.run("return $('help').open"))
 
 
 def reads_well(b):
@@ -262,6 +324,9 @@ def trace_page(options):
     traced = Traced(ram, offsets)
     with browser.Browser(options.folder, *SIZE) as b:
         opened(b, out)
+        picture = b.png()
+        opened(b, out)
+        expect('the same page twice is the same picture', True, b.png() == picture)
         says_what_calls_py_says(b, traced)
         maps_pages(b, traced)
         draws_who_ran(b, traced)
@@ -269,8 +334,10 @@ def trace_page(options):
         zooms(b)
         searches(b, traced)
         follows_the_mouse(b, traced)
+        tells_of_pages(b, traced)
+        obeys_keys(b)
         reads_well(b)
-        for kept, first in ((0, 3000), (700, 2500)):
+        for kept, first in ((0, len(traced.records) // 2), traced.regranted()):
             opened(b, traced.without(f'{options.folder}/late.html', kept, first))
             said = b.run("return $('missing').innerText")
             expect(f'{said}: as many as are missing, and the time', True, f'{first - kept:,} earlier records' in said and

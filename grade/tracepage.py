@@ -25,20 +25,35 @@ CODES = ((1, 'B'), (2, 'H'), (4, 'I'))  # bytes of a number in a column
 
 
 def columns(layout, raw):
-    """([name, bytes of a number, the number if all are the same]) of each, and all the others' numbers, the widest first.
+    """([name, bytes of a number, values] of each, and the numbers of all one after another, the widest first).
 
-    The fields of struct trace_rec; of 64 bits: the lower half, and as NAME_up the upper. Of seq, what it grew by.
+    The fields of struct trace_rec; of 64 bits: the lower half, and as NAME_up the upper. Of seq, what it grew by. Values:
+    if there are but few, they, and the numbers are which of them it is; of one alone there are no numbers; or None.
     """
     made = []
     for name, numbers in fields(layout, raw):
         if name == 'seq':
             numbers = array.array('I', [1] + [b - a & 0xffffffff for a, b in zip(numbers, numbers[1:])])
-        same = numbers == array.array(numbers.typecode, numbers[:1]) * len(numbers)
-        high = numbers[0] if same else max(numbers)
-        width, code = next((width, code) for width, code in CODES if high < 1 << 8 * width)
-        made.append((name, width, high if same else None, b'' if same else little(array.array(code, numbers))))
+        values = few(numbers)
+        if values and len(values) == 1:
+            made.append((name, 0, values, b''))
+        elif values:
+            number_of = {value: i for i, value in enumerate(values)}
+            made.append((name, 1, values, bytes(map(number_of.__getitem__, numbers))))
+        else:
+            made.append((name, numbers.itemsize, None, little(numbers)))
     made.sort(key=lambda column: -column[1])
     return [column[:3] for column in made], b''.join(column[3] for column in made)
+
+
+def few(numbers):
+    """The values of a column, if a byte can say which; None if there are more."""
+    if numbers == array.array(numbers.typecode, numbers[:1]) * len(numbers):
+        return [numbers[0]]
+    values = set(numbers[::1009])
+    if len(values) <= 256:
+        values.update(numbers)
+    return sorted(values) if numbers.itemsize > 1 and len(values) <= 256 else None
 
 
 def fields(layout, raw):
@@ -81,7 +96,7 @@ def facts(e, missed, name):
         'arguments': described(lines.arguments), 'words': described(lines.words),
         'errors': named(lines.errors), 'means': lines.means,
         'entries': calls.ENTRIES, 'causes': named(calls.CAUSES), 'rights': calls.RIGHTS,
-        'first_page': layout.defines['EXO_PPN_BASE'],
+        'first_page': layout.defines['EXO_PPN_BASE'], 'first_call': layout.defines['EXO_CALLS'],
         'types': {number: kind[5:].lower() for number, kind in layout.enums['page_type'].items()},
         'pages': {field: base64.b64encode(e.column('pages', field)).decode() for field in ('type', 'account')},
     }
