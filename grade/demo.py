@@ -13,6 +13,7 @@ import os
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -556,6 +557,8 @@ def main():
     os.makedirs(options.folder, exist_ok=True)
     options.disk, options.ram = (f'{options.folder}/{options.name}.{end}' for end in ('disk', 'ram'))
     options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
+    for end in (signal.SIGTERM, signal.SIGHUP):  # the machine goes, too
+        signal.signal(end, stop)
     screen = Screen(options)
     trouble = None
     try:
@@ -569,6 +572,10 @@ def main():
     if trouble:
         sys.exit(trouble)
     print(f'what to say: grade/demos/{options.name}; its trace, for a browser: {leave_page(options)}')
+
+
+def stop(*_):
+    raise Stop()
 
 
 def leave_page(options):

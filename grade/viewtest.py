@@ -115,8 +115,8 @@ class Terminal:
 
     def stop(self):
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()  # so that it ends its own machine
+            self.process.wait(30)
         os.close(self.main)
 
 
