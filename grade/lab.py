@@ -406,10 +406,12 @@ def grade(lab, options, say):
         build_kernel(lab, kernel, options)
     records = []
     schedules = options.schedules or [0]
+    folder = {s: f'{out}/{s}' if len(schedules) > 1 else out for s in schedules}
+    for path in folder.values() if len(schedules) > 1 else ():
+        make_folder(path)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         work = [(t, s) for s in schedules for t in tests if not s or t.seeds]
-        for record in pool.map(lambda w: do_test(lab, w[0], options.seed, w[1], options, f'{out}' if len(schedules) == 1
-                                                 else make_folder(f'{out}/{w[1]}')), work):
+        for record in pool.map(lambda w: do_test(lab, w[0], options.seed, w[1], options, folder[w[1]]), work):
             records.append(record)
             report.write(out, lab, options, records)
             say(record)
@@ -420,13 +422,13 @@ def grade(lab, options, say):
 
 
 def make_folder(path):
+    """For the runs under one of several schedules: anew, with links to the images of the folder above."""
     source = os.path.dirname(path)
-    os.makedirs(path, exist_ok=True)
-    for end in ('img', 'elf'):
-        for f in os.listdir(source):
-            if f.endswith(f'.{end}') and not os.path.exists(f'{path}/{f}'):
-                os.link(f'{source}/{f}', f'{path}/{f}')
-    return path
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    for f in os.listdir(source):
+        if f.endswith(('.img', '.elf')):
+            os.link(f'{source}/{f}', f'{path}/{f}')
 
 
 def parse():

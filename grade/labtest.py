@@ -59,6 +59,14 @@ def repeats(options):
         raise Wrong('another seed left the same trace')
 
 
+def schedules(options):
+    """Several schedules at once, each with what was submitted now: not what the folders had from before."""
+    expect('the reference under two schedules', 0, run(options, '--seed', '7', '--seeds', '2', '--test', 'child,again')[0])
+    expect('runs', [1, 1, 2, 2], [r['schedule'] for r in results(options)['tests']])
+    status, said = run(options, '--seed', '7', '--seeds', '2', '--test', 'child', '--submit', 'labs/fork/starter')
+    expect('the starter after it', (1, 'score: 0/10'), (status, said.strip().splitlines()[-1]))
+
+
 def forms(options):
     args = [a for form in report.FORMS for a in ('--format', form)]
     status, said = run(options, '--seed', '7', '--test', 'child,shares', '--submit', 'labs/fork/starter', *args)
@@ -225,7 +233,7 @@ def handout(options):
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 
 
-TESTS = [repeats, forms, hidden, refused, fails_fast, batch, gradescope, handout]
+TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, batch, gradescope, handout]
 
 
 def main():
