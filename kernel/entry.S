@@ -4,7 +4,7 @@
 // hart that it starts where it sent the first.) And the way out: a trap from the kernel itself.
 #include <exo/abi.h>
 #include "boot.h"
-#include "riscv.h"
+#include "kernel_asm.h"
 #include <exo/trace.h>
 
 #define STACK_STEP (STACK_GUARD + STACK_SIZE)
@@ -77,10 +77,16 @@ set_up:
     ret
 
 // The kernel takes no trap on purpose, so one ends in a panic. Nothing is assumed of the stack: the first
-// hart to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it.
+// hart to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it. A debugger
+// finds the way back to where it trapped: its frame pointer is still in s0; sp is lost.
     .balign 4
     .globl trap_panic
 trap_panic:
+    .cfi_sections .debug_frame
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_return_column DWARF_SEPC
+    .cfi_def_cfa s0, 0
     la      t0, panic_owner
     addi    t1, tp, 1       // this hart's mark, never 0
 1:  lr.d.aq t2, (t0)
@@ -94,6 +100,7 @@ trap_panic:
 2:  bne     t2, t1, hart_stop
     la      sp, panic_stack_end
     call    panic_end
+    .cfi_endproc
 
     .globl hart_stop
 hart_stop:
