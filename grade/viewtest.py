@@ -16,6 +16,7 @@ import sys
 import termios
 import time
 
+import gdbtest
 import run
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -160,7 +161,7 @@ def watch(options):
             terminal.stop()
 
 
-TESTS = [calls, watch]
+TESTS = [calls, watch] + gdbtest.TESTS
 
 
 def main():
@@ -176,7 +177,7 @@ def main():
         try:
             test(options)
             print(f'ok views: {test.__name__}', flush=True)
-        except (Wrong, OSError, subprocess.CalledProcessError) as error:
+        except (Wrong, gdbtest.Wrong, OSError, subprocess.SubprocessError) as error:
             failed += 1
             print(f'not ok views: {test.__name__}: {error}', flush=True)
     shutil.rmtree(options.folder, ignore_errors=True)
