@@ -6,6 +6,7 @@
 #   make bench        the figures                      make clean      remove what was built
 #   make grade LAB=fork   grade a lab                  make doctor     are the tools there, and recent?
 #   make run PROG='ls /'  one program                  make calls PROG='ls /'   and its kernel calls
+#   make record, make replay   a run, and the same again     make replay-gdb   once more, under make gdb, backwards, too
 #   make qemu RAM=build/ram                            make watch RAM=build/ram   beside it: what is going on in it
 #   make demo-NAME    a demonstration for a lecture: bind cow quantum abort pct disk predicate two-libos crash
 #   make trace PROG='ls /'   a run as a page for a browser; make trace RAM=build/ram   of a make qemu RAM=... BOOTARGS=trace=ring
@@ -38,7 +39,7 @@ override UPROGS += $(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
     poweroff))) usertests
 # Programs that go wrong on purpose, for grade/shell.py: on the tests' disk only.
 TESTPROGS := $(filter-out $(UPROGS),$(patsubst user/%.c,%,$(call there,$(patsubst %,user/%.c,\
-    loop fill crash freemem filetest chaos threadbench storebench callbench copybench shows))))
+    loop fill crash freemem filetest chaos threadbench storebench callbench copybench shows stray))))
 ULIB := $(call there,$(patsubst %,user/%.c,start ulib printf umalloc thread rpc shparse lineedit pathname))
 # Images, each in an extent of its own: `first` is the machine's policy, which the kernel starts; tests boot
 # others in its place, or have it start guest. NAME is made of user/NAME.c, user/NAME/ and the runtime in user/rt/; `unix` of libos/.
@@ -47,7 +48,7 @@ UNIX   := $(if $(wildcard libos/unix.ld),unix)
 
 DEMOS := $(notdir $(wildcard grade/demos/*))
 
-.PHONY: all setup doctor have-qemu have-gdb have-python have-browser qemu qemu-gdb gdb run calls watch trace pictures $(DEMOS:%=demo-%) have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
+.PHONY: all setup doctor have-qemu have-gdb have-python have-browser qemu qemu-gdb gdb run calls watch trace record replay replay-gdb pictures $(DEMOS:%=demo-%) have-prog test host-test guest-test bench lab-base grade staff-check handout gradescope staff-notes clean FORCE
 PROGRAMS := $(UPROGS:%=$(BUILD)/bin/%)
 TESTPROGRAMS := $(TESTPROGS:%=$(BUILD)/bin/%) $(BUILD)/bin/xv6calls
 FSIMG := $(if $(wildcard mkfs/mkfs.c),$(if $(filter first,$(IMAGES)),$(BUILD)/fs.img))
@@ -278,7 +279,10 @@ $(BUILD)/fs.img $(TESTIMG) $(BUILD)/both.img: $(BUILD)/mkfs $(BUILD)/first.img $
 # ---- run -----------------------------------------------------------------------------------------
 
 DISK    ?= $(FSIMG)
-GDBPORT ?= 26000
+LAB     ?=
+# Where GDB finds the machine: a socket of this build's, so that no two users meet. GDBPORT=N: a port of this host instead.
+GDBPORT ?=
+STUB    = -S -gdb $(if $(GDBPORT),tcp:localhost:$(GDBPORT),unix:$(BUILD)/gdb.sock$(comma)server=on$(comma)wait=off)
 SHARED = -machine virt,memory-backend=ram \
     -object memory-backend-file,id=ram,size=$(MEM),mem-path=$(RAM),share=on
 QEMUFLAGS = $(if $(RAM),$(SHARED),-machine virt) -m $(MEM) -smp $(CPUS) -nographic -no-reboot \
@@ -306,9 +310,9 @@ watch: have-python $(BUILD)/offsets.json
 	@$(if $(RAM),,echo "RAM=FILE says which machine's: make qemu RAM=build/ram, make watch RAM=build/ram"; exit 2)
 	@$(PYTHON) grade/watch.py --offsets $(BUILD)/offsets.json $(RAM)
 
-qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK)
-	@echo '  waiting for make gdb on port $(GDBPORT); Ctrl-a x leaves'
-	$(Q)$(QEMU) $(QEMUFLAGS) -S -gdb tcp::$(GDBPORT)
+qemu-gdb: have-qemu have-gdb $(SYSTEM) $(DISK) $(BUILD)/offsets.json
+	@rm -f $(BUILD)/gdb.sock; echo '  waiting for make gdb in another terminal; Ctrl-a x leaves'
+	$(Q)$(QEMU) $(QEMUFLAGS) $(STUB)
 
 # One program, from the boot arguments: `make run PROG='grep exv6 README'`; QEMU ends with its exit status. `calls` shows
 # then which kernel calls it made (grade/calls.py); TRACE_KB: of memory for them, on each hart.
@@ -353,8 +357,32 @@ have-prog:
 	@$(if $(PROG),,echo "PROG='program word ...' says which program"; exit 2)
 	@$(if $(findstring $(comma),$(PROG)),echo "PROG: a comma would begin another word: use the shell"; exit 2)
 
-gdb: $(BUILD)/kernel.elf
-	$(Q)$(GDB) -q -ex 'set architecture riscv:rv64' -ex 'target remote :$(GDBPORT)' $(BUILD)/kernel.elf
+# A run in a machine of one hart with its disk in RAM, for `replay` to repeat exactly, and `replay-gdb` under make gdb: there
+# it goes backwards, too. Of PROG alone, as `run`; or of what is typed; or, with LAB, of a graded test.
+RECORDING = $(if $(LAB),$(BUILD)/lab/$(LAB)/replay,$(BUILD)/replay)
+RECORD    = $(PYTHON) grade/record.py --folder $(RECORDING)
+record: override BOOTARGS += $(if $(PROG),run=$(subst $(space),$(comma),$(strip $(PROG))))
+record: $(if $(LAB),lab-base,have-qemu have-python $(SYSTEM) $(DISK))
+	@$(if $(filter command,$(origin CPUS)),test $(CPUS) = 1 || { echo 'CPUS=$(CPUS): one hart is all that can be recorded'; exit 2; })
+	@$(if $(findstring $(comma),$(PROG)),echo "PROG: a comma would begin another word: type it at make record's shell"; exit 2)
+	@$(if $(LAB),$(GRADE) --record || test $$? = 1,$(RECORD) --build $(BUILD) --disk $(DISK) --mem $(MEM) --args '$(BOOTARGS)' record)
+
+replay replay-gdb: have-qemu have-python
+replay:
+	@$(RECORD) replay
+
+replay-gdb: have-gdb $(if $(LAB),record)
+	@rm -f $(BUILD)/gdb.sock; $(RECORD) --listen $(or $(GDBPORT),$(BUILD)/gdb.sock) gdb
+
+# GDB of make qemu-gdb and make replay-gdb; without Python in it there is no `exo`. KERNEL=FILE: another than this build's.
+# No question is asked: nothing is loaded by itself, nothing fetched.
+KERNEL  ?= $(BUILD)/kernel.elf
+GDBARGS ?=
+gdb: have-gdb $(BUILD)/offsets.json
+	@$(if $(GDBPORT),,test -S $(BUILD)/gdb.sock || { echo 'no machine waits: make qemu-gdb, in another terminal'; exit 2; })
+	$(Q)EXO_BUILD=$(BUILD) DEBUGINFOD_URLS= $(GDB) -q -iex 'set auto-load no' -ex 'set architecture riscv:rv64' \
+	    -ex 'set trust-readonly-sections on' $(if $(shell $(GDB) --configuration | grep -e --with-python),-x grade/exogdb.py) \
+	    -ex 'target remote $(or $(GDBPORT:%=:%),$(BUILD)/gdb.sock)' $(GDBARGS) $(KERNEL)
 
 # ---- tests ---------------------------------------------------------------------------------------
 
@@ -406,7 +434,6 @@ bench: have-qemu all $(GUESTNEEDS)
 
 # ---- labs ----------------------------------------------------------------------------------------
 
-LAB    ?=
 TEST   ?=
 SEED   ?=
 SEEDS  ?=
@@ -415,9 +442,10 @@ SUBMIT ?=
 # What grade/lab.py needs of the tree itself, whatever is graded: so make is run a second time for the submission alone.
 lab-base: have-qemu have-python $(LABNEEDS)
 
+GRADE = $(PYTHON) grade/lab.py --build $(BUILD) $(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
+    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SUBMIT),--submit '$(SUBMIT)') $(if $(LAB),'$(LAB)')
 grade: lab-base
-	@$(PYTHON) grade/lab.py --build $(BUILD) $(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
-	    $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SUBMIT),--submit '$(SUBMIT)') $(if $(LAB),'$(LAB)')
+	@$(GRADE)
 
 staff-check: all lab-base
 	@$(PYTHON) grade/staff.py --build $(BUILD) check $(LAB)

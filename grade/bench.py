@@ -12,7 +12,6 @@ that file; --test prints `ok` and `not ok` lines instead of the table.
 import argparse
 import os
 import re
-import socket
 import struct
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import time
 
 import run
 import shell
+import stub
 
 TOP = run.TOP
 ACCEPTED = os.path.join(TOP, 'grade', 'bench.accepted')
@@ -92,35 +92,6 @@ def libos_rows(build, raw, line):
     return rows(config, build)[0]
 
 
-class Debugger:
-    """What is needed of QEMU's gdb stub: to run a guest up to an address, and to see how late it is there."""
-
-    MTIME = 0x200bff8  # the timer's register; it goes up every 100 ns, which are so many instructions
-
-    def __init__(self, wall):
-        self.ours, self.guests = socket.socketpair()
-        self.ours.settimeout(wall)
-        self.options = ['-S', '-chardev', f'socket,id=gdb,fd={self.guests.fileno()}', '-gdb', 'chardev:gdb']
-
-    def ask(self, packet):
-        data, text = packet.encode(), b''
-        self.ours.sendall(b'$%s#%02x' % (data, sum(data) & 255))
-        while not text.endswith(b'#', 0, -2):
-            more = self.ours.recv(4096)
-            if not more:
-                raise OSError('QEMU ended')
-            text += more
-        self.ours.sendall(b'+')
-        return text[text.index(b'$') + 1:-3].decode()
-
-    def time_at(self, address):
-        """Runs the guest until it comes to `address`, where it stays. Its time there, in instructions."""
-        for packet in ['Qqemu.PhyMemMode:1', f'Z0,{address:x},4', 'c', f'z0,{address:x},4']:
-            if self.ask(packet)[:1] not in 'OT':
-                raise OSError(f'the gdb stub refuses {packet}')
-        return int.from_bytes(bytes.fromhex(self.ask(f'm{self.MTIME:x},8')), 'little') * 100
-
-
 def symbol(path, name):
     """Its value in an ELF file: the first symbol table's, whose names are in the section it links to."""
     with open(path, 'rb') as f:
@@ -141,7 +112,7 @@ def prompt_row(build):
     guest does not notice that it is watched. Not sleep=off, under which time passes for a guest that is stopped;
     until the prompt no hart sleeps, so the counts are the same."""
     config = run.Run('prompt', 'unix', extra=['-icount', 'shift=0'])
-    debugger = Debugger(config.wall)
+    debugger = stub.Debugger(config.wall)
     command = run.qemu_command(config, build, run.make_disk(config, build), None) + debugger.options
     guest = run.Guest(command, [debugger.guests.fileno()])
     debugger.guests.close()

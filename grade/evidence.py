@@ -67,11 +67,25 @@ class Evidence:
         self.layout = Layout(offsets)
         self.file = open(path, 'rb')
         self.ram = mmap.mmap(self.file.fileno(), 0, prot=mmap.PROT_READ)
+        self.find(path, offsets)
+
+    def peek(self, pa, n):
+        """What lies at a physical address."""
+        at = pa - RAM_BASE
+        if not 0 <= at <= len(self.ram) - n:
+            raise NoEvidence(f'{pa:#x} is not in this memory')
+        return self.ram[at:at + n]
+
+    def find(self, path, offsets):
+        """The kernel's tables, of what is named `path`."""
         magic = self.layout.defines['EVIDENCE_MAGIC']
-        at = self.layout.defines['EVIDENCE_HEADER'] - RAM_BASE
-        if len(self.ram) < at + 16 or struct.unpack_from('<Q', self.ram, at)[0] != magic:
+        try:
+            found, self.at = struct.unpack('<QQ', self.peek(self.layout.defines['EVIDENCE_HEADER'], 16))
+        except NoEvidence:
+            found = 0
+        if found != magic:
             raise NoEvidence(f'{path}: no kernel in it')
-        self.at = struct.unpack_from('<Q', self.ram, at + 8)[0] - RAM_BASE
+        self.at -= RAM_BASE
         self.read()
         if self.head['magic'] != magic:
             raise NoEvidence(f'{path}: the kernel has not set up its tables')
@@ -81,18 +95,21 @@ class Evidence:
 
     def read(self):
         """struct evidence, anew."""
-        if not 0 <= self.at <= len(self.ram) - self.layout.size('evidence'):
-            raise NoEvidence('no evidence where the kernel points')
-        self.head = self.layout.decode('evidence', self.ram, self.at)
+        try:
+            self.head = self.layout.decode('evidence', self.peek(self.at + RAM_BASE, self.layout.size('evidence')))
+        except NoEvidence as error:
+            raise NoEvidence('no evidence where the kernel points') from error
         return self.head
 
-    def table(self, name):
-        """All records of an exported table: words, envs, accts, slots, exts, reqs, pages."""
+    def table(self, name, first=0, count=None):
+        """Records of an exported table, all or some: words, envs, accts, slots, exts, reqs, pages."""
         t = self.head[name]
         kind = {'words': 'exo_words', 'pages': 'exo_page'}.get(name, 'exo_' + name[:-1])
-        if t['size'] != self.layout.size(kind) or t['pa'] - RAM_BASE + t['n'] * t['size'] > len(self.ram):
+        if t['size'] != self.layout.size(kind):
             raise NoEvidence(f'table {name} is not as described')
-        return [self.layout.decode(kind, self.ram, t['pa'] - RAM_BASE + i * t['size']) for i in range(t['n'])]
+        count = t['n'] - first if count is None else count
+        raw = self.peek(t['pa'] + first * t['size'], count * t['size'])
+        return [self.layout.decode(kind, raw, i * t['size']) for i in range(count)]
 
     def raw_table(self, name):
         """An exported table's bytes, and the size of a record."""
@@ -242,17 +259,22 @@ def show_record(e, r):
     return f"{r['name'][6:].lower()} {w} {r['w'][4]:x}"
 
 
-def print_trace(e):
-    records, missed = e.trace()
+def print_records(e, records):
     base = e.words()['timebase'] // 1000000
     for r in records:
         print(f"{r['seq']:8} {r['time'] // base:10} us  hart {r['hart']}  account {r['account']:2}  "
               f"eid {r['eid']:6x}  {show_record(e, r)}")
+
+
+def print_trace(e):
+    records, missed = e.trace()
+    print_records(e, records)
     if missed:
         print(f'({missed} records missed)')
 
 
-def print_envs(e):
+def print_envs(e, more=lambda env: ''):
+    """more: what else there is to say of an environment."""
     stops = e.layout.enums['stop_reason']
     print('   eid account home state                    root uarea   client callee   slices aborts')
     for v in e.table('envs'):
@@ -262,7 +284,7 @@ def print_envs(e):
         if v['state'] & e.layout.defines['ENV_STOPPED']:
             state += ' ' + stops.get(v['stop'], '?')
         print(f"{v['eid']:6x} {v['account']:7} {v['home']:4} {state:24} {v['root']:5x} {v['uarea']:5x} "
-              f"{v['client']:8x} {v['callee']:6x} {v['slices']:8} {v['aborts']:6}")
+              f"{v['client']:8x} {v['callee']:6x} {v['slices']:8} {v['aborts']:6} {more(v)}".rstrip())
 
 
 def print_pages(e):

@@ -29,6 +29,7 @@ import graded
 import patch
 import report
 import run
+from record import Recording
 
 TOP = run.TOP
 ALWAYS = ['init', 'sh', 'echo', 'cat', 'ls']  # programs on a test's disk, beside the lab's own
@@ -287,8 +288,8 @@ def make_usual(lab, test, seed, options, out, disk):
     shutil.rmtree(f'{out}/{test.name}.files', ignore_errors=True)
 
 
-def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
-    """Boots once: what was seen. kernel: another than the sound one."""
+def boot(lab, test, seed, schedule, options, out, kernel=None, name=None, recording=None):
+    """Boots once: what was seen. kernel: another than the sound one; recording: a record.Recording of it is made."""
     name = name or test.name
     disk, ram = f'{out}/{name}.disk', f'{out}/{name}.ram'
     make_disk(lab, test, seed, options, out, disk)
@@ -300,10 +301,12 @@ def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
             f'run={test.run.format(seed=seed)}' if test.run else '', f'fresh={seed}',
             f'seed={schedule}' if schedule and test.seeds else '', f'tape={test.tape}' if test.tape else '']
     config = run.Run(test.name, 'lab', cpus=test.cpus, args=' '.join(a for a in args if a), mem=test.mem,
-                     extra=run.ICOUNT if test.cpus == 1 else [])
+                     extra=run.ICOUNT if test.cpus == 1 and not recording else [])
     command = run.qemu_command(config, options.build, disk, None, ram)
     if kernel:
         command[command.index('-kernel') + 1] = kernel
+    if recording:
+        command = recording.begin(command)
     guest = run.Guest(sandbox(out, test.wall) + command)
     until = time.monotonic() + test.wall
     clock = None if first_boots(lab, test) else evidence.Clock(ram, f'{options.build}/offsets.json')
@@ -313,6 +316,8 @@ def boot(lab, test, seed, schedule, options, out, kernel=None, name=None):
                 break
     finally:
         late = time.monotonic() >= until
+        if recording and not guest.ended:
+            guest.process.terminate()  # and not killed: the recording's end is yet to be written
         flooded = len(guest.text) >= OUTPUT_LIMIT
         status = guest.close()
     if clock and clock.ms() > test.limit:  # so it is, too, if it came to an end while nobody looked
@@ -369,7 +374,8 @@ def do_test(lab, test, seed, schedule, options, out):
               'visibility': 'hidden' if test.hidden else 'visible'}
     try:
         values = test_seed(seed, test)
-        seen = boot(lab, test, values, schedule, options, out, test.kernel and build_kernel(lab, test.kernel, options))
+        seen = boot(lab, test, values, schedule, options, out, test.kernel and build_kernel(lab, test.kernel, options),
+                    recording=Recording(f'{out}/replay') if options.record else None)
         if test.kernel:
             seen.sound = boot(lab, test, values, schedule, options, out, None, f'{test.name}.sound')
         points, status, why = judge(seen)
@@ -385,10 +391,12 @@ def do_test(lab, test, seed, schedule, options, out):
         points, status, why = 0, 'error', [f'the grader itself failed: {error!r}, at {where}'] + (
             [said.decode(errors='replace')] if said else [])
     record.update(points=points, status=status, why=why, host_ms=round((time.monotonic() - began) * 1000))
-    record['again'] = f'make grade LAB={lab.name} TEST={test.name} SEED={seed}' + \
-        (f' SEEDS={schedule}-{schedule}' if schedule else '') + \
+    which = f'LAB={lab.name} TEST={test.name} SEED={seed}' + (f' SEEDS={schedule}-{schedule}' if schedule else '') + \
         (f' SUBMIT={options.submit}' if options.submit else '')
-    for end in ('.ram', '.disk', '.sound.ram', '.sound.disk') if not options.keep else ():
+    record['again'] = f'make grade {which}'
+    if test.cpus == 1:
+        record['backwards'] = f'make replay-gdb {which}'
+    for end in ('.ram', '.disk', '.sound.ram', '.sound.disk') if not (options.keep or options.record) else ():
         if os.path.exists(f'{out}/{test.name}{end}'):
             os.unlink(f'{out}/{test.name}{end}')
     return record
@@ -401,6 +409,9 @@ def grade(lab, options, say):
     if not tests:
         raise Refused(f'no test of lab {lab.name} is named "{options.test}"; there are: '
                       f'{" ".join(t.name for t in lab.tests)}')
+    if options.record and (len(tests) != 1 or len(options.schedules) > 1 or tests[0].cpus != 1):
+        raise Refused('one test can be recorded, under one schedule, on one hart: TEST=NAME, one of '
+                      f'{" ".join(t.name for t in lab.tests if t.cpus == 1)}')
     build_lab(lab, options.submit or TOP, options, out)
     for kernel in {t.kernel for t in tests if t.kernel}:
         build_kernel(lab, kernel, options)
@@ -440,6 +451,7 @@ def parse():
     parser.add_argument('--seeds', default='')
     parser.add_argument('--out')
     parser.add_argument('--jobs', type=int, default=max(1, min(4, os.cpu_count() or 1)))
+    parser.add_argument('--record', action='store_true', help='leave a recording of the one test in OUT: record.py')
     parser.add_argument('--keep', action='store_true', help='leave the disks and memories of the runs in OUT')
     parser.add_argument('--format', action='append', default=[], metavar='FORM[:PATH]')
     parser.add_argument('lab', nargs='?', default='')

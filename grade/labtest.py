@@ -21,18 +21,10 @@ import xml.etree.ElementTree as tree
 import lab as grading
 import report
 import staff
+from expect import Wrong, expect
 
 TOP = grading.TOP
 LAB = 'fork'  # the one that most of this is tried on
-
-
-class Wrong(Exception):
-    """Not as promised."""
-
-
-def expect(what, expected, saw):
-    if expected != saw:
-        raise Wrong(f'{what}: expected {expected!r}, saw {saw!r}')
 
 
 def run(options, *args, out='labtest'):

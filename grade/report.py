@@ -1,7 +1,8 @@
 """What a grading found, one record a test, and the forms in which grading platforms want it.
 
 A record is a dict: id, lab, title, part, promise, points, max, status (pass, fail, error: the machine did not end as it
-should), why (lines: expected and seen), again (the command that repeats it), visibility (visible, hidden), seed,
+should), why (lines: expected and seen), again (the command that repeats it), backwards (that which repeats it under GDB,
+if there is one), visibility (visible, hidden), seed,
 schedule, trace (a hash of all the kernel recorded), guest_ms, host_ms, log. results.json, the whole of it, is rewritten
 after each test, so that whoever is cut short has what there was until then.
 """
@@ -36,6 +37,8 @@ class Text:
                 print(f'             {line}')
         if r['why']:
             print(f"         again: {r['again']}", flush=True)
+            if 'backwards' in r:
+                print(f"         in a debugger, backwards, too: {r['backwards']}", flush=True)
 
     def end(self, records):
         parts = sorted({r['part'] for r in records if r['part']})

@@ -20,6 +20,7 @@ import time
 
 import browser
 import evidence
+import gdbtest
 import pagetest
 import run
 from expect import Wrong, expect
@@ -232,7 +233,7 @@ def editor(options):
     expect('labs', sorted(labs), sorted(read['.vscode/tasks.json']['inputs'][0]['options']))
 
 
-TESTS = [calls, watch, keys, demos, editor] + pagetest.TESTS
+TESTS = [calls, watch, keys, demos, editor] + pagetest.TESTS + gdbtest.TESTS
 
 
 def main():
@@ -248,7 +249,7 @@ def main():
         try:
             test(options)
             print(f'ok views: {test.__name__}', flush=True)
-        except (Wrong, browser.NoBrowser, evidence.NoEvidence, OSError, subprocess.CalledProcessError) as error:
+        except (Wrong, browser.NoBrowser, evidence.NoEvidence, OSError, subprocess.SubprocessError) as error:
             failed += 1
             print(f'not ok views: {test.__name__}: {error}', flush=True)
     shutil.rmtree(options.folder, ignore_errors=True)

@@ -75,6 +75,8 @@
     .section .text
     .globl  fast_bind
 fast_bind:
+    trapped
+    .cfi_register tp, DWARF_SSCRATCH
     take_lock
     in_span
     lwu     t4, SPAN_bits(tp)
@@ -139,3 +141,4 @@ unusual:
     leave_lock
     addi    t0, a7, -EXO_PAGE_ALLOC
     j       locked_call
+    .cfi_endproc

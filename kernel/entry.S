@@ -4,7 +4,7 @@
 // hart that it starts where it sent the first.) And the way out: a trap from the kernel itself.
 #include <exo/abi.h>
 #include "boot.h"
-#include "riscv.h"
+#include "kernel_asm.h"
 #include <exo/trace.h>
 
 #define STACK_STEP (STACK_GUARD + STACK_SIZE)
@@ -77,10 +77,16 @@ set_up:
     ret
 
 // The kernel takes no trap on purpose, so one ends in a panic. Nothing is assumed of the stack: the first
-// hart to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it.
+// hart to come takes panic_stack, another one stops, and the same one again (a fault in the panic) ends it. Its sp
+// and ra lie there for a debugger, which finds all else as it was.
     .balign 4
     .globl trap_panic
 trap_panic:
+    .cfi_sections .debug_frame
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_return_column DWARF_SEPC
+    .cfi_def_cfa sp, 0
     la      t0, panic_owner
     addi    t1, tp, 1       // this hart's mark, never 0
 1:  lr.d.aq t2, (t0)
@@ -89,11 +95,18 @@ trap_panic:
     bnez    t2, 1b
     mv      a0, s0
     mv      a1, ra
+    mv      a2, sp
     la      sp, panic_stack_end
+    addi    sp, sp, -16
+    sd      ra, 0(sp)
+    sd      a2, 8(sp)
+    .cfi_offset ra, 0
+    .cfi_offset sp, 8
     call    panic_trap
 2:  bne     t2, t1, hart_stop
     la      sp, panic_stack_end
     call    panic_end
+    .cfi_endproc
 
     .globl hart_stop
 hart_stop:

@@ -8,6 +8,23 @@
 #include "riscv.h"
 #include <exo/abi.h>
 
+// For debuggers, CSRs as DWARF numbers them.
+#define DWARF_SSCRATCH (4096 + 0x140)
+#define DWARF_SEPC     (4096 + 0x141)
+
+// Here a trap comes in; all registers are those of what trapped, which goes on at sepc. The frame is one on another stack
+// (a signal's, as DWARF calls it).
+#ifdef __ASSEMBLER__
+.macro trapped
+    .cfi_sections .debug_frame
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_return_column DWARF_SEPC
+    .cfi_def_cfa tp, 0
+    .cfi_same_value sp
+.endm
+#endif
+
 #define CAUSE_ECALL  8
 #define CSR_STIMECMP 0x14d
 #define LOCK_SPINS   500 // looks at the lock before the first nap

@@ -6,7 +6,18 @@
 //
 // In the kernel tp is the hart's record. sscratch holds it while user code runs, the user's tp on the fast
 // paths, and 0 while C runs: so a trap from C finds 0 and goes to trap_panic.
+//
+// The .cfi lines lead a debugger's backtrace from here, and from the C that is called here, to the user code that
+// trapped. They say where its registers are; of a fast path that has gone over to another environment they do not.
 #include "kernel_asm.h"
+
+// They are in the hart's record, as save_all has put them there.
+.macro all_saved
+    .cfi_offset DWARF_SEPC, H_pc
+    .irp    n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .cfi_offset x\n, H_x+8*\n
+    .endr
+.endm
 
 .macro clear regs:vararg
     .irp    reg, \regs
@@ -42,9 +53,12 @@
     .globl trap_fast
 // t0-t6 and a2-a7 of an ecall are dead; its dispatch uses t0 alone, since resume takes t1 and t2.
 trap_fast:
+    trapped
     csrrw   tp, sscratch, tp
+    .cfi_register tp, DWARF_SSCRATCH
     beqz    tp, from_kernel
     sd      t0, H_t0(tp)
+    .cfi_offset t0, H_t0
     csrr    t0, scause
     addi    t0, t0, -CAUSE_ECALL
     bnez    t0, not_ecall
@@ -377,6 +391,9 @@ locked_call:
     sd      t2, H_tp(tp)
     sd      ra, H_ra(tp)
     sd      sp, H_sp(tp)
+    .cfi_offset tp, H_tp
+    .cfi_offset ra, H_ra
+    .cfi_offset sp, H_sp
     ld      sp, H_kstack(tp)
     sd      zero, H_a2(tp)
     la      t2, kernel_lock
@@ -409,12 +426,15 @@ locked_call:
     j       1b
 3:  call    dispatch
     j       restore_all
+    .cfi_endproc
 
 // Until it is ticket t3's turn, t2 = the lock; t1 = return address, t0, t4 and t5 are lost. A hart that waits long
 // sleeps in short steps: there may be more harts than CPUs under them, and the lock's holder wants one. Without
 // stimecmp it can only spin.
     .globl lock_wait
 lock_wait:
+    .cfi_startproc
+    .cfi_return_column t1
     li      t5, LOCK_SPINS
 1:  ld      t0, panic_owner
     bnez    t0, hart_stop
@@ -439,15 +459,19 @@ lock_wait:
     j       1b
 3:  fence   r, rw
     jr      t1
+    .cfi_endproc
 
 // ---- everything else ----
 
     .balign 4
     .globl trap_full
 trap_full:
+    trapped
     csrrw   tp, sscratch, tp
+    .cfi_register tp, DWARF_SSCRATCH
     beqz    tp, from_kernel
     sd      t0, H_t0(tp)
+    .cfi_offset t0, H_t0
 
 save_all:
     .irp    n, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
@@ -460,6 +484,7 @@ save_all:
     csrw    sscratch, zero
     csrr    t0, sepc
     sd      t0, H_pc(tp)
+    all_saved
     ld      sp, H_kstack(tp)
     call    trap_c
 
@@ -479,6 +504,7 @@ restore_all:
 trap_return:
     ld      sp, H_kstack(tp)
     j       restore_all
+    .cfi_endproc
 
 // A trap from C: sscratch was 0. tp and sscratch as they were.
 from_kernel:

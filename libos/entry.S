@@ -3,6 +3,7 @@
 #include <exo/abi.h>
 #include <exo/image.h>
 #include "kernel/syscall.h"
+#include "regs.h"
 #include "upcall.h"
 
     .section .header, "a"
@@ -89,12 +90,19 @@ sys_none:
 // a7 = number, a0-a5 = arguments. The program's sp may be anything: it is not followed, only given back.
     .globl  gate
 gate:
+    from_elsewhere
+    .cfi_def_cfa sp, 0
+    .cfi_register DWARF_PC, ra
+    .cfi_same_value sp
     bnez    tp, worker_gate
     li      t0, UA_VA
     ld      t0, SELF_STACK(t0)
     sd      sp, -16(t0)
     sd      ra, -8(t0)
     addi    sp, t0, -16
+    .cfi_offset sp, 0
+    .cfi_offset ra, 8
+    .cfi_offset DWARF_PC, 8
     slli    a7, a7, 3
     lla     t1, calls
     add     t1, t1, a7
@@ -123,6 +131,7 @@ gate:
     call    signal_leave
     mv      a0, sp
     j       thread_resume
+    .cfi_endproc
 
 // The other entries come first, and mask holds the end of the slice back until they and the u-area are where
 // they belong.

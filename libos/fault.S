@@ -15,9 +15,26 @@
     .endr
     .endm
 
+    // for debuggers: what is in the trap at sp
+    .macro  at_trap
+    .cfi_def_cfa sp, 0
+    .cfi_offset sp, TRAP_SP
+    .cfi_offset s0, TRAP_S0
+    .cfi_offset DWARF_PC, TRAP_FRAME + FRAME_EPC
+    .cfi_offset t0, TRAP_FRAME + FRAME_T0
+    .cfi_offset t1, TRAP_FRAME + FRAME_T1
+    .cfi_offset t2, TRAP_FRAME + FRAME_T2
+    .set    i, 0
+    .irp    r, ra, tp, a0, a1, a2, a3, a4, a5, a6, a7, t3, t4, t5, t6
+    .cfi_offset \r, TRAP_REGS + 8 * i
+    .set    i, i + 1
+    .endr
+    .endm
+
     .text
 // The frame moves to the stack, so that the next one may come while this one is served; the way back needs no
 // kernel, but a register: gp, which neither programs nor the libOS use.
+    from_upcall UA_FAULT
     .globl  upcall_exception
 upcall_exception:
     mv      t1, sp
@@ -29,6 +46,7 @@ upcall_exception:
     ld      sp, SELF_STACK(t0)
 1:  addi    sp, sp, -TRAP_SIZE
     sd      t1, TRAP_SP(sp)
+    at_trap // once all is stored: a debugger goes by it from here on
     sd      s0, TRAP_S0(sp)
     each_dead sd
     .irp    i, FRAME_T0, FRAME_T1, FRAME_T2, FRAME_EPC, FRAME_CAUSE, FRAME_TVAL
@@ -72,3 +90,4 @@ upcall_exception:
     call    signal_leave
     mv      a0, sp
     j       thread_resume
+    .cfi_endproc

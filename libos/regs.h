@@ -5,7 +5,30 @@
 
 #define CONTEXT_F 256 // offset of f0-f31, fcsr
 
+// For debuggers: the register that stands for where the way back leads (sepc, as DWARF numbers it), in
+// frames that are on another stack than what they go back to.
+#define DWARF_PC (4096 + 0x141)
+
 // clang-format off
+
+    // a function whose caller has another stack (a signal's frame, as DWARF calls it)
+    .macro  from_elsewhere
+    .cfi_sections .debug_frame
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_return_column DWARF_PC
+    .endm
+
+    // the same, entered by an upcall: t0 is the u-area, what it interrupted is in the kernel's frame there
+    .macro  from_upcall frame
+    from_elsewhere
+    .cfi_def_cfa t0, 0
+    .cfi_same_value sp
+    .cfi_offset DWARF_PC, \frame+FRAME_EPC
+    .cfi_offset t0, \frame+FRAME_T0
+    .cfi_offset t1, \frame+FRAME_T1
+    .cfi_offset t2, \frame+FRAME_T2
+    .endm
 
     // x1 to x31 without t0-t2, of the context t1
     .macro  each_reg op

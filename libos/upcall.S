@@ -125,6 +125,7 @@ interrupted:
 
 // End of a slice.
 epilogue:
+    from_upcall UA_EPILOGUE
     context
     each_reg sd
     rdtime  t1
@@ -134,6 +135,7 @@ epilogue:
     li      a7, EXO_YIELD
     ecall
     j       1b
+    .cfi_endproc
 
 // The f registers go where the next floating-point instruction will find them. Return address in t1; t2 dies.
 fp_leave:
