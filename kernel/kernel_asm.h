@@ -12,8 +12,9 @@
 #define DWARF_SSCRATCH (4096 + 0x140)
 #define DWARF_SEPC     (4096 + 0x141)
 
-// Here a trap comes in; all registers are those of what trapped, which goes on at sepc. The frame is one on another stack
-// (a signal's, as DWARF calls it).
+// Here a trap comes in; all registers are those of what trapped, which goes on at sepc. The frame is one on
+// another stack (a signal's, as DWARF calls it).
+// clang-format off
 #ifdef __ASSEMBLER__
 .macro trapped
     .cfi_sections .debug_frame
@@ -24,6 +25,7 @@
     .cfi_same_value sp
 .endm
 #endif
+// clang-format on
 
 #define CAUSE_ECALL  8
 #define CSR_STIMECMP 0x14d
