@@ -642,7 +642,7 @@ def all_cuts(maker):
     if trouble or cuts.trouble:
         raise NoRun(['the disks are made of what "fslab changes" writes, which is run as in the test "whole"; that run failed:'] +
                     (trouble or [cuts.trouble]), seen)
-    maker.test.kept[maker.seed] = cuts
+    maker.test.kept[maker.path] = cuts
     size = os.path.getsize(cuts.path) // BLOCK
     command = [f'{maker.options.build}/mkfs', '-o', maker.path, '-s', str(size + 200), '--boot',
                f'{maker.options.build}/first.img', '--libos', f'recover={maker.out}/recover.img', '--raw', f'cuts={size}',
@@ -659,7 +659,7 @@ def all_cuts(maker):
 
 
 def anywhere(seen):
-    cuts = seen.test.kept.pop(seen.seed)
+    cuts = seen.test.kept.pop(seen.disk_path)
     said = {m[1]: (int(m[2], 16), int(m[3], 16), int(m[4]), int(m[5]), int(m[6])) for m in
             re.finditer(r'^cut (\d+x?) ([0-9a-f]+) ([0-9a-f]+) (\d+) (\d+) (\d+)$', seen.text, re.M)}
     failed, wrong, again, reused, second = [], [], [], [], []
