@@ -270,7 +270,12 @@ $(TESTIMG): $(TESTPROGRAMS)
 $(BUILD)/both.img: $(BUILD)/kv.img
 $(BUILD)/both.img: BESIDE := --libos kv=$(BUILD)/kv.img --raw store=4M \
     --line 'name=kv image=kv pages=300 envs=1 slots=4 extents=store args=7.30000'
-$(BUILD)/fs.img $(TESTIMG) $(BUILD)/both.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(call there,README)
+# A disk is made anew, without what was saved on it, when a program of it changed, or one is wanted that it has not got.
+$(BUILD)/uprogs: FORCE | $(FIRST)
+	@mkdir -p $(@D); for p in $(UPROGS); do grep -qx "$$p" $@ 2>/dev/null || { printf '%s\n' $(UPROGS) >$@; break; }; done
+
+$(BUILD)/fs.img $(TESTIMG) $(BUILD)/both.img: $(BUILD)/mkfs $(BUILD)/first.img $(UNIX:%=$(BUILD)/%.img) $(PROGRAMS) $(BUILD)/uprogs \
+    $(call there,README)
 	$(call say,MKFS $@)
 	$(Q)$(BUILD)/mkfs -o $@ -s 32M --boot $(BUILD)/first.img --swap 8M $(BESIDE) \
 	    $(if $(UNIX),--libos unix=$(BUILD)/unix.img --line 'name=unix envs=100 extents=fs$(comma)swap console') \
