@@ -254,7 +254,7 @@ class Checker:
     def grade(self, lab, submit, name, tests=None):
         out = f'{self.scratch}/{lab.name}-{name}'
         options = argparse.Namespace(**{**vars(self.options), 'jobs': 1}, submit=submit, test=tests, schedules=None, keep=False,
-                                     format=[], out=out)
+                                     format=[], record=None, out=out)
         try:
             return grading.grade(lab, options, lambda record: None)
         finally:
