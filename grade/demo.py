@@ -36,7 +36,6 @@ ICOUNT = ['-icount', 'shift=0']  # real time while nobody runs: a key is waited 
 SHOWN = 9           # kernel calls of a step that are shown
 TRACE = 'trace=ring trace_kb=16384'
 DULL = {'cons_read', 'cons_write', 'poke', 'mark'}
-ENTRIES = calls.ENTRIES
 
 
 class Stop(Exception):
@@ -242,7 +241,7 @@ def accounts(look):
 # ---- the demonstrations ----
 
 class Demo:
-    """title, paper: the section; args: of user/demo/, or of user/shows.c; scene: what is shown; boots: how, if otherwise."""
+    """title; paper: the section; scene: what is shown of a Look; args: of user/demo/ or user/shows.c; play: how it goes."""
 
     def __init__(self, title, paper, scene, args, play):
         self.title, self.paper, self.scene, self.args, self.play = title, paper, scene, args, play

@@ -86,7 +86,7 @@ bool wakes(struct exo_env *e) {
 }
 
 // Apart, so that looking at all the other slots takes no more instructions for it.
-static __attribute__((noinline)) void pay(const struct turn *t, struct exo_env *e) {
+static __attribute__((noinline)) void pay_slot(const struct turn *t, struct exo_env *e) {
     if (--e->excess == 0) e->state &= ~ENV_OWES;
     if (trace_on) trace(TRACE_SKIP, (u64)(t - this_hart->turns), e->eid, e->excess, 0, 0);
 }
@@ -97,7 +97,7 @@ static struct exo_env *slot_runs(const struct turn *t, bool *owes) {
     if (!e || !env_here(e)) return NULL;
     if (e->state & ENV_OWES && !(e->state & ENV_STOPPED)) {
         *owes = true;
-        pay(t, e);
+        pay_slot(t, e);
         return NULL;
     }
     for (u32 depth = 0; e && e->state & ENV_CALLING && e->callee && depth < EXO_DEPTH; depth++)
