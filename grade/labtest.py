@@ -21,7 +21,7 @@ import xml.etree.ElementTree as tree
 import lab as grading
 import report
 import staff
-from expect import Wrong, expect
+from expect import Wrong, each, expect
 
 TOP = grading.TOP
 LAB = 'fork'  # the one that most of this is tried on
@@ -235,15 +235,7 @@ def main():
     options = parser.parse_args()
     os.chdir(TOP)
     options.cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=True).stdout.decode().strip()
-    failed = 0
-    for test in [t for t in TESTS if not options.test or t.__name__ in options.test]:
-        try:
-            test(options)
-            print(f'ok labs: {test.__name__}', flush=True)
-        except (Wrong, grading.Refused, OSError, LookupError, ValueError, subprocess.CalledProcessError) as error:
-            failed += 1
-            print(f'not ok labs: {test.__name__}: {error}', flush=True)
-    return failed != 0
+    return each('labs', TESTS, options, grading.Refused, LookupError, ValueError, subprocess.CalledProcessError)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ import evidence
 import gdbtest
 import pagetest
 import run
-from expect import Wrong, expect
+from expect import Wrong, each, expect
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -242,18 +242,12 @@ def main():
     parser.add_argument('test', nargs='*')
     options = parser.parse_args()
     os.chdir(TOP)
-    options.folder, failed = f'{options.build}/view', 0
+    options.folder = f'{options.build}/view'
     shutil.rmtree(options.folder, ignore_errors=True)
     os.makedirs(options.folder)
-    for test in [t for t in TESTS if not options.test or t.__name__ in options.test]:
-        try:
-            test(options)
-            print(f'ok views: {test.__name__}', flush=True)
-        except (Wrong, browser.NoBrowser, evidence.NoEvidence, OSError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f'not ok views: {test.__name__}: {error}', flush=True)
+    failed = each('views', TESTS, options, browser.NoBrowser, evidence.NoEvidence, subprocess.SubprocessError)
     shutil.rmtree(options.folder, ignore_errors=True)
-    return failed != 0
+    return failed
 
 
 if __name__ == '__main__':

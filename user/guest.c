@@ -19,19 +19,10 @@
 static ppn_t held[0x10000];
 static u32 nheld;
 
-static void power_off(u64 status) {
-    for (;;) {
-        u64 msg[MSG_WORDS] = {FIRST_POWEROFF, status};
-        u32 hart = EXO_ENVS[self() & EXO_EID_INDEX].home;
-        rt_call(rt()->first.door[hart], rt()->first.door_cap, msg);
-        rt_yield(0);
-    }
-}
-
 void rt_fault(struct exo_uarea *ua) {
     if (str_eq(rt()->first.args, "hostile")) rt_exit();
     print("not ok first.guest: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
-    power_off(2);
+    rt_power_off(2);
 }
 
 static bool take(void) {
@@ -82,7 +73,7 @@ static void squeeze(void) {
         while (nheld < EXO_WORDS->npages * 32 / 100)
             if (!take()) rt_yield(0);
         rest();
-        if (EXO_ACCTS[self_account()].repossessed) power_off(3);
+        if (EXO_ACCTS[self_account()].repossessed) rt_power_off(3);
         while (nheld) exo_page_free(held[--nheld]);
     }
 }
@@ -231,7 +222,7 @@ static void judge(void) {
     check("takes_from_who_keeps", EXO_ACCTS[KEEPER].repossessed != 0);
     check("lets_it_live", EXO_ACCTS[KEEPER].state == ACCT_RUN && EXO_ACCTS[KEEPER].envs_used == 1);
     print("done\n");
-    power_off(0);
+    rt_power_off(0);
 }
 
 int main(void);

@@ -11,19 +11,10 @@ static volatile u64 kept[LOOT]; // nobody here reads it
 static u32 nkept;
 static char stack2[EXO_PAGE] __attribute__((aligned(16)));
 
-static void power_off(u64 status) {
-    for (;;) {
-        u64 msg[MSG_WORDS] = {FIRST_POWEROFF, status};
-        u32 hart = EXO_ENVS[self() & EXO_EID_INDEX].home;
-        rt_call(rt()->first.door[hart], rt()->first.door_cap, msg);
-        rt_yield(0);
-    }
-}
-
 // An exploit that is stopped by a fault has failed, and that is all.
 void rt_fault(struct exo_uarea *ua) {
     print("attack: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
-    power_off(0);
+    rt_power_off(0);
 }
 
 void loot(u64 word) {
@@ -101,6 +92,6 @@ int main(void) {
     for (u32 i = 0; i < sizeof attacks / sizeof *attacks; i++)
         if (str_eq(attacks[i].name, rt()->first.args)) attacks[i].run();
     nap(AFTER);
-    power_off(0);
+    rt_power_off(0);
     return 1;
 }

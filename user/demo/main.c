@@ -5,23 +5,14 @@
 
 static char stack2[2 * EXO_PAGE] __attribute__((aligned(16)));
 
-static void power_off(u64 status) {
-    for (;;) {
-        u64 msg[MSG_WORDS] = {FIRST_POWEROFF, status};
-        u32 hart = EXO_ENVS[self() & EXO_EID_INDEX].home;
-        rt_call(rt()->first.door[hart], rt()->first.door_cap, msg);
-        rt_yield(0);
-    }
-}
-
 static void fail(const char *what) {
     print("demo: %s\n", what);
-    power_off(1);
+    rt_power_off(1);
 }
 
 void rt_fault(struct exo_uarea *ua) {
     print("demo: fault %lu at %lx, pc %lx\n", ua->fault.cause, ua->fault.tval, ua->fault.epc);
-    power_off(1);
+    rt_power_off(1);
 }
 
 u64 cycles(void) {
@@ -133,7 +124,7 @@ int main(void) {
     for (u32 i = 0; i < sizeof demos / sizeof *demos; i++)
         if (str_eq(rt()->first.args, demos[i].name)) {
             demos[i].fn();
-            power_off(0);
+            rt_power_off(0);
         }
     fail("no demonstration of that name");
     return 1;

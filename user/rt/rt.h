@@ -70,6 +70,15 @@ i64 rt_call(eid_t eid, cap_t cap, u64 msg[MSG_WORDS]); // the reply replaces the
 i64 rt_send(eid_t eid, cap_t cap, const u64 msg[MSG_WORDS]);
 i64 rt_reply(const u64 msg[MSG_WORDS]); // returns only an error
 i64 rt_resume(u64 frame);               // returns only an error
+// Ends the machine, by the boot image's door (first.h).
+static inline void rt_power_off(u64 status) {
+    for (;;) {
+        u64 msg[MSG_WORDS] = {FIRST_POWEROFF, status};
+        u32 hart = EXO_ENVS[self() & EXO_EID_INDEX].home;
+        rt_call(rt()->first.door[hart], rt()->first.door_cap, msg);
+        rt_yield(0);
+    }
+}
 // Loads, stores or jumps to what may not be there: the cause of the fault it took, or -1 if it took none.
 i64 rt_try_load(va_t va, u64 *value);
 i64 rt_try_store(va_t va, u64 value);
