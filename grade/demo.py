@@ -4,8 +4,8 @@
     demo.py [--build DIR] [--pace SECONDS] [--plain] NAME
 
 Boots a machine, and shows after each step what the kernel recorded of it: calls, page records, address spaces, slots,
-accounts. Enter or space goes on, q leaves; without a key it goes on by itself, so that all of it takes less than a
-minute. grade/demos/NAME says what to say meanwhile. --pace: seconds a step (0: at once); --plain: one picture below the
+accounts. Enter or space goes on, p stays until then, q leaves; without a key it goes on by itself, so that all of it takes
+less than a minute. grade/demos/NAME says what to say meanwhile. --pace: seconds a step (0: at once); --plain: one picture below the
 other, no colour (so it is when the output is no terminal).
 """
 import argparse
@@ -31,6 +31,7 @@ from scenes import Look, accounts, bars, both, env_record, kernel_calls, page_re
 TOP = run.TOP
 PAGE = 4096
 WALL = 90           # seconds that a machine may take, keys aside
+KILLS = 3           # of the store of two-libos
 ICOUNT = ['-icount', 'shift=0']  # real time while nobody runs: a key is waited for
 TRACE = 'trace=ring trace_kb=16384'
 
@@ -81,7 +82,7 @@ def pct(options, demo, screen):
 
 
 def quantum(options, demo, screen):
-    unix(options, demo, screen, 'threads', bars, '')
+    unix(options, demo, screen, 'threads', bars, 'slice=1000')  # short ones: so many are soon over
     unix(options, demo, screen)
 
 
@@ -148,13 +149,14 @@ def boot(options, name, args, extra=(), **more):
     return run.Guest(run.qemu_command(config, options.build, options.disk, None, options.ram))
 
 
-def watched(options, demo, screen, guest, names, caption, until):
-    """A machine that goes by itself: a picture as often as the caption changes, and twice a second on a terminal."""
+def watched(options, demo, screen, guest, names, caption, until, stand=False):
+    """A machine that goes by itself, until `until` holds or Enter is pressed: a picture as often as the caption changes, and
+    on a terminal as it goes; or it stands still with each new caption, until a key or the pace lets it go on."""
     follow, last, end = None, None, time.monotonic() + WALL
     marks = {'names': ' '.join(f'{k}={v}' for k, v in names.items())}
     try:
         while True:
-            guest.read(time.monotonic() + 0.3, 0.3)
+            guest.read(time.monotonic() + 1, 0.02 if stand else 0.3)
             try:
                 follow = follow or Follow(options)
             except (evidence.NoEvidence, OSError, ValueError):
@@ -164,16 +166,28 @@ def watched(options, demo, screen, guest, names, caption, until):
                     raise grading.Refused(f'the machine did not come to its end: {guest.text[-400:]}')
             follow.e.read()
             look = Look(follow.e, [], marks, 2)
-            text = caption(look, guest)
-            if text and (text != last or screen.live):
-                screen.show(demo, accounts, text, look, guest.text.splitlines()[-3:])
+            text, over = caption(look, guest), until(look, guest)
+            if text and (text != last or over or screen.live and not stand):
+                screen.step += stand
+                screen.show(demo, accounts, text, look, guest.text[guest.text.find('exv6: '):].split('\n')[1:-1][-3:])
+                if over or stand:
+                    end += stood(guest, screen)
                 last = text
-            if screen.key(0) == 'q':
-                raise Stop()
-            if until(look, guest):
+            if over or (not stand and screen.goes_on(0)):
                 break
     finally:
         guest.close()
+
+
+def stood(guest, screen):
+    """The machine stands still while the picture is looked at. Returns the seconds that it did."""
+    since = time.monotonic()
+    guest.process.send_signal(signal.SIGSTOP)
+    try:
+        screen.wait()
+    finally:
+        guest.process.send_signal(signal.SIGCONT)
+    return time.monotonic() - since
 
 
 def two_libos(options, demo, screen):
@@ -181,7 +195,9 @@ def two_libos(options, demo, screen):
     unix_disk(options, 'torment', '--libos', f'kv={options.build}/kv.img', '--raw', f'store={kv.SIZE}',
               '--line', 'name=unix extents=fs console envs=40 pages=3000',
               '--line', 'name=kv image=kv pages=300 envs=4 slots=8 extents=store args=7.100000', size='64M')
-    guest = boot(options, 'two', 'trace=ring torment=kv.5.12.e run=shows,count', disk='virtio', mem='128M')
+    apart = max(1000, int(screen.pace * 1000))  # ms
+    guest = boot(options, 'two', f'trace=ring torment=kv.5.{KILLS}.e torment_ms={apart} run=shows,count',
+                 disk='virtio', mem='128M')
     stores = set()  # environments, one after the other
 
     def caption(look, guest):
@@ -190,10 +206,11 @@ def two_libos(options, demo, screen):
             return None
         if len(stores) < 2:
             return 'Two library OSes, each with pages, slots and an extent of its own: a Unix that counts, and a key-value store.'
-        return f'The store was ended {len(stores) - 1} times, and begun anew. The Unix goes on counting: it never knew.'
+        times = ['once', 'twice', 'three times'][len(stores) - 2:][:1] or ['many times']
+        return f'The store was ended {times[0]}, and begun anew. The Unix goes on counting: it never knew.'
 
     watched(options, demo, screen, guest, {2: 'unix', 3: 'kv'}, caption,
-            lambda look, guest: len(stores) > 3 and 'unix: 8' in guest.text)
+            lambda look, guest: len(stores) > KILLS)
 
 
 def abort(options, demo, screen):
@@ -207,13 +224,15 @@ def abort(options, demo, screen):
     def caption(look, guest):
         accts = look.e.table('accts')
         asked.extend(1 for a in accts if a['revoke_deadline'])
+        if 'done' in guest.text:
+            return 'It has what it wanted. "keep" lives on with what it was left, and its record says how many were taken.'
         if any(a['repossessed'] for a in accts):
             return 'Memory now. "keep" was asked, and did not answer: past the deadline its pages are taken, one by one.'
         if asked:
             return 'Memory now. There is none left; "give" is asked for pages, and gives them back in time.'
-        return 'Memory now. Three library OSes: one keeps all it has, one gives back, one wants more.'
+        return 'Memory now. Three library OSes: one keeps all it has, one gives back, one wants more.' if accts[3]['held'] else None
 
-    watched(options, demo, screen, guest, {2: 'keep', 3: 'give', 4: 'judge'}, caption, lambda look, guest: 'done' in guest.text)
+    watched(options, demo, screen, guest, {2: 'keep', 3: 'give', 4: 'judge'}, caption, lambda look, guest: 'done' in guest.text, stand=True)
 
 
 def crash(options, demo, screen):
@@ -277,7 +296,7 @@ class Screen:
     def __init__(self, options):
         self.live = sys.stdout.isatty() and not options.plain
         self.keys = self.live and sys.stdin.isatty()
-        self.pace = options.pace if options.pace is not None else (6 if self.live else 0)
+        self.pace = options.pace if options.pace is not None else (5 if self.live else 0)
         self.step, self.before = 0, None
         if self.keys:
             self.before = termios.tcgetattr(sys.stdin)
@@ -296,16 +315,21 @@ class Screen:
             return ''
         return os.read(sys.stdin.fileno(), 16).decode('utf-8', 'replace')[:1]
 
+    def goes_on(self, seconds):
+        """Whether the lecturer says so within that time."""
+        k = self.key(seconds)
+        while k == 'p':
+            k = self.key(None)
+        if k == 'q':
+            raise Stop()
+        return k in ('\n', '\r', ' ') if k else False
+
     def wait(self):
         until = time.monotonic() + self.pace
         while self.pace and time.monotonic() < until:
             if not self.keys:
                 time.sleep(max(0, until - time.monotonic()))
-                break
-            k = self.key(until - time.monotonic())
-            if k == 'q':
-                raise Stop()
-            if k in ('\n', '\r', ' '):
+            elif self.goes_on(until - time.monotonic()):
                 break
 
     def show(self, demo, scene, caption, look, said):
@@ -322,15 +346,20 @@ class Screen:
         step = f'step {self.step}: ' if self.step else ''
         rows = [(f' {step}{demo.title} ', 'title'), (f' SOSP 1995: {demo.paper}', None), ('', None)]
         rows += [(part, 'caption') for part in textwrap.wrap(caption, min(width, 100) - 2)] + [('', None)]
-        rows += lines
+        rows += [(part, style) for line, style in lines for part in wrapped(line, width)]
         if self.live:
             rows = rows[:height - 2] + [('', None)] * (height - 2 - len(rows)) + \
-                [(' Enter: next   q: leave' if self.keys else '', None)]
-        text = ''.join(self.paint(row[:width], style) + '\n' for row, style in rows)
+                [(' Enter: next   p: pause   q: leave' if self.keys else '', None)]
+        text = ''.join(self.paint(row, style) + '\n' for row, style in rows)
         print(('\033[H' + text.rstrip('\n').replace('\n', '\033[K\n') + '\033[J') if self.live else text, end='', flush=True)
 
     def paint(self, text, style):
         return f'{self.STYLE[style]}{text}\033[0m' if self.live and style and 'NO_COLOR' not in os.environ else text
+
+
+def wrapped(line, width):
+    indent = ' ' * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=True) or ['']
 
 
 def main():

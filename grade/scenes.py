@@ -7,6 +7,8 @@ import evidence
 import machine
 
 PAGE = 4096
+BAR = 22   # a bar's width: with what stands beside it, it fits in 80 columns
+STRIP = 72 # characters of slices
 SHOWN = 9  # kernel calls of a step that are shown
 DULL = {'cons_read', 'cons_write', 'poke', 'mark'}
 
@@ -88,7 +90,7 @@ def env_record(look):
     if v['eid'] != eid:
         yield '  none: it has ended', None
         return
-    state = look.layout.bits('ENV_', v['state']) or 'READY'
+    state = look.layout.bits('ENV_', v['state']) if v['state'] else 'READY'
     why = ' (' + look.layout.enums['stop_reason'][v['stop']][5:].lower() + ')' if 'STOPPED' in state else ''
     yield f'  {state}{why}; slices {v["slices"]}, aborts {v["aborts"]}, owes {v["excess"]}', None
 
@@ -115,7 +117,9 @@ def slices(look):
         elif r.event == fp and r.w[0] == 1:
             count['fp'] += 1
     yield 'who ran on the hart, slice by slice, the last on the right', 'head'
-    yield '  ' + ' '.join(strip[-18:]), None
+    while len(' '.join(strip)) > STRIP:
+        strip.pop(0)
+    yield '  ' + ' '.join(strip), None
     mean = f', each until it yielded: {sum(saving) / len(saving):.1f} us' if saving else ''
     yield f'  ends by the library (EPILOGUE) {count["epilogue"]}{mean}', 'yes'
     yield f'  by force {count["abort"]}, slots skipped {count["skip"]}; floating point asked for {count["fp"]} times', \
@@ -139,9 +143,10 @@ def bars(look):
     """Numbers that the program measured."""
     rows = [b.rsplit(': ', 1) for b in look.marks.get('bar', [])]
     most = max([int(n) for _, n in rows] or [1])
+    wide = max([len(what) for what, _ in rows] or [1])
     yield 'measured', 'head'
     for what, n in rows:
-        yield f'  {int(n):6}  {"#" * max(1, round(40 * int(n) / most)):40}  {what}', 'yes'
+        yield f'  {what:{wide}} {int(n):6}  {"#" * max(1, round(BAR * int(n) / most))}', 'yes'
 
 
 def predicate(look):
@@ -194,15 +199,16 @@ def accounts(look):
     """Who holds how much, who was asked for some, what was taken."""
     names = {1: 'first'}
     names.update({int(a): n for a, n in re.findall(r'(\d+)=(\S+)', look.marks.get('names', ''))})
-    words, total = look.e.words(), max(1, look.e.words()['npages'])
-    yield f'accounts: pages held (of {total}; free {words["free"]})', 'head'
-    for i, a in enumerate(look.e.table('accts')):
+    words, table = look.e.words(), look.e.table('accts')
+    most = max([1] + [a['held'] for a in table if a['state']])
+    yield f'accounts: pages held (of {words["npages"]}; free {words["free"]})', 'head'
+    for i, a in enumerate(table):
         if not a['state']:
             continue
-        bar = '#' * round(40 * a['held'] / total)
-        asked = f'  asked: {a["revoke_target"]} by a deadline' if a['revoke_deadline'] else ''
-        taken = f'  taken by force: {a["repossessed"]}' if a['repossessed'] else ''
-        yield f'  {i:2} {names.get(i, ""):8} {a["held"]:6} {bar:40}{asked}{taken}', 'no' if taken else 'yes'
+        bar = '#' * -(-BAR * a['held'] // most)
+        asked = f'  asked for {a["revoke_target"]}' if a['revoke_deadline'] else ''
+        taken = f'  taken by force {a["repossessed"]}' if a['repossessed'] else ''
+        yield f'  {i:2} {names.get(i, ""):8} {a["held"]:6} {bar:{BAR}}{asked}{taken}', 'no' if taken else 'yes'
 
 
 def both(*scenes):

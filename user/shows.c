@@ -106,13 +106,12 @@ static void threads(void) {
     }
     wait(0);
     step("A change of threads in instructions: live registers, all of them, and by the thread's own will. "
-         "What is live only the "
-         "library knows: a kernel that saves for you saves all.");
+         "What is live only the library knows: a kernel that saves for you saves all.");
 }
 
 // A line now and then, for as long as the machine is watched.
 static void count(void) {
-    for (int i = 1; i <= 40; i++) {
+    for (int i = 1;; i++) {
         printf("unix: %d\n", i);
         sleep(3);
     }

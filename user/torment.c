@@ -1,7 +1,8 @@
 // torment: a boot image for tests. It is first.c, but does something bad to one of the library OSes again and
 // again:
 //     torment=NAME.SEED.COUNT[.KINDS]     (boot argument)
-// COUNT times, at moments drawn from SEED, to that of line NAME, something drawn from KINDS, or of all:
+// COUNT times, at moments drawn from SEED (or torment_ms=MS apart), to that of line NAME, something drawn
+// from KINDS, or of all:
 //     a   asks for memory, as first.c does when it is short
 //     e   ends it
 //     s   starves it: takes back at once all memory above its reserve, for a while
@@ -107,13 +108,13 @@ static bool one(struct libos *l, const char *kinds) {
 
 int main(void);
 int main(void) {
-    u64 count = 0;
+    u64 count = 0, gap = boot_number("torment_ms", 0);
     char kinds[8] = "";
     bool harmed = false;
     begin();
     struct libos *victim = read_args(&count, kinds);
     for (u64 i = 0; victim && i < count; i++) {
-        pass(draw(20, 300));
+        pass(gap ? gap : draw(20, 300));
         harmed |= one(victim, *kinds ? kinds : "aesr");
     }
     if (harmed) { // the last one is unharmed

@@ -29,8 +29,7 @@ void demo_abort(void) {
     print("@ env %x\n", eid);
     while (e->aborts < 1) rt_yield(0);
     step("This one holds the call back. The kernel waits as long as the budget allows, then takes the "
-         "processor "
-         "by force.");
+         "processor by force.");
 
     while (e->aborts < 4) rt_yield(0);
     step("It pays for what it took: after each abort a slot of its own is skipped.");
@@ -40,8 +39,7 @@ void demo_abort(void) {
     while (!(e->state & ENV_STOPPED))
         if (rt_yield(eid)) rt_yield(0);
     step("The first one has three slots, and gives them all to it. It keeps too much of each: who owes more "
-         "than %d "
-         "is stopped.",
+         "than %d is stopped.",
          EXO_OWE);
 
     exo_env_end(eid);

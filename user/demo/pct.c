@@ -24,8 +24,7 @@ void demo_pct(void) {
 
     rt_call(server, 0, msg);
     step("6 and 7 went over in registers, %lu came back in one. It ran in the caller's slice: no scheduler "
-         "was "
-         "asked.",
+         "was asked.",
          msg[0]);
 
     for (u32 i = 0; i < 1000; i++) rt_call(server, 0, msg);
@@ -50,8 +49,8 @@ void demo_pct_cost(void) {
     after = cycles();
     print("@ bar an empty kernel call: %lu\n", null);
     print("@ bar a call, to the server's first line: %lu\n", entered - before);
-    print("@ bar there and back, all registers saved by the runtime: %lu\n", after - before);
-    step("In instructions, on a machine that keeps no trace. The transfer itself takes 36 there and 37 back; "
-         "the rest "
-         "is this library's choice.");
+    print("@ bar there and back, all registers saved: %lu\n", after - before);
+    step("In instructions, on a machine that keeps no trace. Of these the transfer itself takes 45 there and "
+         "47 back "
+         "(make bench); the rest is this library's choice.");
 }
