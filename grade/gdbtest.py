@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+import time
 
 import record
 import run
@@ -115,4 +116,22 @@ def backwards(options):
     said_all(text, [('another kernel', r'is of another \S*kernel.elf than there is now')])
 
 
-TESTS = [commands, backwards]
+def pasted(options):
+    """A line that comes at once, longer than the serial line's queue, is recorded whole, and comes again."""
+    tool = [sys.executable, 'grade/record.py', '--build', options.build, '--folder', f'{options.folder}/replay']
+    digits = '0123456789' * 5
+    guest = run.Guest(tool + ['--disk', f'{options.build}/fs.img', 'record'])
+    try:
+        end = time.monotonic() + GDB_WALL
+        if guest.wait_for(r'^\$ ', 0, end):
+            guest.type(f'echo {digits} | wc; poweroff\n')
+            while guest.read(end):
+                pass
+    finally:
+        guest.close()
+    again = subprocess.run(tool + ['replay'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=GDB_WALL, check=False)
+    for text in guest.text, again.stdout.decode().replace('\r', ''):
+        said_all(text, [('what was typed', rf'^\$ echo {digits} . wc; poweroff\n1 1 51')])
+
+
+TESTS = [commands, backwards, pasted]

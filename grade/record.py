@@ -18,12 +18,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
+import tty
 
 import reverse
 import run
 
 ICOUNT = 'shift=0'  # with sleep=off it hangs
+PAUSE = 0.005       # seconds from byte to byte
 
 
 class NoRecording(Exception):
@@ -108,18 +112,40 @@ def machine(options):
     return run.qemu_command(run.Run('record', 'unix', args=args, mem=options.mem), options.build, options.disk, None)
 
 
-def at_terminal(command):
+def at_terminal(command, **how):
     """Runs QEMU; its status. Ctrl-c is for QEMU alone, which ends by it. (A monitor behind the console would be left by
     Ctrl-a x, but what is typed there does not come again in a replay.)"""
-    qemu = subprocess.Popen(command, cwd=run.TOP)
+    qemu = subprocess.Popen(command, cwd=run.TOP, **how)
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: qemu.terminate())
     return qemu.wait()
 
 
+def typed_slowly(command):
+    """at_terminal(), but what is typed reaches QEMU a byte at a time: while it records it takes no heed of whether the
+    serial line's queue, of 16 bytes, has room, and the end of a pasted line would be lost."""
+    read, write = os.pipe()
+    before = termios.tcgetattr(0) if os.isatty(0) else None
+
+    def feed():
+        while data := os.read(0, 1024):
+            for byte in data:
+                os.write(write, bytes([byte]))
+                time.sleep(PAUSE)
+
+    if before:
+        tty.setcbreak(0)
+    threading.Thread(target=feed, daemon=True).start()
+    try:
+        return at_terminal(command, stdin=read)
+    finally:
+        if before:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
 def record(options):
     print('  Ctrl-c ends the recording; so does poweroff', flush=True)
-    status = at_terminal(Recording(options.folder).begin(machine(options)))
+    status = typed_slowly(Recording(options.folder).begin(machine(options)))
     print(f'  recorded in {options.folder}{f"; exit status {status}" if status else ""}: make replay, make replay-gdb')
     return status
 
