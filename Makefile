@@ -386,7 +386,7 @@ GDBARGS ?=
 gdb: have-gdb $(BUILD)/offsets.json
 	@$(if $(GDBPORT),,test -S $(BUILD)/gdb.sock || { echo 'no machine waits: make qemu-gdb, in another terminal'; exit 2; })
 	$(Q)EXO_BUILD=$(BUILD) DEBUGINFOD_URLS= $(GDB) -q -iex 'set auto-load no' -ex 'set architecture riscv:rv64' \
-	    -ex 'set trust-readonly-sections on' $(if $(shell $(GDB) --configuration | grep -e --with-python),-x grade/exogdb.py) \
+	    -ex 'set trust-readonly-sections on' -ex 'set breakpoint pending off' $(if $(shell $(GDB) --configuration | grep -e --with-python),-x grade/exogdb.py) \
 	    -ex 'target remote $(or $(GDBPORT:%=:%),$(BUILD)/gdb.sock)' $(GDBARGS) $(KERNEL)
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def commands(options):
     follow(options, '', ['exo symbols unix', 'tbreak upcall_fault', 'continue', 'backtrace', 'exo trace'],
            [('a fault', r'^#0 +upcall_fault'), ('its upcall', r'<signal handler called>'),
             ('who made it', r'^#2 +(0x\w+ in )?\w+ \('), ('no trace', r'keeps no trace')], *python)
+    follow(options, '', ['tbreak first_start', 'continue', 'backtrace'], [('where the kernel begins', r' boot_high .*\n(?!Backtrace stopped)')])
     follow(options, '', ['tbreak do_cons_write', 'continue', 'backtrace 2', 'exo envs'],
            [('the kernel', r'^#0 +do_cons_write'), ('its border', r'^#1 +<signal handler called>'),
             ('no Python, no exo', r'Undefined command: "exo"')])

@@ -9,6 +9,7 @@
 
 #define STACK_STEP (STACK_GUARD + STACK_SIZE)
 
+    .cfi_sections .debug_frame
     .section .text.entry, "ax"
     .globl _entry
 _entry:
@@ -55,6 +56,8 @@ go_high:
 
     .balign 4
 boot_high:
+    .cfi_startproc
+    .cfi_undefined ra       // a debugger's backtrace ends here
     jal     set_up
     call    boot
 
@@ -63,6 +66,7 @@ hart_high:
     jal     set_up
     mv      a0, s1
     call    hart_main
+    .cfi_endproc
 
 set_up:
     la      t0, trap_panic
@@ -82,7 +86,6 @@ set_up:
     .balign 4
     .globl trap_panic
 trap_panic:
-    .cfi_sections .debug_frame
     .cfi_startproc
     .cfi_signal_frame
     .cfi_return_column DWARF_SEPC
