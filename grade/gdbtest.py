@@ -129,6 +129,7 @@ def pasted(options):
             while guest.read(end):
                 pass
     finally:
+        guest.process.terminate()  # so that it ends its own machine
         guest.close()
     again = subprocess.run(tool + ['replay'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=GDB_WALL, check=False)
     for text in guest.text, again.stdout.decode().replace('\r', ''):
