@@ -414,7 +414,7 @@ done = from=$$(date +%s); $(2); echo "done $(1) $$? $$(($$(date +%s) - from))";
 HOSTRUN = for t in $(HTESTS); do $(call done,$$t,$$t) done
 # What grade/lab.py needs, but for what is made of a submission.
 LABNEEDS := $(BUILD)/kernel.elf $(patsubst %,$(BUILD)/%.img,$(filter first victim guest,$(IMAGES))) $(BUILD)/mkfs $(BUILD)/fsck \
-    $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(LABSRCS))
+    $(BUILD)/cuts $(BUILD)/offsets.json $(PROGRAMS) $(patsubst %.c,$(BUILD)/%,$(LABSRCS)) $(LABIMAGES:%=$(BUILD)/%.o)
 GUESTNEEDS := $(TESTIMG) $(LABNEEDS)
 GUESTRUN = $(if $(wildcard grade/run.py),\
     $(call done,grade/stubs.py,$(PYTHON) grade/stubs.py --build $(BUILD) --cross '$(CROSS)') \

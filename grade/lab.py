@@ -157,20 +157,25 @@ def check_read(out, cross):
                                   'user/ and kernel/include/')
 
 
+def made(lab, options, out):
+    """make's run for the submission that is in out/src."""
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+    shutil.rmtree(f'{out}/sub', ignore_errors=True)
+    return subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
+                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
+                           *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
 def build_lab(lab, submit, options, out):
     """Makes out/IMAGE.img of the submission; Refused, with what the compiler said, if it cannot be."""
     os.makedirs(out, exist_ok=True)
     stage(lab, submit, out)
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    shutil.rmtree(f'{out}/sub', ignore_errors=True)
-    made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
-                           *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    text = made.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
+    make = made(lab, options, out)
+    text = make.stdout.decode('utf-8', 'replace').replace(f'{out}/src/', '')
     if os.path.isdir(f'{out}/sub'):
         check_read(out, options.cross)
-    if made.returncode:
+    if make.returncode:
         said = [line for line in text.rstrip().split('\n') if not line.startswith(('  CC', '  AS', '  LD', 'make: '))]
         raise Refused('it does not build:\n' + '\n'.join(said[:30]))
     return text

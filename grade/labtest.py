@@ -201,6 +201,19 @@ def batch(options):
     expect('a column a test', True, all(t.name in rows[0] for t in grading.Lab(LAB).tests))
 
 
+def shared(options):
+    """What gradings share is made before them, so that no two that run at once make it: each makes its own files only."""
+    out = f'{options.build}/lab/labtest'
+    for name in staff.labs():
+        lab = grading.Lab(name)
+        os.makedirs(out, exist_ok=True)
+        grading.stage(lab, TOP, out)
+        make = grading.made(lab, options, out)
+        expect(f'make for lab {name}', 0, make.returncode)
+        compiled = re.findall(r'^  (?:CC|AS|HOSTCC) +(\S+)$', make.stdout.decode(), re.M)
+        expect(f'compiled for lab {name}', sorted(lab.files), sorted(compiled))
+
+
 def gradescope(options):
     path = f'{options.build}/gradescope-{LAB}.zip'
     staff.gradescope(argparse.Namespace(build=options.build, lab=[LAB]))
@@ -225,7 +238,7 @@ def handout(options):
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 
 
-TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, batch, gradescope, handout]
+TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, batch, shared, gradescope, handout]
 
 
 def main():
