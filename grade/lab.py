@@ -159,12 +159,11 @@ def check_read(out, cross):
 
 def made(lab, options, out):
     """make's run for the submission that is in out/src."""
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
     shutil.rmtree(f'{out}/sub', ignore_errors=True)
-    return subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
-                           f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
-                           *(f'{out}/{i}.img' for i in (lab.image, *lab.also))], cwd=TOP, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return run.make(['-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(lab.files)}',
+                     f'SANDBOX={" ".join(shlex.quote(w).replace("$", "$$") for w in sandbox(out, 60))}',
+                     *(f'{out}/{i}.img' for i in (lab.image, *lab.also))],
+                    cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def build_lab(lab, submit, options, out):
@@ -203,10 +202,8 @@ def build_kernel(lab, name, options):
             os.makedirs(os.path.dirname(f'{out}/src/{source}'), exist_ok=True)
             with open(f'{out}/src/{source}', 'w', encoding='utf-8') as f:
                 f.write(text)
-        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-        made = subprocess.run(['make', '-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}',
-                               f'{out}/kernel.elf'], cwd=TOP, env=env, stdout=subprocess.DEVNULL, check=False)
-        if made.returncode:
+        if run.make(['-s', f'BUILD={options.build}', f'OUT={out}', f'SUBMITTED={" ".join(sources)}', f'{out}/kernel.elf'],
+                    cwd=TOP, stdout=subprocess.DEVNULL).returncode:
             raise Refused(f'the kernel of {diff} does not build')
         os.replace(f'{out}/kernel.elf', elf)
     return elf

@@ -231,9 +231,8 @@ def handout(options):
     for path, _, files in os.walk(to):
         bad = [f for f in files if f.endswith('.diff') or 'hidden' in f]
         expect('what is not for students', ([], False), (bad, os.path.basename(path) in ('mutants', 'starter', 'cheats')))
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    said = subprocess.run(['make', '-s', 'grade', f'LAB={LAB}', 'TEST=child', 'SEED=1'], cwd=to, env=env, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+    said = grading.run.make(['-s', 'grade', f'LAB={LAB}', 'TEST=child', 'SEED=1'], cwd=to,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
     if 'not written yet' not in said or 'score: 0/10' not in said:
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 

@@ -112,6 +112,12 @@ RUNS = [
 DISKS = {'unix': 'fs.img', 'testfs': 'testfs.img'}
 
 
+def make(words, drop=(), **how):
+    """Runs a make that takes nothing from the one that may be running this, nor the variables in `drop`."""
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', *drop)}
+    return subprocess.run(['make', *words], env=env, check=False, **how)
+
+
 class Guest:
     """A QEMU and what it said so far. Ends with it: close() kills it, by its own process id, if it still runs."""
 

@@ -343,12 +343,11 @@ class Checker:
         every = ' '.join(names)
         handout(argparse.Namespace(**{**vars(self.options), 'lab': names, 'staff': every, 'to': f'{to}/all/exv6'}))
         shutil.unpack_archive(shutil.make_archive(f'{to}/labs', 'gztar', f'{to}/all'), f'{to}/unpacked')
-        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'CI')}
         for name in names:
             lab = grading.Lab(name)
             test = next(t.name for t in lab.tests if not t.hidden)
-            said = subprocess.run(['make', '-s', 'grade', f'LAB={name}', f'TEST={test}', 'SEED=1'], check=False, env=env,
-                                  cwd=f'{to}/unpacked/exv6', stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+            said = grading.run.make(['-s', 'grade', f'LAB={name}', f'TEST={test}', 'SEED=1'], drop=['CI'],
+                                    cwd=f'{to}/unpacked/exv6', stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
             ran = re.search(r'^score: 0/\d+$', said, re.M) and 'the grader itself failed' not in said
             self.result(f'{name} tarball', None if ran else said[-600:])
 

@@ -6,6 +6,7 @@ only assembly calls them.
     stubs.py --build DIR --cross PREFIX        prints `ok stubs: FILE` or `not ok stubs: FILE: why`
 """
 import argparse
+import concurrent.futures
 import glob
 import os
 import re
@@ -44,7 +45,7 @@ def check(source, objects, headers, options):
         f.write(stub(name for name, _ in offers))
     gcc = [f'{options.cross}gcc', '-march=rv64imac_zicsr_zifencei', '-mabi=lp64', '-mcmodel=medany']
     subprocess.run(gcc + ['-c', '-o', f'{base}.o', f'{base}.S'], check=True)
-    link = subprocess.run(gcc + ['-nostdlib', '-static', '-no-pie', '-Wl,-T,libos/unix.ld', '-o', f'{base}.elf',
+    link = subprocess.run(gcc + ['-nostdlib', '-static', '-no-pie', '-Wl,-S,-T,libos/unix.ld', '-o', f'{base}.elf',
                                  f'{base}.o'] + [o for o in objects if o != own],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return f'the others do not link: {link.stdout.decode()[-300:]}' if link.returncode else None
@@ -64,8 +65,9 @@ def main():
         with open(path, encoding='utf-8') as f:
             headers += f.read()
     failed = 0
-    for source in sources:
-        wrong = check(source, objects, headers, options)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda source: check(source, objects, headers, options), sources))
+    for source, wrong in zip(sources, found):
         failed += wrong is not None
         print(f'not ok stubs: {source}: {wrong}' if wrong else f'ok stubs: {source}')
     return failed != 0

@@ -236,7 +236,8 @@ def editor(options):
     tasks = {t['label']: t for t in read['.vscode/tasks.json']['tasks']}
     for task in tasks.values():
         words = [re.sub(r'\$.*', 'hello', w) for w in task['args']]
-        made = subprocess.run([task['command'], '-n', f'BUILD={options.build}', *words], cwd=TOP, stdout=subprocess.DEVNULL, check=False)
+        expect('what a task runs', 'make', task['command'])
+        made = run.make(['-n', f'BUILD={options.build}', *words], cwd=TOP, stdout=subprocess.DEVNULL)
         expect(f'make -n {" ".join(words)}', 0, made.returncode)
     launch = read['.vscode/launch.json']['configurations'][0]
     expect('the debugger\'s port', f'GDBPORT={launch["miDebuggerServerAddress"].split(":")[1]}', tasks[launch['preLaunchTask']]['args'][1])
