@@ -268,7 +268,7 @@ def grid(cuts, n):
     """A letter for each moment: . whole however it was cut, x not."""
     bad = {c[0] for c in cuts.cuts if c[2]}
     letters = ''.join('x' if i in bad else '.' for i in range(n))
-    yield 'a letter for each write:  . the file system is whole, whatever was lost   x it is not', 'head'
+    yield 'a letter for each write:   . whole, whatever was lost   x not whole', 'head'
     for at in range(0, len(letters), 72):
         yield '  ' + letters[at:at + 72], 'yes'
 
