@@ -132,6 +132,10 @@ def interrupt(sh):
             expect('exit', 'exit\n', sh.prompt())
             continue
         expect(line, '^C\n', sh.prompt())
+    sh.guest.type('late\n')
+    sh.wait(r'late: ready\n')
+    sh.guest.type('\x03')
+    expect('who joins a group after its ^C', '^C\nlate: -1\n', sh.prompt())
     sh.prints('echo x', 'x\n')
     sh.prints(f'kill {" ".join(behind)}', '')
 

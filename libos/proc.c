@@ -301,12 +301,6 @@ int proc_send(int pid, int group, int sig) {
 
 int sys_kill(int pid) { return proc_send(pid, 0, SIGKILL); }
 
-int sys_setgroup(int group) {
-    if (group < 0) return -1;
-    me()->group = group ? group : me()->pid;
-    return 0;
-}
-
 int sys_procinfo(int index, struct procinfo *to) {
     struct procinfo info;
     if (index < 0 || index >= NPROC || !user_ok(to, sizeof(info), true)) return -1;

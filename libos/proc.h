@@ -141,7 +141,6 @@ int sys_getpid(void);
 // Entry `index` of the table: 1 if it is in use and *to tells of it, 0 if not; -1: there is none, or no
 // memory at `to`.
 int sys_procinfo(int index, struct procinfo *to);
-int sys_setgroup(int group); // joins that group; 0: a new one, whose number is the own pid
 
 #define TICK (EXO_WORDS->timebase / 10) // the unit of sleep, uptime and alarm
 int sys_sleep(int ticks);

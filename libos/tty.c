@@ -143,6 +143,17 @@ int sys_front(int group) {
     return was;
 }
 
+int sys_setgroup(int group) {
+    struct tty *t = &SHARED->tty;
+    struct proc *p = me();
+    if (group < 0) return -1;
+    lock_acquire(&t->lock);
+    p->group = group ? group : p->pid;
+    if (p->group == t->front && t->interrupted) proc_send(p->pid, 0, SIGINT);
+    lock_release(&t->lock);
+    return 0;
+}
+
 bool tty_watch(void) {
     struct tty *t = &SHARED->tty;
     if (__atomic_load_n(&t->watcher, __ATOMIC_RELAXED) != me()) return false;
