@@ -69,6 +69,7 @@ RUNS = [
         talk=shell.says('first: die ended; once more\n' * 3 + 'first: die ended too often\n')),
     Run('shell-1', 'testfs', talk=shell.session),
     Run('shell-4', 'testfs', cpus=4, talk=shell.session),
+    Run('shell-4-timer', 'testfs', cpus=4, extra=NO_SSTC, talk=shell.session),
     Run('shell-1-virtio', 'testfs', disk='virtio', status=1, talk=shell.session),
     Run('shell-4-virtio', 'testfs', cpus=4, disk='virtio', talk=shell.session),
     Run('shell-16M', 'testfs', cpus=4, disk='virtio', mem='16M', talk=shell.session),
