@@ -411,9 +411,9 @@ $(BUILD)/host/test_lock $(BUILD)/host/test_lock.o: SANITIZE := -fsanitize=undefi
 # same lines.
 # $(call done,what,command): runs it, and says how it ended, and after how many seconds.
 done = from=$$(date +%s); $(2); echo "done $(1) $$? $$(($$(date +%s) - from))";
-# Those of the host run beside each other, like all that make makes.
-HOSTRUN := $(HTESTS:%=%.said)
-$(HOSTRUN): %.said: % FORCE
+# What those of the host say: they run beside each other, like all that make makes.
+HOSTSAID := $(HTESTS:%=%.said)
+$(HOSTSAID): %.said: % FORCE
 	@{ $(call done,$<,$<) } >$@ 2>&1
 
 # What grade/lab.py needs, but for what is made of a submission.
@@ -429,14 +429,14 @@ GUESTRUN = $(if $(wildcard grade/run.py),\
     $(call done,grade/labtest.py,$(PYTHON) grade/labtest.py --build $(BUILD)) \
     $(call done,grade/staff.py,$(PYTHON) grade/staff.py --build $(BUILD) quick),:;)
 
-host-test: $(HOSTRUN)
-	@cat /dev/null $(HOSTRUN) | awk -f grade/count.awk
+host-test: $(HOSTSAID)
+	@cat /dev/null $(HOSTSAID) | awk -f grade/count.awk
 
 guest-test: have-qemu have-browser all $(GUESTNEEDS)
 	@{ $(GUESTRUN) } | awk -f grade/count.awk
 
-test: have-qemu have-browser all $(HOSTRUN) $(GUESTNEEDS)
-	@{ cat /dev/null $(HOSTRUN); $(GUESTRUN) } | awk -f grade/count.awk
+test: have-qemu have-browser all $(HOSTSAID) $(GUESTNEEDS)
+	@{ cat /dev/null $(HOSTSAID); $(GUESTRUN) } | awk -f grade/count.awk
 
 bench: have-qemu all $(GUESTNEEDS)
 	$(Q)$(PYTHON) grade/bench.py --build $(BUILD)

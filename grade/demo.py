@@ -4,9 +4,9 @@
     demo.py [--build DIR] [--pace SECONDS] [--plain] NAME
 
 Boots a machine, and shows after each step what the kernel recorded of it: calls, page records, address spaces, slots,
-accounts. Enter or space goes on, p stays until then, q leaves; without a key it goes on by itself, so that all of it takes
-less than a minute. grade/demos/NAME says what to say meanwhile. --pace: seconds a step (0: at once); --plain: one picture below the
-other, no colour (so it is when the output is no terminal).
+accounts. Enter or space goes on, p stays until then, q leaves; without a key it goes on by itself, so that all of it
+takes less than a minute. grade/demos/NAME says what to say meanwhile. --pace: seconds a step (0: at once); --plain: one
+picture below the other, no colour (so it is when the output is no terminal).
 """
 import argparse
 import os
@@ -26,12 +26,11 @@ import lab as grading
 import machine
 import run
 import tracepage
-from scenes import Look, accounts, bars, both, env_record, kernel_calls, page_record, predicate, slices, spaces, transfers
+from scenes import PAGE, Look, accounts, bars, both, env_record, kernel_calls, page_record, predicate, slices, spaces, transfers
 
 TOP = run.TOP
-PAGE = 4096
 WALL = 90           # seconds that a machine may take, keys aside
-KILLS = 3           # of the store of two-libos
+KILLS = ['once', 'twice', 'three times']  # how often the store of two-libos is ended
 ICOUNT = ['-icount', 'shift=0']  # real time while nobody runs: a key is waited for
 TRACE = 'trace=ring trace_kb=16384'
 
@@ -196,7 +195,7 @@ def two_libos(options, demo, screen):
               '--line', 'name=unix extents=fs console envs=40 pages=3000',
               '--line', 'name=kv image=kv pages=300 envs=4 slots=8 extents=store args=7.100000', size='64M')
     apart = max(1000, int(screen.pace * 1000))  # ms
-    guest = boot(options, 'two', f'trace=ring torment=kv.5.{KILLS}.e torment_ms={apart} run=shows,count',
+    guest = boot(options, 'two', f'trace=ring torment=kv.5.{len(KILLS)}.e torment_ms={apart} run=shows,count',
                  disk='virtio', mem='128M')
     stores = set()  # environments, one after the other
 
@@ -206,11 +205,11 @@ def two_libos(options, demo, screen):
             return None
         if len(stores) < 2:
             return 'Two library OSes, each with pages, slots and an extent of its own: a Unix that counts, and a key-value store.'
-        times = ['once', 'twice', 'three times'][len(stores) - 2:][:1] or ['many times']
-        return f'The store was ended {times[0]}, and begun anew. The Unix goes on counting: it never knew.'
+        times = KILLS[min(len(stores) - 1, len(KILLS)) - 1]
+        return f'The store was ended {times}, and begun anew. The Unix goes on counting: it never knew.'
 
     watched(options, demo, screen, guest, {2: 'unix', 3: 'kv'}, caption,
-            lambda look, guest: len(stores) > KILLS)
+            lambda look, guest: len(stores) > len(KILLS))
 
 
 def abort(options, demo, screen):
@@ -358,8 +357,9 @@ class Screen:
 
 
 def wrapped(line, width):
+    """The line, in pieces no longer than the width, further in from the second on."""
     indent = ' ' * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=True) or ['']
+    return textwrap.wrap(line, width, subsequent_indent=indent) or ['']
 
 
 def main():

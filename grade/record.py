@@ -112,10 +112,10 @@ def machine(options):
     return run.qemu_command(run.Run('record', 'unix', args=args, mem=options.mem), options.build, options.disk, None)
 
 
-def at_terminal(command, **how):
+def at_terminal(command, stdin=None):
     """Runs QEMU; its status. Ctrl-c is for QEMU alone, which ends by it. (A monitor behind the console would be left by
     Ctrl-a x, but what is typed there does not come again in a replay.)"""
-    qemu = subprocess.Popen(command, cwd=run.TOP, **how)
+    qemu = subprocess.Popen(command, cwd=run.TOP, stdin=stdin)
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: qemu.terminate())
     return qemu.wait()

@@ -7,9 +7,9 @@ import evidence
 import machine
 
 PAGE = 4096
-BAR = 22   # a bar's width: with what stands beside it, it fits in 80 columns
-STRIP = 72 # characters of slices
-SHOWN = 9  # kernel calls of a step that are shown
+BAR = 22    # a bar's width: with what stands beside it, it fits in 80 columns
+STRIP = 72  # characters of slices
+SHOWN = 9   # kernel calls of a step that are shown
 DULL = {'cons_read', 'cons_write', 'poke', 'mark'}
 
 

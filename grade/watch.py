@@ -307,8 +307,8 @@ class Watch:
         self.picked = max(0, min(self.picked, len(m.envs) - 1))
         v = m.envs[self.picked]
         tables, ranges = m.space(v['root'])
-        s.add(f'environment {v["eid"]:x}, account {v["account"]}: root {v["root"]:x}; tables of level 1, 0: '
-              f'{tables[0]}, {tables[1]}; pages {sum(r[1] for r in ranges)}')
+        s.add(f'env {v["eid"]:x}, account {v["account"]}: root {v["root"]:x}; {tables[0]} tables of level 1, '
+              f'{tables[1]} of level 0; {sum(r[1] for r in ranges)} pages')
         s.add(f'{"from":>12} {"to":>12} {"pages":>6}  rights  first page')
         room = height - 4
         self.top = max(0, min(self.top, len(ranges) - room))

@@ -51,6 +51,5 @@ void demo_pct_cost(void) {
     print("@ bar a call, to the server's first line: %lu\n", entered - before);
     print("@ bar there and back, all registers saved: %lu\n", after - before);
     step("In instructions, on a machine that keeps no trace. Of these the transfer itself takes 45 there and "
-         "47 back "
-         "(make bench); the rest is this library's choice.");
+         "47 back (make bench); the rest is this library's choice.");
 }
