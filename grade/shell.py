@@ -432,7 +432,7 @@ def threads(run, guest, until, only):
 
 def paging(run, guest, until, only):
     """Those with more memory than there is."""
-    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefork pageapart pagecrowd pagekill '
+    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefull pagefork pageapart pagecrowd pagekill '
                                                 'pageexec pagesignal pagefile pagepipe pagethread pagemap pagerace pagegive')
 
 

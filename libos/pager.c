@@ -129,10 +129,18 @@ static u32 put_out(struct victim *v, u32 n) {
 
 // ---- looking for pages ----
 
+// Would the disk have a place for it? If swap is full, for what it has already, or has in a slot that nobody
+// else needs. What has none is not chosen: a few such, wherever the hand is, would hide all others.
+static bool has_place(const volatile struct exo_page *page, u64 pte) {
+    if (SWAP->free) return true;
+    return page->tag && (!(pte & PTE_D) || SWAP->refs[page->tag] == 1);
+}
+
 static bool may_go(const struct proc *p, va_t va, u64 pte, enum pass pass) {
     const volatile struct exo_page *page = record(PTE_PPN(pte));
     if (page->type != PAGE_DATA || page->flags & PAGE_KEEP || page->pins || (va >= p->io && va < p->io_end))
         return false;
+    if (!has_place(page, pte)) return false;
     if (page->binds != 1) return pass == ANY;
     if (pass == CLEAN) return !(pte & (PTE_A | PTE_D)) && page->tag;
     return pass == ANY || !(pte & PTE_A);

@@ -8,6 +8,7 @@
 
 #define MOST 2000 // pages
 #define HOT  24
+#define LOW  32
 
 struct page {
     uint64 word[512];
@@ -98,6 +99,24 @@ static int drawn(uint64 seed) {
     }
     answer("read", read);
     answer("sum", sum());
+    return 0;
+}
+
+// All that it is given, so that swap is full. What has no slot then, and so cannot go, lies at both ends;
+// what can go is between them, and in use.
+static int full(uint64 seed) {
+    uint64 total = 0;
+    more(LOW);
+    while (sbrk(sizeof(struct page)) != (char *)-1) n++;
+    for (uint64 i = LOW; i < n; i++) *word(i) = fresh(seed, i);
+    for (uint64 i = 0; i < LOW; i++) *word(i) = fresh(seed, i);
+    for (int round = 0; round < 3; round++)
+        for (uint64 i = n; i-- > 0;) {
+            total = total * 31 + *word(i);
+            if (i % 3 == 0) *word(i) += i;
+        }
+    answer("pages", n);
+    answer("sum", total);
     return 0;
 }
 
@@ -312,9 +331,10 @@ static int cost(uint64 seed) {
 }
 
 static const struct mode modes[] = {
-    {"twice", twice}, {"drawn", drawn}, {"clean", clean},     {"warm", warm},     {"forks", forks},
-    {"again", again}, {"pair", pair},   {"crowd", crowd},     {"asked", asked},   {"asleep", asleep},
-    {"taken", taken}, {"cost", cost},   {"sleeper", sleeper}, {"victim", victim}, {0, 0},
+    {"twice", twice}, {"drawn", drawn},     {"full", full},     {"clean", clean},
+    {"warm", warm},   {"forks", forks},     {"again", again},   {"pair", pair},
+    {"crowd", crowd}, {"asked", asked},     {"asleep", asleep}, {"taken", taken},
+    {"cost", cost},   {"sleeper", sleeper}, {"victim", victim}, {0, 0},
 };
 
 int main(int argc, char **argv) { return run_mode(modes, argc, argv); }

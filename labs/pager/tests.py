@@ -111,6 +111,18 @@ def clean(seen):
     yield at_most('pages written to it, of 600 that were stored to once', 640, swap.blocks[WRITE], must=True)
 
 
+def full(seen):
+    yield from paged(seen, 256)
+    n = min(seen.answers.get('pages', 0), MOST)
+    yield at_least('pages that the program was given', 580, n, must=True)
+    values, total = data(seen.seed, n), 0
+    for _ in range(3):
+        for i in reversed(range(n)):
+            total = (total * 31 + values[i]) & U64
+            values[i] = (values[i] + (i if i % 3 == 0 else 0)) & U64
+    yield seen.answered('sum', total, must=True)
+
+
 def warm(seen):
     """The reference has none after the first, or a few if the hand is just there when all pages have been used."""
     yield from paged(seen, 300)
@@ -247,7 +259,9 @@ TESTS = [
     test('pair', 5, 'nobody stores to a page that is on its way', 'pagerlab,pair,{seed}', pair, part='A', args='disk=7',
          limit=9000),
     test('crowd', 5, 'so with four harts', 'pagerlab,crowd,{seed}', crowd, part='A', cpus=4, trace_kb=4096, limit=20000),
-    test('clean', 10, 'what the disk has already is not written again', 'pagerlab,clean,{seed}', clean, part='B'),
+    test('clean', 5, 'what the disk has already is not written again', 'pagerlab,clean,{seed}', clean, part='B'),
+    test('full', 5, 'all that is promised can be had: what has no slot, and cannot go, hides nothing that can',
+         'pagerlab,full,{seed}', full, part='B', swap='1M'),
     test('warm', 10, 'what is in use stays while there is something that is not', 'pagerlab,warm,{seed}', warm, part='B'),
     test('cost', 5, 'a page costs little to put out and to bring in', 'pagerlab,cost,{seed}', cost, part='B'),
     test('asked', 10, 'pages that are wanted back are given back in time', 'pagerlab,asked,{seed}', asked, part='C',

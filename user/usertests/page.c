@@ -92,6 +92,24 @@ static void at_random(void) {
     for (uint64 i = 0; i < n; i++) check(at + i * WORDS, contents(3, i, times[i]));
 }
 
+// All that the library OS promises, so that swap is full: what the disk has not cannot go, and lies at both
+// ends, where the clock looks first; what can go is between, and in use.
+static void full(void) {
+    uint64 n = 0, low = 64, *at = more(0);
+    for (uint64 step = part(10); step; step /= 2)
+        while (sbrk((int)(step * PGSIZE)) != (char *)BAD) n += step;
+    for (uint64 i = low; i < n; i++) fill(at + i * WORDS, contents(8, i, 0));
+    for (uint64 i = 0; i < low; i++) fill(at + i * WORDS, contents(8, i, 0));
+    for (uint64 i = n; i-- > 0;) check(at + i * WORDS, contents(8, i, 0));
+    for (uint64 i = n; i-- > 0;) {
+        check(at + i * WORDS, contents(8, i, 0));
+        if (i % 2) fill(at + i * WORDS, contents(8, i, 1));
+    }
+    for (uint64 i = 0; i < n; i++) check(at + i * WORDS, contents(8, i, i % 2));
+    struct pagerinfo after = pager();
+    if (after.used < after.slots * 9 / 10) fail("slots in use", (long)after.slots, (long)after.used);
+}
+
 // ---- several processes ----
 
 static uint64 *shared_at, shared_n;
@@ -469,23 +487,14 @@ static void refusals(void) {
 }
 
 const struct test page_tests[] = {
-    {"pagerefuse", refusals, BY_NAME},
-    {"pagetwice", twice, BY_NAME},
-    {"pageread", only_read, BY_NAME},
-    {"pagerandom", at_random, BY_NAME},
-    {"pagefork", forks, BY_NAME},
-    {"pageapart", forks_apart, BY_NAME},
-    {"pagecrowd", crowd, BY_NAME},
-    {"pagekill", killed, BY_NAME},
-    {"pageexec", execs, BY_NAME},
-    {"pagesignal", signals, BY_NAME},
-    {"pagefile", files, BY_NAME},
-    {"pagepipe", pipes, BY_NAME},
-    {"pagethread", threads, BY_NAME},
-    {"pagemap", maps, BY_NAME},
-    {"pagerace", races, BY_NAME},
-    {"pagegive", given_up, BY_NAME},
-    {"pagerevoke", revoked, BY_NAME},
-    {"pagedeaf", deaf, BY_NAME},
-    {0, 0, 0},
+    {"pagerefuse", refusals, BY_NAME},   {"pagetwice", twice, BY_NAME},
+    {"pageread", only_read, BY_NAME},    {"pagerandom", at_random, BY_NAME},
+    {"pagefull", full, BY_NAME},         {"pagefork", forks, BY_NAME},
+    {"pageapart", forks_apart, BY_NAME}, {"pagecrowd", crowd, BY_NAME},
+    {"pagekill", killed, BY_NAME},       {"pageexec", execs, BY_NAME},
+    {"pagesignal", signals, BY_NAME},    {"pagefile", files, BY_NAME},
+    {"pagepipe", pipes, BY_NAME},        {"pagethread", threads, BY_NAME},
+    {"pagemap", maps, BY_NAME},          {"pagerace", races, BY_NAME},
+    {"pagegive", given_up, BY_NAME},     {"pagerevoke", revoked, BY_NAME},
+    {"pagedeaf", deaf, BY_NAME},         {0, 0, 0},
 };

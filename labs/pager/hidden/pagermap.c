@@ -33,11 +33,11 @@ static int mapped(uint64 seed) {
     answer("heap", sum(heap, 100));
     munmap(at + 250, 250 * sizeof(struct page));
     for (uint64 i = 0; i < 3; i++) {
-        struct page *more = map(380);
-        fill(more, 380, seed + 2 + i);
-        printf("answer round%d %lx\n", (int)i, sum(more, 380));
+        struct page *more = map(450);
+        fill(more, 450, seed + 2 + i);
+        printf("answer round%d %lx\n", (int)i, sum(more, 450));
         printf("answer left%d %lx\n", (int)i, sum(at, 250)); // much of the other is on the disk then
-        munmap(more, 380 * sizeof(struct page));
+        munmap(more, 450 * sizeof(struct page));
     }
     return 0;
 }
