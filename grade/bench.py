@@ -149,6 +149,7 @@ def main():
     parser.add_argument('--accept', action='store_true')
     options = parser.parse_args()
     os.chdir(TOP)
+    run.take_guests_along()
     try:
         saw, text = kernel_rows(options.build)
         for program in ('threadbench', 'callbench', 'storebench'):

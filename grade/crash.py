@@ -237,6 +237,7 @@ def main():
     parser.add_argument('--cpus', type=int, default=4)
     options = parser.parse_args()
     os.chdir(TOP)
+    run.take_guests_along()
     results, lines = run.Results(), typist.Lines(Named)
     do(options, lines)
     results.put(lines.lines)

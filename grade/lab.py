@@ -473,6 +473,7 @@ def main():
     sys.stdout.reconfigure(line_buffering=True)  # each result when it is there, into a pipe, too
     options = parse()
     os.chdir(TOP)
+    run.take_guests_along()
     cross = subprocess.run(['grade/setup', 'cross'], stdout=subprocess.PIPE, check=False).stdout.decode().strip()
     if not cross:
         return 2

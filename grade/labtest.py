@@ -14,8 +14,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as tree
 
 import lab as grading
@@ -182,6 +184,37 @@ def fails_fast(options):
             raise Wrong(f'{name}: {test["guest_ms"]} ms, {len(test.get("events", []))} events')
 
 
+def machines(path):
+    """Processes that are machines with this file."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', encoding='latin-1') as f:
+                words = f.read()
+        except OSError:
+            continue  # it has ended
+        if 'qemu-system' in words and path in words:
+            found.append(int(pid))
+    return found
+
+
+def terminated(options):
+    """Who is told to end takes the machine along; seen on the tests' runner, as a sandbox's machine ends anyhow."""
+    name, until = 'shell-1-virtio', time.monotonic() + 60
+    disk = f'{options.build}/test/{name}.disk'
+    with subprocess.Popen([sys.executable, 'grade/run.py', '--build', options.build, name], stdout=subprocess.DEVNULL) as runner:
+        while not (before := machines(disk)) and time.monotonic() < until:
+            time.sleep(0.01)
+        for pid in before:
+            os.kill(pid, signal.SIGSTOP)  # it would go on otherwise, or end by itself
+        runner.terminate()
+    while (after := machines(disk)) and time.monotonic() < until:
+        time.sleep(0.01)
+    for pid in after:
+        os.kill(pid, signal.SIGKILL)
+    expect('machines before, and after', (1, []), (len(before), after))
+
+
 def batch(options):
     folder = f'{options.build}/lab/labtest.batch'
     shutil.rmtree(folder, ignore_errors=True)
@@ -237,7 +270,7 @@ def handout(options):
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 
 
-TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, batch, shared, gradescope, handout]
+TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, terminated, batch, shared, gradescope, handout]
 
 
 def main():

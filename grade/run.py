@@ -15,6 +15,7 @@ import re
 import selectors
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -102,6 +103,9 @@ RUNS = [
     Run('pager-4', 'testfs', cpus=4, disk='virtio', mem='20M', size='64M', swap='24M', talk=shell.paging),
     Run('deaths-1', 'testfs', disk='virtio', talk=shell.deaths),
     Run('deaths-4', 'testfs', cpus=4, disk='virtio', talk=shell.deaths),
+    Run('bad-trace', 'testfs', args='trace=off', status=3, talk=shell.dies('boot argument trace: ring or fill is wanted')),
+    Run('bad-number', 'testfs', args='slice=5ms', status=3, talk=shell.dies('boot argument slice: a number is wanted')),
+    Run('bad-slice', 'testfs', args='slice=99', status=3, talk=shell.dies('boot argument slice: 100 to 1000000 microseconds, not 99')),
     Run('no-disk', 'testfs', disk='none', status=3, talk=shell.dies('no disk: .*')),
     Run('bad-label', 'testfs', status=3, talk=shell.dies("the disk's label: its checksum is wrong"),
         damage=shell.overwrite(40, b'x')),
@@ -121,10 +125,12 @@ def make(words, drop=(), **how):
 
 class Guest:
     """A QEMU and what it said so far. Ends with it: close() kills it, by its own process id, if it still runs."""
+    running = set()
 
     def __init__(self, command, fds=()):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, cwd=TOP, pass_fds=fds)
+        self.running.add(self)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.text = ''
@@ -166,9 +172,19 @@ class Guest:
             self.process.wait()
             return None
         finally:
+            self.running.discard(self)
             self.process.stdin.close()
             self.process.stdout.close()
             self.selector.close()
+
+
+def take_guests_along():
+    """A program that is told to end, by timeout(1) or a make that is, takes its machines along."""
+    def stop(*_):
+        for guest in list(Guest.running):
+            guest.process.kill()
+        os._exit(128 + signal.SIGTERM)
+    signal.signal(signal.SIGTERM, stop)
 
 
 class Results:
@@ -347,6 +363,7 @@ def main():
     parser.add_argument('run', nargs='*')
     options = parser.parse_args()
     os.chdir(TOP)
+    take_guests_along()
     names = [r.name for r in RUNS]
     runs = [r for r in RUNS if not options.run or
             any(n == r.name or (n not in names and n in r.name) for n in options.run)]

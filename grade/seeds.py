@@ -38,6 +38,7 @@ def main():
     parser.add_argument('count', type=int)
     options = parser.parse_args()
     os.chdir(run.TOP)
+    run.take_guests_along()
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for seed, wrong in pool.map(lambda n: boot(n, options), range(options.first, options.first + options.count)):

@@ -261,6 +261,7 @@ def main():
     parser.add_argument('test', nargs='*')
     options = parser.parse_args()
     os.chdir(TOP)
+    run.take_guests_along()
     options.folder = f'{options.build}/view'
     shutil.rmtree(options.folder, ignore_errors=True)
     os.makedirs(options.folder)

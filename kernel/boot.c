@@ -90,8 +90,11 @@ const char *boot_arg(const char *name) {
 u64 boot_number(const char *name, u64 otherwise) {
     const char *p = boot_arg(name);
     u64 v = 0;
-    if (!p || *p < '0' || *p > '9') return otherwise;
-    for (; *p >= '0' && *p <= '9'; p++) v = v * 10 + (u64)(*p - '0');
+    if (!p) return otherwise;
+    do {
+        if (*p < '0' || *p > '9') panic("boot argument %s: a number is wanted", name);
+        v = v * 10 + (u64)(*p++ - '0');
+    } while (*p && *p != ' ');
     return v;
 }
 

@@ -19,7 +19,9 @@ static void words_init(void) {
     words->nharts = nharts;
     words->timebase = machine.timebase;
     u64 slice = boot_number("slice", 10000); // in microseconds
-    words->slice = (slice < 100 || slice > 1000000 ? 10000 : slice) * machine.timebase / 1000000;
+    if (slice < 100 || slice > 1000000)
+        panic("boot argument slice: 100 to 1000000 microseconds, not %lu", slice);
+    words->slice = slice * machine.timebase / 1000000;
     words->budget = boot_number("budget", 2000) * machine.timebase / 1000000;
     words->console = 1;
     for (u32 i = 0; i < sizeof(words->bootargs) - 1 && machine.bootargs[i]; i++)

@@ -10,6 +10,7 @@ u32 trace_on;
 static u32 trace_mode(void) {
     const char *mode = boot_arg("trace");
     if (!mode) return TRACE_OFF;
+    if (mode[0] != 'f' && mode[0] != 'r') panic("boot argument trace: ring or fill is wanted");
     return mode[0] == 'f' ? TRACE_FILL : TRACE_RING;
 }
 

@@ -25,6 +25,11 @@ void halt(u32 status) {
     longjmp(ended, 1);
 }
 
+void panic(const char *format, ...) {
+    snprintf(said, sizeof(said), "%s", format);
+    halt(PANIC_STATUS);
+}
+
 void *boot_room(u64 bytes, u64 align) { // not zeroed, and nobody must mind
     u64 at = (boot_used + align - 1) & -align;
     CHECK(at + bytes <= sizeof(boot_memory));
@@ -110,6 +115,9 @@ static void test_ring(void) {
     check("trace: not before it is full", 64, (i64)evidence.ring[0].head);
     check("trace: the first is still there", TRACE_BOOT, record(0, 0)->event);
     check("trace: the last too", 62, (i64)record(0, 63)->w[0]);
+    end_status = 0;
+    if (!setjmp(ended)) start("trace=off", 1);
+    check("trace: another mode is refused", PANIC_STATUS, end_status);
     start("trace=fill trace_kb=0", 1);
     check("trace: no ring, no trace", 0, trace_on);
 }
