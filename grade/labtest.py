@@ -234,6 +234,18 @@ def batch(options):
     expect('a column a test', True, all(t.name in rows[0] for t in grading.Lab(LAB).tests))
 
 
+def one_seed(options):
+    """Of several that begin a batch at once, one draws the seed."""
+    folder = f'{options.build}/lab/labtest.seed'
+    shutil.rmtree(folder, ignore_errors=True)
+    code = f"import runpy; print(runpy.run_path('grade/batch')['kept_seed']({folder!r}, None))"
+    waiting = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                env={**os.environ, 'PYTHONPATH': 'grade'}) for _ in range(8)]
+    seeds = [p.communicate()[0].strip() for p in waiting]
+    expect('seeds', (8, 1, True), (len(seeds), len(set(seeds)), seeds[0].isdigit()))
+    expect('files left', ['seed'], os.listdir(folder))
+
+
 def shared(options):
     """What gradings share is made before them, so that no two that run at once make it: each makes its own files only."""
     out = f'{options.build}/lab/labtest'
@@ -270,7 +282,7 @@ def handout(options):
         raise Wrong(f'the handout\'s first grading: {said[-600:]}')
 
 
-TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, terminated, batch, shared, gradescope, handout]
+TESTS = [repeats, schedules, forms, hidden, refused, fails_fast, terminated, batch, one_seed, shared, gradescope, handout]
 
 
 def main():
