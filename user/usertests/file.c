@@ -108,18 +108,24 @@ static void no_descriptors(void) {
     expect("open with one", 3, open("README", O_RDONLY));
 }
 
+static int told[2], over[2]; // pipes: a child has all that it can get; the parent has seen it
+
 static void hold_many(void *unused) {
     (void)unused;
+    close(over[1]);
     while (open("README", O_RDONLY) >= 0) continue;
-    sleep(20);
+    write(told[1], "x", 1);
+    read(over[0], buf, 1);
 }
 
 static void no_open_files(void) {
-    int children = NFILE / (NOFILE - 3) + 1;
+    expect("pipe", 0, pipe(told) | pipe(over));
+    int children = NFILE / (NOFILE - 6) + 1;
     for (int i = 0; i < children; i++) spawn(hold_many, 0);
-    sleep(5);
+    for (int i = 0; i < children; i++) expect("a child is ready", 1, read(told[0], buf, 1));
     int fd = open("README", O_RDONLY);
     if (fd >= 0) fail("open of one too many", BAD, fd);
+    close(over[1]);
     while (wait(0) > 0) continue;
     fd = open("README", O_RDONLY);
     if (fd < 0) fail("open afterwards", 3, fd);
