@@ -432,8 +432,9 @@ def threads(run, guest, until, only):
 
 def paging(run, guest, until, only):
     """Those with more memory than there is."""
-    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefull pagefork pageapart pagecrowd pagekill '
-                                                'pageexec pagesignal pagefile pagepipe pagethread pagemap pagerace pagegive')
+    return usertests(run, guest, until, only or 'pagerefuse pagetwice pageread pagerandom pagefull pagefork pageapart pagecrowd '
+                                                'pagekill pageexec pagesignal pagefile pagepipe pagethread pagemap pagerace '
+                                                'pagegive')
 
 
 def revoked(run, guest, until, only):
@@ -442,14 +443,15 @@ def revoked(run, guest, until, only):
 
 
 def deaf(run, guest, until, only):
-    """It does not answer: pages are taken by force, and who lost some ends; perhaps the shell, which init starts again."""
+    """It does not answer: pages are taken by force, and who lost some ends; perhaps usertests itself, so that only a prompt
+    tells; perhaps the shell, which init starts again. What is said of who ends may come between output and the prompt."""
     sh, lines = Shell(guest, until), Lines(run)
     if lines.test('start', start, sh):
         guest.type('usertests pagedeaf\n')
         lines.test('told', sh.wait, r'^pid \d+ \(usertests\): \d+ pages of its memory were taken back\n')
         lines.test('ended', sh.wait, r'^(\$ |pid \d+ \(usertests\): (load|store|instruction) page fault|ok pagedeaf\n)')
         guest.type('echo still here\n')
-        if lines.test('goes_on', sh.wait, r'^still here\n'):  # what is said of a process that ends may come between it and the prompt
+        if lines.test('goes_on', sh.wait, r'^still here\n'):
             power_off(sh, run.status)
     return lines.lines
 

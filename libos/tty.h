@@ -43,8 +43,8 @@ int tty_keys(void *to, int n);
 // The caller watches the console, and `group` is in front. 1 if ^C killed the one before; -1: group is
 // negative.
 int sys_front(int group);
-// Joins that group; 0: a new one, whose number is the own pid. A ^C that came since it is in front is for who
-// joins late, too: which child of a shell began first is chance.
+// Joins that group; 0: a new one, whose number is the own pid; -1 if it is negative. A ^C that came since it
+// is in front is for who joins late, too: which child of a shell began first is chance.
 int sys_setgroup(int group);
 bool tty_watch(void); // takes what was typed, if this process watches; does it?
 void tty_exit(void);  // this process ends

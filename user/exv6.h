@@ -3,8 +3,8 @@
 #define USER_EXV6_H
 
 int cachepolicy(int policy); // kernel/cache.h; the one before, or -1. Children have it, too
-// Joins a group of processes; 0: a new one, whose number is the own pid. If ^C has ended that group, the
-// caller ends, too.
+// Joins a group of processes; 0: a new one, whose number is the own pid; -1 if it is negative. If ^C has
+// ended that group, the caller ends, too.
 int setgroup(int group);
 // Watches the console for a group of children: while this process waits, ^C kills them; 0: none, ^C can be
 // read. 1 if the group before was killed so.

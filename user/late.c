@@ -1,4 +1,4 @@
-// late : starts two children of one group, the second only after ^C has ended the first. It was for the
+// late : starts two children of one group, the second only after ^C has ended the first. The ^C was for the
 // second one, too, which must end as it joins: "late: -1".
 #include "kernel/types.h"
 #include "user/user.h"
